@@ -1,0 +1,50 @@
+"""Every failure a caller can meet, as one class: a code to branch on, what happened, why, and the command that helps.
+
+A library never exits the process; the command line turns the code into an exit status (docs/reference/cli.md).
+"""
+
+from __future__ import annotations
+
+
+class LineageError(Exception):
+    """Something cannot be done, read, verified or decided.
+
+    Args:
+        message: what happened, one sentence for a person.
+        code: stable, upper snake case, for programs (``POLICY_INVALID``).
+        cause: why it happened, in the words of whoever knows (a parser, the operating system).
+        hint: what to do next, a command where there is one.
+    """
+
+    code = "ERROR"
+
+    def __init__(self, message: str, *, code: str | None = None, cause: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or type(self).code
+        self.cause = cause
+        self.hint = hint
+
+    def __str__(self) -> str:
+        lines = [self.message]
+        if self.cause:
+            lines.append(f"  cause  {self.cause}")
+        if self.hint:
+            lines.append(f"  hint   {self.hint}")
+        return "\n".join(lines)
+
+    def as_dict(self) -> dict[str, str]:
+        """The same as JSON-ready fields: ``code``, ``message``, ``cause``, ``hint``."""
+        return {"code": self.code, "message": self.message, "cause": self.cause, "hint": self.hint}
+
+
+class UsageError(LineageError):
+    """The request or the configuration is wrong; nothing was changed. Exit status 2."""
+
+    code = "USAGE"
+
+
+class CannotDecide(LineageError):  # noqa: N818 - the outcome's own name (SEMANTICS.md: "cannot decide" refuses)
+    """The question is sound but the answer cannot be established. Never read as "allow". Exit status 3."""
+
+    code = "CANNOT_DECIDE"

@@ -1,0 +1,266 @@
+"""Making and reading OpenLineage events: the bytes that the ledger keeps, and the part of them that lineage needs.
+
+Reading takes what it knows and ignores the rest; the bytes are kept whole elsewhere. A facet of ours that is malformed
+makes the event unreadable: half of it is never believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from lineage.errors import UsageError
+from lineage.events import facets as f
+from lineage.events.naming import OUR_NAMESPACE
+from lineage.vocabulary import (
+    Artifact,
+    ArtifactType,
+    Content,
+    Correction,
+    Decision,
+    Execution,
+    Grant,
+    Input,
+    Removal,
+    Use,
+)
+
+_SPEC = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/"
+_TYPE_SCHEMA = "https://openlineage.io/spec/facets/1-0-0/DatasetTypeDatasetFacet.json#/$defs/DatasetTypeDatasetFacet"
+_VERSION_SCHEMA = (
+    "https://openlineage.io/spec/facets/1-0-1/DatasetVersionDatasetFacet.json#/$defs/DatasetVersionDatasetFacet"
+)
+
+
+class _Struct(msgspec.Struct, frozen=True, omit_defaults=True):
+    pass
+
+
+class DatasetFacets(_Struct, frozen=True):
+    """The dataset facets that lineage reads."""
+
+    version: f.DatasetVersionDatasetFacet | None = None
+    dataset_type: f.DatasetTypeDatasetFacet | None = msgspec.field(default=None, name="datasetType")
+    content: f.LineageContentDatasetFacet | None = msgspec.field(default=None, name="lineage_content")
+    origin: f.LineageOriginDatasetFacet | None = msgspec.field(default=None, name="lineage_origin")
+
+
+class InputFacets(_Struct, frozen=True):
+    """The input facets that lineage reads."""
+
+    use: f.LineageUseInputDatasetFacet | None = msgspec.field(default=None, name="lineage_use")
+
+
+class Dataset(_Struct, frozen=True):
+    """A dataset reference in an event."""
+
+    namespace: str
+    name: str
+    facets: DatasetFacets | None = None
+    input_facets: InputFacets | None = msgspec.field(default=None, name="inputFacets")
+
+    @property
+    def artifact(self) -> Artifact:
+        """The dataset version it names."""
+        facets = self.facets or DatasetFacets()
+        content = facets.content
+        return Artifact(
+            self.namespace,
+            self.name,
+            Content(content.hash, content.size, content.files, content.members) if content else None,
+            ArtifactType.MODEL if self.is_model else ArtifactType.DATASET,
+            facets.origin.tags if facets.origin else (),
+        )
+
+    @property
+    def is_model(self) -> bool:
+        """Whether the producer calls it a model (law 5, law 6)."""
+        facets = self.facets
+        return bool(facets and facets.dataset_type and facets.dataset_type.type.upper() == "MODEL")
+
+    @property
+    def use(self) -> Use:
+        """Role as an input."""
+        facets = self.input_facets
+        return facets.use.use if facets and facets.use else Use.CONTENT
+
+
+class RunFacets(_Struct, frozen=True):
+    """The run facets that lineage reads."""
+
+    execution: f.LineageExecutionRunFacet | None = msgspec.field(default=None, name="lineage_execution")
+    decision: f.LineageDecisionRunFacet | None = msgspec.field(default=None, name="lineage_decision")
+    grant: f.LineageGrantRunFacet | None = msgspec.field(default=None, name="lineage_grant")
+    removal: f.LineageRemovalRunFacet | None = msgspec.field(default=None, name="lineage_removal")
+    correction: f.LineageCorrectionRunFacet | None = msgspec.field(default=None, name="lineage_correction")
+
+
+class Run(_Struct, frozen=True):
+    """The run of an event."""
+
+    run_id: str = msgspec.field(name="runId")
+    facets: RunFacets | None = None
+
+
+class Job(_Struct, frozen=True):
+    """The job of an event."""
+
+    namespace: str
+    name: str
+
+
+class Event(_Struct, frozen=True):
+    """What lineage reads of an OpenLineage RunEvent, DatasetEvent or JobEvent."""
+
+    time: str = msgspec.field(name="eventTime")
+    producer: str = ""
+    schema_url: str = msgspec.field(default="", name="schemaURL")
+    type: str = msgspec.field(default="", name="eventType")
+    run: Run | None = None
+    job: Job | None = None
+    dataset: Dataset | None = None
+    inputs: tuple[Dataset, ...] = ()
+    outputs: tuple[Dataset, ...] = ()
+
+
+_decoder = msgspec.json.Decoder(Event)
+_encode = msgspec.json.Encoder().encode
+
+
+def read(data: bytes) -> Event:
+    """Read an event.
+
+    Args:
+        data: the JSON of one OpenLineage event, UTF-8.
+
+    Raises:
+        UsageError: ``EVENT_INVALID``, with the place in the document that cannot be understood.
+    """
+    try:
+        event = _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:  # ValidationError is a DecodeError
+        raise UsageError(
+            "this is not an OpenLineage event that can be read",
+            code="EVENT_INVALID",
+            cause=str(error),
+            hint="see docs/reference/events.md for the fields that are read",
+        ) from None
+    if event.run is None and event.dataset is None and event.job is None:
+        raise UsageError(
+            "this is not an OpenLineage event that can be read",
+            code="EVENT_INVALID",
+            cause="it has neither `run`, `job` nor `dataset`",
+            hint="see docs/reference/events.md for the fields that are read",
+        )
+    return event
+
+
+def run_event(
+    *,
+    run_id: str,
+    job: tuple[str, str],
+    time: str,
+    inputs: Sequence[Input] = (),
+    outputs: Sequence[Artifact] = (),
+    execution: Execution | None = None,
+) -> bytes:
+    """The bytes of a COMPLETE RunEvent.
+
+    Args:
+        run_id: UUID text; see `lineage.events.naming.run_id` for runs whose identity is known.
+        job: (namespace, name).
+        time: when it happened, ISO 8601 with a zone.
+        inputs: what it read, each with its role.
+        outputs: what it made.
+        execution: how it came about.
+    """
+    facets = (
+        RunFacets(
+            execution=f.LineageExecutionRunFacet(execution=execution, **f.envelope(f.LineageExecutionRunFacet))
+        )
+        if execution
+        else None
+    )
+    return _run(run_id, job, time, facets, [_dataset(i.artifact, i.use) for i in inputs], [_dataset(o) for o in outputs])
+
+
+def dataset_event(artifact: Artifact, *, time: str) -> bytes:
+    """The bytes of a DatasetEvent: what is known of one dataset version, its tags above all."""
+    return _encode(
+        Event(time=time, producer=f.PRODUCER, schema_url=_SPEC + "DatasetEvent", dataset=_dataset(artifact))
+    )
+
+
+def act_event(act: Decision | Grant | Removal | Correction, *, run_id: str, time: str, subject: Artifact | None = None) -> bytes:
+    """The bytes of a RunEvent for what the gate or a person says (jobs of namespace ``lineagegate``).
+
+    Args:
+        act: a decision, grant, removal or correction.
+        run_id: UUID text, fresh for every saying.
+        time: when, ISO 8601 with a zone.
+        subject: the artifact it speaks of, not recorded as an input: saying something derives nothing.
+    """
+    if isinstance(act, Decision):
+        name, facets = "decide", RunFacets(decision=f.LineageDecisionRunFacet(decision=act, **f.envelope(f.LineageDecisionRunFacet)))
+    elif isinstance(act, Grant):
+        name, facets = "grant", RunFacets(grant=f.LineageGrantRunFacet(grant=act, **f.envelope(f.LineageGrantRunFacet)))
+    elif isinstance(act, Removal):
+        name, facets = "removal", RunFacets(removal=f.LineageRemovalRunFacet(removal=act, **f.envelope(f.LineageRemovalRunFacet)))
+    else:
+        name, facets = "correction", RunFacets(
+            correction=f.LineageCorrectionRunFacet(correction=act, **f.envelope(f.LineageCorrectionRunFacet))
+        )
+    return _run(run_id, (OUR_NAMESPACE, name), time, facets, [_dataset(subject)] if subject else [], [])
+
+
+def _run(
+    run_id: str,
+    job: tuple[str, str],
+    time: str,
+    facets: RunFacets | None,
+    inputs: list[Dataset],
+    outputs: list[Dataset],
+) -> bytes:
+    return _encode(
+        Event(
+            time=time,
+            producer=f.PRODUCER,
+            schema_url=_SPEC + "RunEvent",
+            type="COMPLETE",
+            run=Run(run_id, facets),
+            job=Job(*job),
+            inputs=tuple(inputs),
+            outputs=tuple(outputs),
+        )
+    )
+
+
+def _dataset(artifact: Artifact, use: Use = Use.CONTENT) -> Dataset:
+    content, tags = artifact.content, artifact.tags
+    facets = DatasetFacets(
+        version=f.DatasetVersionDatasetFacet(version=content.hash, producer=f.PRODUCER, schema_url=_VERSION_SCHEMA)
+        if content
+        else None,
+        dataset_type=f.DatasetTypeDatasetFacet(type="MODEL", producer=f.PRODUCER, schema_url=_TYPE_SCHEMA)
+        if artifact.type is ArtifactType.MODEL
+        else None,
+        content=f.LineageContentDatasetFacet(
+            hash=content.hash,
+            size=content.size,
+            files=content.files,
+            members=content.members,
+            **f.envelope(f.LineageContentDatasetFacet),
+        )
+        if content
+        else None,
+        origin=f.LineageOriginDatasetFacet(tags=tags, **f.envelope(f.LineageOriginDatasetFacet)) if tags else None,
+    )
+    return Dataset(
+        artifact.namespace,
+        artifact.name,
+        facets if facets != DatasetFacets() else None,
+        InputFacets(use=f.LineageUseInputDatasetFacet(use=use, **f.envelope(f.LineageUseInputDatasetFacet)))
+        if use is not Use.CONTENT
+        else None,
+    )

@@ -1,0 +1,110 @@
+"""The facets we add to OpenLineage, as the values of `lineage.vocabulary` in OpenLineage's envelope.
+
+Key ``lineage_<name>``, class ``Lineage<Name><Entity>Facet`` (OpenLineage spec, "Custom Facet Naming"). The standard has
+no facet for origin, content hash, role of an input, decision or grant (facts/openlineage-and-gx.md); where it has one
+(``datasetType``, ``version``) it is used. The schema URL of a facet is immutable: a change makes a new version.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from lineage.vocabulary import Correction, Decision, Execution, Grant, Member, Removal, Tag, Use
+
+PRODUCER = "https://github.com/lineagegate/lineagegate"
+SCHEMA_BASE = "https://lineagegate.github.io/schemas/facets/1-0-0"
+
+
+class Facet(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """OpenLineage's BaseFacet: who wrote it and which schema it follows."""
+
+    producer: str = msgspec.field(default="", name="_producer")
+    schema_url: str = msgspec.field(default="", name="_schemaURL")
+
+
+class LineageOriginDatasetFacet(Facet, frozen=True, kw_only=True):
+    """Where a dataset came from: every tag that the producer knows of. Later facets add, they never replace (law 2)."""
+
+    tags: tuple[Tag, ...]
+
+
+class LineageContentDatasetFacet(Facet, frozen=True, kw_only=True):
+    """What identifies the bytes of this dataset version."""
+
+    hash: str
+    """Content key ``algorithm:hex``; a directory ends in ``.dir``."""
+    size: int | None = None
+    """Bytes."""
+    files: int | None = None
+    """Number of files in a directory."""
+    members: tuple[Member, ...] = ()
+    """Files of a directory."""
+
+
+class LineageUseInputDatasetFacet(Facet, frozen=True, kw_only=True):
+    """The role of an input in its run."""
+
+    use: Use
+
+
+class LineageExecutionRunFacet(Facet, frozen=True, kw_only=True):
+    """How a run came about."""
+
+    execution: Execution
+
+
+class LineageDecisionRunFacet(Facet, frozen=True, kw_only=True):
+    """A verdict of the gate, with everything it rests on."""
+
+    decision: Decision
+
+
+class LineageGrantRunFacet(Facet, frozen=True, kw_only=True):
+    """A permission given, or taken back (the same id with ``withdrawn``)."""
+
+    grant: Grant
+
+
+class LineageRemovalRunFacet(Facet, frozen=True, kw_only=True):
+    """A claim that an origin was taken out of one content; repeated with ``approvedBy`` when a second person agrees."""
+
+    removal: Removal
+
+
+class LineageCorrectionRunFacet(Facet, frozen=True, kw_only=True):
+    """A claim that a tag was a mistake; repeated with ``approvedBy`` when a second person agrees."""
+
+    correction: Correction
+
+
+class DatasetTypeDatasetFacet(Facet, frozen=True, kw_only=True):
+    """OpenLineage's own ``datasetType`` facet; ``MODEL`` marks a model version."""
+
+    type: str = msgspec.field(default="", name="datasetType")
+
+
+class DatasetVersionDatasetFacet(Facet, frozen=True, kw_only=True):
+    """OpenLineage's own ``version`` facet."""
+
+    version: str = msgspec.field(default="", name="datasetVersion")
+
+
+FACETS: dict[str, type[Facet]] = {
+    "lineage_origin": LineageOriginDatasetFacet,
+    "lineage_content": LineageContentDatasetFacet,
+    "lineage_use": LineageUseInputDatasetFacet,
+    "lineage_execution": LineageExecutionRunFacet,
+    "lineage_decision": LineageDecisionRunFacet,
+    "lineage_grant": LineageGrantRunFacet,
+    "lineage_removal": LineageRemovalRunFacet,
+    "lineage_correction": LineageCorrectionRunFacet,
+}
+"""Every facet of ours by its key. ``schemas/facets/`` and the client classes in ``lineage_openlineage`` come from here."""
+
+ACTS = ("decide", "grant", "removal", "correction")
+"""Jobs in our own namespace: what people and the gate say, as runs."""
+
+
+def envelope(facet: type[Facet]) -> dict[str, str]:
+    """The two envelope fields of one of our facets."""
+    return {"producer": PRODUCER, "schema_url": f"{SCHEMA_BASE}/{facet.__name__}.json"}

@@ -1,0 +1,86 @@
+"""What DVC outputs, MLflow runs and models are called in OpenLineage. Written down here and nowhere else.
+
+OpenLineage has no convention for DVC, MLflow or models (website/docs/spec/naming.md), so these are ours:
+
+=====================  ========================  ==========================================
+what                   namespace                 name
+=====================  ========================  ==========================================
+DVC output, `.dvc`     ``dvc://<project>``       path from the repository root, POSIX
+DVC stage (job)        ``dvc://<project>``       ``<dvc.yaml path>:<stage>``
+MLflow run (job)       ``mlflow://<server>``     ``experiments/<experiment id>``
+MLflow run artifact    ``mlflow://<server>``     ``runs/<run id>/<artifact path>``
+logged model           ``mlflow://<server>``     ``logged-models/<model id>``
+registered version     ``mlflow://<server>``     ``models/<name>/<version>``
+what people say or     ``lineagegate``           ``declare``, ``grant``, ``decide`` … (jobs)
+decide
+anything with a URI    ``scheme://authority``    the path, without its first slash
+a local file           ``file``                  absolute path
+=====================  ========================  ==========================================
+
+``<project>`` is ``project`` in lineage.toml; it stays the same in every clone. ``<server>`` is the host of the tracking
+server, or ``local``. A version is the content hash in the ``lineage_content`` facet, repeated in OpenLineage's ``version``.
+"""
+
+from __future__ import annotations
+
+import uuid
+from urllib.parse import unquote, urlsplit
+
+OUR_NAMESPACE = "lineagegate"
+_RUNS = uuid.UUID("6f0e6c0e-5d9c-5c65-9b8c-6f2f0b8f3d21")
+
+
+def dvc_namespace(project: str) -> str:
+    """Namespace of everything DVC tracks in a project."""
+    return f"dvc://{project}"
+
+
+def mlflow_namespace(tracking_uri: str) -> str:
+    """Namespace of an MLflow server: its host and port, or ``local`` for a database or directory.
+
+    Args:
+        tracking_uri: MLflow tracking or registry URI; user names and passwords in it are left out.
+    """
+    parts = urlsplit(tracking_uri)
+    if parts.scheme in ("http", "https") and parts.hostname:
+        return f"mlflow://{parts.hostname}:{parts.port}" if parts.port else f"mlflow://{parts.hostname}"
+    return "mlflow://local"
+
+
+def model_name(name: str, version: str | int = "") -> str:
+    """Dataset name of a registered model, or of one version of it."""
+    return f"models/{name}/{version}" if version != "" else f"models/{name}"
+
+
+def from_uri(uri: str) -> tuple[str, str]:
+    """OpenLineage (namespace, name) of a URI or a local path.
+
+    ``s3://bucket/key`` is ``("s3://bucket", "key")``; a path or ``file:`` URI is ``("file", path)``.
+    User names, passwords and queries are left out: they are secrets or noise, not identity.
+    """
+    parts = urlsplit(uri)
+    if parts.scheme in ("", "file") or len(parts.scheme) == 1:  # one letter: a Windows drive
+        return "file", unquote(parts.path) if parts.scheme == "file" else uri
+    host = parts.hostname or ""
+    if parts.port:
+        host = f"{host}:{parts.port}"
+    return f"{parts.scheme}://{host}", parts.path.lstrip("/")
+
+
+def run_id(*identity: str) -> str:
+    """UUID of a run whose identity is known, so that reading it twice names the same run (law 3)."""
+    return str(uuid.uuid5(_RUNS, "\0".join(identity)))
+
+
+def display(namespace: str, name: str) -> str:
+    """A short name for people: the path of a DVC output, ``models:/name/3`` of a model, else the URI."""
+    if namespace.startswith("dvc://") or namespace == "file":
+        return name
+    if namespace.startswith("mlflow://"):
+        if name.startswith("models/"):
+            return f"models:/{name[len('models/'):]}"
+        if name.startswith("runs/"):
+            return f"runs:/{name[len('runs/'):]}"
+        if name.startswith("logged-models/"):
+            return f"models:/{name[len('logged-models/'):]}"
+    return f"{namespace}/{name}"
