@@ -1,0 +1,126 @@
+"""What an integration offers to the core: a pipeline whose records are read, a registry whose versions are compared.
+
+The core finds them by entry point and never imports the tools behind them. Contracts only; no code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from lineage.config import Config
+from lineage.vocabulary import Artifact, Input, Tag
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much is done, and the total (0 when unknown)."""
+
+
+class Batch(NamedTuple):
+    """Events of a pipeline, and the cursor that is kept in the same transaction."""
+
+    events: Sequence[bytes]
+    cursor: str
+    commits: int = 0
+    """How many commits this batch read."""
+    executions: int = 0
+    """How many stage executions are in it."""
+
+
+class Target(NamedTuple):
+    """Something a pipeline found under a name that a person typed."""
+
+    artifact: Artifact
+    address: str
+    """How the pipeline calls it (``data/raw/gpt4.dvc``, ``dvc.yaml:download``)."""
+
+
+class Notice(NamedTuple):
+    """Something a person should look at."""
+
+    code: str
+    """Stable, upper snake case (``CLAIM_EXPIRED``)."""
+    where: str
+    """File or stage."""
+    message: str
+    hint: str = ""
+    """The command that helps."""
+
+
+class Pipeline(Protocol):
+    """A tool whose records are read after the fact. Entry point group ``lineagegate.pipelines``."""
+
+    name: str
+
+    def __init__(self, config: Config) -> None: ...
+
+    def detect(self) -> bool:
+        """Whether this tool is used at the root."""
+        ...
+
+    def read(
+        self, cursor: str | None, known_runs: Callable[[Iterable[str]], set[str]], progress: Progress | None
+    ) -> Iterator[Batch]:
+        """Everything not yet read since ``cursor`` (None: from the beginning). Cheap when nothing changed."""
+        ...
+
+    def running(self, cwd: Path, environment: Mapping[str, str]) -> tuple[str, tuple[Input, ...]] | None:
+        """The stage execution around a process: its address and its data inputs with live hashes, or None."""
+        ...
+
+    def stage(self, address: str, cwd: Path) -> tuple[Input, ...] | None:
+        """Data inputs of a stage as recorded or as they lie now, or None when there is no such stage."""
+        ...
+
+    def locate(self, path: str) -> Artifact | None:
+        """The artifact at a path of the work tree with the hash of what lies there now.
+
+        None when the tool does not track it and no file is there.
+        """
+        ...
+
+    def targets(self, text: str) -> Sequence[Target]:
+        """What a person means by ``text``: a `.dvc` file, an output path, a stage address. Empty when nothing."""
+        ...
+
+    def declare(self, text: str, tag: Tag | None, uses: Mapping[str, str]) -> Sequence[Target]:
+        """Write an origin, or uses of inputs, into the pipeline's own files, bound to the content they hold now.
+
+        Records nothing: the next `read` finds it there, as it would find what a person wrote by hand.
+        """
+        ...
+
+    def notices(self) -> Sequence[Notice]:
+        """Expired claims, restricted files that no stage depends on, stale locks, ghost stages …"""
+        ...
+
+
+class RegisteredVersion(NamedTuple):
+    """One model version as a registry holds it."""
+
+    model: str
+    version: str
+    decision: str
+    """The decision id it carries, or empty."""
+    artifact: Artifact | None
+    """Its files, hashed now; None when they cannot be read."""
+    exempt: bool = False
+    """A prompt, not a model."""
+    anomalies: tuple[tuple[str, str], ...] = ()
+    """What the registry itself shows: (``LATE_INPUT`` or ``TAG_EDITED`` …, a sentence)."""
+
+
+class Registry(Protocol):
+    """A registry of models. Entry point group ``lineagegate.registries``."""
+
+    name: str
+
+    def __init__(self, config: Config) -> None: ...
+
+    def versions(self) -> Iterator[RegisteredVersion]:
+        """Every version, those hidden from searches too."""
+        ...
+
+    def faults(self) -> Sequence[Notice]:
+        """Why it is not gated or not reachable; empty when all is well (``lineagegate doctor``)."""
+        ...
