@@ -198,9 +198,15 @@ class Gate:
         """Data inputs of a stage as recorded or as they lie now; None when there is no such stage."""
         return next((found for p in self.pipelines if (found := p.stage(address, cwd)) is not None), None)
 
-    def locate(self, path: str) -> Artifact | None:
-        """The artifact at a path of the work tree, with the hash of what lies there now."""
-        return next((found for p in self.pipelines if (found := p.locate(path))), None)
+    def locate(self, path: str, cwd: Path | None = None) -> Artifact | None:
+        """The artifact at a path of the work tree, with the hash of what lies there now.
+
+        Args:
+            path: absolute, or relative to ``cwd`` (by default to the root).
+            cwd: directory that a relative path starts from.
+        """
+        where = str((cwd or self.config.root) / path)
+        return next((found for p in self.pipelines if (found := p.locate(where))), None)
 
     # -- what people say -------------------------------------------------------------------------------------------
 
