@@ -135,7 +135,10 @@ def _parse(file: Path) -> dict[str, Any]:
         return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(
-            f"{file} cannot be read", code="CONFIG_INVALID", cause=str(error), hint="correct the file; nothing was changed"
+            f"{file} cannot be read",
+            code="CONFIG_INVALID",
+            cause=str(error),
+            hint="correct the file; nothing was changed",
         ) from None
 
 

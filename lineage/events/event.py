@@ -7,6 +7,7 @@ makes the event unreadable: half of it is never believed.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -176,23 +177,31 @@ def run_event(
         execution: how it came about.
     """
     facets = (
-        RunFacets(
-            execution=f.LineageExecutionRunFacet(execution=execution, **f.envelope(f.LineageExecutionRunFacet))
-        )
+        RunFacets(execution=f.LineageExecutionRunFacet(execution=execution, **f.envelope(f.LineageExecutionRunFacet)))
         if execution
         else None
     )
-    return _run(run_id, job, time, facets, [_dataset(i.artifact, i.use) for i in inputs], [_dataset(o) for o in outputs])
+    return _run(
+        run_id, job, time, facets, [_dataset(i.artifact, i.use) for i in inputs], [_dataset(o) for o in outputs]
+    )
 
 
 def dataset_event(artifact: Artifact, *, time: str) -> bytes:
     """The bytes of a DatasetEvent: what is known of one dataset version, its tags above all."""
-    return _encode(
-        Event(time=time, producer=f.PRODUCER, schema_url=_SPEC + "DatasetEvent", dataset=_dataset(artifact))
-    )
+    return _encode(Event(time=time, producer=f.PRODUCER, schema_url=_SPEC + "DatasetEvent", dataset=_dataset(artifact)))
 
 
-def act_event(act: Decision | Grant | Removal | Correction, *, run_id: str, time: str, subject: Artifact | None = None) -> bytes:
+_ACTS: dict[type, tuple[str, str, type[f.Facet]]] = {
+    Decision: ("decide", "decision", f.LineageDecisionRunFacet),
+    Grant: ("grant", "grant", f.LineageGrantRunFacet),
+    Removal: ("removal", "removal", f.LineageRemovalRunFacet),
+    Correction: ("correction", "correction", f.LineageCorrectionRunFacet),
+}
+
+
+def act_event(
+    act: Decision | Grant | Removal | Correction, *, run_id: str, time: str, subject: Artifact | None = None
+) -> bytes:
     """The bytes of a RunEvent for what the gate or a person says (jobs of namespace ``lineagegate``).
 
     Args:
@@ -201,17 +210,10 @@ def act_event(act: Decision | Grant | Removal | Correction, *, run_id: str, time
         time: when, ISO 8601 with a zone.
         subject: the artifact it speaks of, not recorded as an input: saying something derives nothing.
     """
-    if isinstance(act, Decision):
-        name, facets = "decide", RunFacets(decision=f.LineageDecisionRunFacet(decision=act, **f.envelope(f.LineageDecisionRunFacet)))
-    elif isinstance(act, Grant):
-        name, facets = "grant", RunFacets(grant=f.LineageGrantRunFacet(grant=act, **f.envelope(f.LineageGrantRunFacet)))
-    elif isinstance(act, Removal):
-        name, facets = "removal", RunFacets(removal=f.LineageRemovalRunFacet(removal=act, **f.envelope(f.LineageRemovalRunFacet)))
-    else:
-        name, facets = "correction", RunFacets(
-            correction=f.LineageCorrectionRunFacet(correction=act, **f.envelope(f.LineageCorrectionRunFacet))
-        )
-    return _run(run_id, (OUR_NAMESPACE, name), time, facets, [_dataset(subject)] if subject else [], [])
+    name, key, facet = _ACTS[type(act)]
+    fields: dict[str, Any] = {key: act, **f.envelope(facet)}
+    facets: dict[str, Any] = {key: facet(**fields)}
+    return _run(run_id, (OUR_NAMESPACE, name), time, RunFacets(**facets), [_dataset(subject)] if subject else [], [])
 
 
 def _run(

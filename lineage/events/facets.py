@@ -99,7 +99,7 @@ FACETS: dict[str, type[Facet]] = {
     "lineage_removal": LineageRemovalRunFacet,
     "lineage_correction": LineageCorrectionRunFacet,
 }
-"""Every facet of ours by its key. ``schemas/facets/`` and the client classes in ``lineage_openlineage`` come from here."""
+"""Every facet of ours by its key. ``schemas/facets/`` and the classes in ``lineage_openlineage`` come from here."""
 
 ACTS = ("decide", "grant", "removal", "correction")
 """Jobs in our own namespace: what people and the gate say, as runs."""

@@ -18,7 +18,8 @@ a local file           ``file``                  absolute path
 =====================  ========================  ==========================================
 
 ``<project>`` is ``project`` in lineage.toml; it stays the same in every clone. ``<server>`` is the host of the tracking
-server, or ``local``. A version is the content hash in the ``lineage_content`` facet, repeated in OpenLineage's ``version``.
+server, or ``local``. A version is the content hash in the ``lineage_content`` facet, repeated in OpenLineage's
+``version``.
 """
 
 from __future__ import annotations
@@ -78,9 +79,9 @@ def display(namespace: str, name: str) -> str:
         return name
     if namespace.startswith("mlflow://"):
         if name.startswith("models/"):
-            return f"models:/{name[len('models/'):]}"
+            return f"models:/{name[len('models/') :]}"
         if name.startswith("runs/"):
-            return f"runs:/{name[len('runs/'):]}"
+            return f"runs:/{name[len('runs/') :]}"
         if name.startswith("logged-models/"):
-            return f"models:/{name[len('logged-models/'):]}"
+            return f"models:/{name[len('logged-models/') :]}"
     return f"{namespace}/{name}"

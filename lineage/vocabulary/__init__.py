@@ -9,6 +9,7 @@ from lineage.vocabulary.origin import CLEAN_KINDS, UNDECLARED, Basis, Correction
 
 __all__ = [
     "CLEAN_KINDS",
+    "UNDECLARED",
     "Artifact",
     "ArtifactType",
     "Basis",
@@ -28,6 +29,5 @@ __all__ = [
     "Scope",
     "Step",
     "Tag",
-    "UNDECLARED",
     "Use",
 ]

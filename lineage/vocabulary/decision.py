@@ -101,7 +101,7 @@ class Decision(Value, frozen=True):
     labels: tuple[Label, ...] = ()
     sources: int = 0
     """How many sources the closure holds."""
-    attributes: dict[str, str] = {}
+    attributes: dict[str, str] = field(default_factory=dict)
     mode: str = "enforce"
     """``enforce``, ``warn`` or ``audit``: what the policy does with a refusal."""
     policy: str = ""
