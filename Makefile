@@ -1,0 +1,57 @@
+# Everything starts from a bare machine with Python (3.10 or newer), git and make.
+#   make setup    a virtual environment in .venv, and PostgreSQL for the tests
+#   make test     everything: lint, types, import floors, tests
+#   make demo     the story of examples/project_seed, in the terminal
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: setup test lint types tests demo bench schemas docs postgresql clean
+
+setup: $(VENV)/.ready postgresql
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@echo "installing what constraints.txt names into $(VENV) (a few minutes the first time)"
+	@$(BIN)/python -m pip install --quiet -c constraints.txt --group dev -e '.[dvc,mlflow,postgresql]'
+	@touch $@
+
+# The tests start a PostgreSQL of their own; a running server is neither needed nor touched.
+postgresql:
+	@if command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "installing PostgreSQL for the tests"; \
+	  export DEBIAN_FRONTEND=noninteractive; \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql >/dev/null; \
+	else \
+	  echo "PostgreSQL is missing: install its server package (initdb) for the tests, e.g. apt-get install postgresql"; \
+	fi
+
+test: setup lint types tests
+
+lint: $(VENV)/.ready
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-logo
+
+types: $(VENV)/.ready
+	@$(BIN)/mypy
+
+tests: $(VENV)/.ready
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -q
+
+demo: $(VENV)/.ready
+	@$(BIN)/python examples/project_seed/demo.py
+
+bench: $(VENV)/.ready
+	@$(BIN)/python -m benchmarks
+
+# Files made from the code; tests fail when they are not up to date.
+schemas: $(VENV)/.ready
+	@$(BIN)/python -m lineage.schemas schemas
+	@$(BIN)/python docs/reference/make_cli.py
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
