@@ -43,7 +43,7 @@ tests: $(VENV)/.ready
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -q
 
 demo: $(VENV)/.ready
-	@$(BIN)/python examples/project_seed/demo.py
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python examples/project_seed/run.py
 
 bench: $(VENV)/.ready
 	@$(BIN)/python -m benchmarks
