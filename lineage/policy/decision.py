@@ -1,0 +1,280 @@
+"""The decision: labels, a model, a policy and grants in, a verdict out (SEMANTICS.md, "The decision").
+
+Pure and deterministic: the same arguments give the same decision, in whatever order labels, rules and grants come.
+Where the labels come from, the paths of the findings and recording are the gate's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timezone
+from typing import NamedTuple
+
+from lineage.policy.grants import InForce, grants_in_force, scope_command
+from lineage.policy.policy import SEVERITY, LabelFacts, ModelFacts, Policy, Rule
+from lineage.vocabulary import Decision, Finding, Grant, Kind, Label, Outcome, Scope
+
+_OUTCOMES = {"deny": Outcome.DENY, "warn": Outcome.WARN, "allow": Outcome.ALLOW}
+
+
+class Verdict(NamedTuple):
+    """What one rule says of one label."""
+
+    rule: Rule
+    applies: bool
+    assumed: tuple[str, ...]
+    """What nobody stated and counts as matching, since the rule restricts."""
+
+
+def decide(
+    *,
+    labels: Iterable[Label],
+    sources: int,
+    model: str,
+    subject: str,
+    action: str,
+    attributes: Mapping[str, str],
+    policy: Policy,
+    grants: Iterable[Grant],
+    at: datetime,
+    position: int,
+    id: str,  # noqa: A002 - the field's name in the vocabulary
+    by: str,
+) -> Decision:
+    """Judge one model.
+
+    For each label every deny and warn rule that matches counts; deny is stricter than warn, warn than allow. An allow
+    rule settles a label against the policy's ``default`` only, never against another rule. Undeclared labels fall to
+    the policy's ``undeclared`` unless a rule names that kind itself. A grant frees what deny and warn said of a label.
+
+    Args:
+        labels: everything that reaches the model.
+        sources: how many sources the closure holds.
+        model: registered name that rules match on.
+        subject: what people call it.
+        action: ``register``, ``alias``, ``stage``, ``rename``, ``copy`` or ``check``.
+        attributes: ``stage`` and ``alias`` that the action gives; other keys do not count.
+        policy: the policy.
+        grants: all that are known; those in force are chosen here.
+        at: the time of the decision, with its zone.
+        position: number of ledger entries the labels were computed from.
+        id: of the decision.
+        by: who asks.
+
+    Returns:
+        The decision. Without any source it is "cannot decide": emptiness is never clean (law 10).
+
+    Raises:
+        ValueError: ``at`` has no zone.
+    """
+    if at.tzinfo is None:
+        raise ValueError("`at` has no time zone")
+    if sources < 1:
+        return cannot_decide(
+            model=model, subject=subject, action=action, reason=f"no source of {subject} is known",
+            hint="lineagegate sync", policy=policy, at=at, position=position, id=id, by=by,
+        )  # fmt: skip
+    facts = policy.model_facts(model, attributes)
+    rules = [rule for rule in policy.rules if rule.in_force(at) and rule.match.of_model(facts) is not None]
+    freeing = grants_in_force(grants, at=at, model=facts, catalogue=policy.catalogue)
+    ordered = tuple(sorted(set(labels), key=_label_key))
+    findings = sorted(
+        (finding for label in ordered for finding in _findings(label, rules, facts, model, policy, freeing)),
+        key=_finding_key,
+    )
+    counted = [finding for finding in findings if not finding.grant]
+    effect = min((finding.effect for finding in counted), key=SEVERITY.__getitem__, default="allow")
+    decisive = [finding for finding in counted if finding.effect == effect]
+    return Decision(
+        id,
+        _OUTCOMES[effect],
+        subject,
+        model,
+        action,
+        findings=tuple(findings),
+        reason=_reason(effect, decisive, findings, len(ordered), sources, policy),
+        hint="; or ".join(dict.fromkeys(finding.remedy for finding in decisive if finding.remedy)),
+        labels=ordered,
+        sources=sources,
+        attributes=facts.stated(),
+        mode=policy.mode,
+        policy=policy.digest,
+        position=position,
+        time=at.astimezone(timezone.utc).isoformat(),
+        by=by,
+    )
+
+
+def cannot_decide(
+    *,
+    model: str,
+    subject: str,
+    action: str,
+    reason: str,
+    hint: str,
+    policy: Policy | None,
+    at: datetime,
+    position: int,
+    id: str,  # noqa: A002 - the field's name in the vocabulary
+    by: str,
+) -> Decision:
+    """The answer when the labels cannot be established. It refuses like deny and says something else: we do not know.
+
+    Args:
+        reason: what is missing, one sentence.
+        hint: the command that helps.
+        policy: None when that is what could not be read; then it refuses as under ``enforce``.
+        model, subject, action, at, position, id, by: as in `decide`.
+    """
+    return Decision(
+        id,
+        Outcome.CANNOT_DECIDE,
+        subject,
+        model,
+        action,
+        reason=reason,
+        hint=hint,
+        mode=policy.mode if policy else "enforce",
+        policy=policy.digest if policy else "",
+        position=position,
+        time=at.astimezone(timezone.utc).isoformat(),
+        by=by,
+    )
+
+
+def verdict(rule: Rule, label: LabelFacts, model: ModelFacts) -> Verdict:
+    """What a rule says of a label, dates aside.
+
+    A restricting rule counts what nobody stated as matching, and its exception only what is sure; an allow rule the
+    other way round. So silence never frees anything.
+    """
+    of_model, of_label = rule.match.of_model(model), rule.match.of_label(label)
+    if of_model is None or of_label is None:
+        return Verdict(rule, False, ())
+    assumed = of_model + of_label
+    if rule.effect == "allow" and assumed:
+        return Verdict(rule, False, assumed)
+    if rule.unless is not None:
+        model_open, label_open = rule.unless.of_model(model), rule.unless.of_label(label)
+        if (
+            model_open is not None
+            and label_open is not None
+            and (rule.effect == "allow" or not model_open + label_open)
+        ):
+            return Verdict(rule, False, ())
+    return Verdict(rule, True, assumed)
+
+
+def _findings(
+    label: Label, rules: Sequence[Rule], model: ModelFacts, name: str, policy: Policy, freeing: Sequence[InForce]
+) -> list[Finding]:
+    facts = policy.label_facts(label)
+    undeclared = label.origin.kind is Kind.UNDECLARED
+    spoken = [said for rule in rules if (said := verdict(rule, facts, model)).applies]
+    if undeclared:
+        # an allow rule speaks of undeclared origins only when it names them: a wildcard is not meant for the unknown
+        spoken = [said for said in spoken if said.rule.effect != "allow" or said.rule.match.names_undeclared]
+    grant = next((grant.id for grant in freeing if grant.frees(facts)), "")
+    found = [
+        Finding(
+            label, said.rule.effect, said.rule.id, said.rule.location, _why(said, name),
+            said.rule.remedy or _remedy(label, name, said.assumed), grant,
+        )
+        for said in spoken if said.rule.effect != "allow"
+    ]  # fmt: skip
+    if undeclared:
+        if policy.undeclared != "allow" and not any(said.rule.match.names_undeclared for said in spoken):
+            found.append(
+                Finding(
+                    label, policy.undeclared, "undeclared", policy.undeclared_location,
+                    "nobody has said where this source comes from", _remedy(label, name, ()),
+                )
+            )  # fmt: skip
+    elif not spoken and policy.default != "allow":
+        found.append(
+            Finding(
+                label, policy.default, "default", policy.default_location,
+                "no rule of the policy speaks of this origin and use",
+                "add a rule to the policy that speaks of it; or " + _remedy(label, name, ()), grant,
+            )
+        )  # fmt: skip
+    return found
+
+
+def _why(said: Verdict, model: str) -> str:
+    parts = [said.rule.reason.rstrip(". ")]
+    if said.rule.terms:
+        parts.append("stands on " + ", ".join(map(str, said.rule.terms)))
+    if said.assumed:
+        stated = [
+            f"{field} of {model}" if field in ("competes-with", "market", "purpose") else field
+            for field in said.assumed
+        ]
+        verb = "is" if len(stated) == 1 else "are"
+        parts.append(f"{' and '.join(stated)} {verb} not stated, which counts against it")
+    return "; ".join(parts)
+
+
+def _remedy(label: Label, model: str, assumed: Sequence[str]) -> str:
+    origin = label.origin
+    if origin.kind is Kind.UNDECLARED:
+        return "say where it comes from: lineagegate declare SOURCE --kind KIND"
+    scope = Scope(
+        kind="" if origin.provider or origin.service or origin.channel else origin.kind.value,
+        provider=origin.provider,
+        service=origin.service,
+        channel=origin.channel,
+        use=label.use.value,
+        model=model,
+    )
+    ways = ["train without the source", "have it permitted: " + scope_command(scope)]
+    if any(field in ("competes-with", "market", "purpose") for field in assumed):
+        fields = " and ".join(f"`{field}`" for field in assumed if field in ("competes-with", "market", "purpose"))
+        ways.insert(0, f"state {fields} for {model} under `models:` in the policy")
+    return "; or ".join(ways)
+
+
+def _reason(
+    effect: str, decisive: Sequence[Finding], findings: Sequence[Finding], labels: int, sources: int, policy: Policy
+) -> str:
+    counted = f"{_count(labels, 'label')} from {_count(sources, 'source')}"
+    if effect == "allow":
+        if findings:
+            ids = ", ".join(sorted({finding.grant for finding in findings}))
+            return f"{counted}: what {policy.name} refuses or warns of is granted ({ids})"
+        return f"{counted}: nothing in {policy.name} forbids them"
+    first = decisive[0]
+    rules = sorted({finding.rule for finding in decisive})
+    verb = "refuses" if effect == "deny" else "warns of"
+    more = (
+        f" ({_count(len(rules), 'rule')}, {_count(len({f.label for f in decisive}), 'label')})"
+        if len(decisive) > 1
+        else ""
+    )
+    return f"{first.rule} {verb} {describe(first.label)}{more}: {first.reason}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def describe(label: Label) -> str:
+    """A label in a few words: ``third-party-model-output, openai/gpt-4 via azure-openai, used as content``."""
+    origin = label.origin
+    who = "/".join(part for part in (origin.provider, origin.service) if part)
+    way = f"via {origin.channel}" if origin.channel else ""
+    named = " ".join(part for part in (who, way) if part)
+    return ", ".join(part for part in (origin.kind.value, named, f"used as {label.use.value}") if part)
+
+
+def _label_key(label: Label) -> tuple[str, ...]:
+    o = label.origin
+    basis = label.basis.value if label.basis else ""
+    return (
+        o.kind.value, o.provider, o.service, o.channel, o.terms, o.licence, o.jurisdiction, o.acquired,
+        label.use.value, basis,
+    )  # fmt: skip
+
+
+def _finding_key(finding: Finding) -> tuple[object, ...]:
+    return bool(finding.grant), SEVERITY[finding.effect], finding.rule, _label_key(finding.label)

@@ -1,0 +1,249 @@
+"""What people write in a policy file, as pydantic models; ``schemas/policy.schema.json`` is generated from them.
+
+Only shapes and words are checked here. What rules mean together is `lineage.policy.contradictions`; turning them into
+something that decides is `lineage.policy.load`. Imported when a policy is read, not before: pydantic takes its time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from lineage.policy.pattern import Pattern, instant
+from lineage.vocabulary import Basis, Kind, Use
+
+SCHEMA_ID = "https://lineagegate.dev/schemas/policy.schema.json"
+
+Effect = Literal["deny", "warn", "allow"]
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str | dict) else value
+
+
+def _references(value: Any) -> Any:
+    listed = _listed(value)
+    return [{"id": item} if isinstance(item, str) else item for item in listed] if isinstance(listed, list) else value
+
+
+def _words(noun: str, words: list[str]) -> Callable[[list[str]], list[str]]:
+    def check(value: list[str]) -> list[str]:
+        for text in value:
+            if not any(map(Pattern([text]).matches, words)):
+                raise PydanticCustomError(
+                    "unknown_word", "no {noun} is called `{word}`", {"noun": noun, "word": text, "words": words}
+                )
+        return value
+
+    return check
+
+
+def _date(value: str) -> str:
+    try:
+        instant(value, end=False)
+    except ValueError as error:
+        raise PydanticCustomError("date", "{problem}", {"problem": str(error)}) from None
+    return value
+
+
+def _one_or_many(words: list[str] | None = None) -> WithJsonSchema:
+    """One pattern or a list of them; known words are offered by editors."""
+    item: dict[str, Any] = {"type": "string"}
+    if words:
+        item = {"anyOf": [{"enum": words}, {"type": "string", "pattern": r"[*?\[]"}]}
+    return WithJsonSchema({"anyOf": [item, {"type": "array", "items": item, "minItems": 1}]})
+
+
+_KINDS, _USES, _BASES = ([word.value for word in words] for words in (Kind, Use, Basis))
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Date = Annotated[
+    str, AfterValidator(_date), Field(examples=["2023-04-30", "2023-04-30T12:00:00Z"])
+]  # a day, in UTC and whole, or a time with its zone
+Listed = BeforeValidator(_listed)
+Some = Field(min_length=1)
+Patterns = Annotated[list[str], Listed, Some, _one_or_many()]
+Kinds = Annotated[list[str], Listed, Some, AfterValidator(_words("kind", _KINDS)), _one_or_many(_KINDS)]
+Uses = Annotated[list[str], Listed, Some, AfterValidator(_words("use", _USES)), _one_or_many(_USES)]
+Bases = Annotated[list[str], Listed, Some, AfterValidator(_words("basis", _BASES)), _one_or_many(_BASES)]
+Values = Annotated[
+    list[Text],
+    Listed,
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
+
+
+class Block(BaseModel):
+    """A mapping in the file: unknown keys are refused, nothing is converted, null is no value."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
+
+
+class OriginMatch(Block):
+    """Patterns over where content came from; one of a list must match. ``""`` matches what is not stated."""
+
+    kind: Kinds = []
+    """Sort of source."""
+    provider: Patterns = []
+    """Who made or owns it, through whatever channel it came."""
+    service: Patterns = []
+    """The model or feed."""
+    channel: Patterns = []
+    """How it was obtained."""
+    reseller: Patterns = []
+    """Who sold it, as the catalogue knows from the channel."""
+    terms: Patterns = []
+    """Terms it came under, as id@date."""
+    licence: Patterns = []
+    """SPDX licence identifier."""
+    jurisdiction: Patterns = []
+    """ISO 3166 code of where it was acquired."""
+    basis: Bases = []
+    """How the origin is known."""
+
+
+class ModelMatch(Block):
+    """Patterns over the model that is judged; one of a list must match."""
+
+    name: Patterns = []
+    """Registered name."""
+    competes_with: Patterns = Field([], alias="competes-with")
+    """A provider that it competes with, as stated under ``models``."""
+    market: Patterns = []
+    """A market that it is for, as stated under ``models``."""
+    purpose: Patterns = []
+    """What it is for, as stated under ``models``."""
+    stage: Patterns = []
+    """Stage that it is moved to."""
+    alias: Patterns = []
+    """Alias that it is given."""
+
+
+class Match(Block):
+    """What a rule speaks of. Everything that is written must hold."""
+
+    origin: OriginMatch = OriginMatch.model_construct()
+    use: Uses = []
+    """Role of the input in the run that read it."""
+    model: ModelMatch = ModelMatch.model_construct()
+
+
+class TermsReference(Block):
+    """The text that a rule stands on."""
+
+    id: Text
+    """As in the catalogue or in your own files."""
+    name: str = ""
+    clause: str = ""
+    """Number of the clause."""
+    url: str = ""
+    dated: str = ""
+    """Date that the text bears."""
+    read: bool = False
+    """Whether whoever wrote the rule read the text itself."""
+
+
+class RuleBlock(Block):
+    """One rule. Among the rules that match, deny is stricter than warn, and warn than allow."""
+
+    id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    """Unique, also among the packs that are extended."""
+    match: Match
+    unless: Match = Match()
+    """Exception: what fits here the rule does not speak of."""
+    effect: Effect
+    """``allow`` settles a label against ``default`` only; deny and warn rules still count. Grants free."""
+    reason: Text
+    """Why, for the people whose registration is refused."""
+    remedy: str = ""
+    """What would make it pass; by default the general ways are named."""
+    from_: Date = Field("", alias="from")
+    """First day on which it counts."""
+    until: Date = ""
+    """Last day on which it counts."""
+    terms: Annotated[list[TermsReference], BeforeValidator(_references)] = []
+    """What it stands on."""
+
+
+class ModelBlock(Block):
+    """What the models of a name are for. Several entries add up; an empty list states that there are none."""
+
+    name: Patterns
+    competes_with: Values = Field([], alias="competes-with")
+    """Providers whose products it competes with."""
+    market: Values = []
+    """Markets it is for."""
+    purpose: Values = []
+    """What it is for."""
+
+
+class LabelBlock(Block):
+    """A label of a test: an origin and its use."""
+
+    kind: Literal[tuple(_KINDS)]  # type: ignore[valid-type]
+    provider: str = ""
+    service: str = ""
+    channel: str = ""
+    terms: str = ""
+    licence: str = ""
+    jurisdiction: str = ""
+    acquired: str = ""
+    basis: Literal[tuple(_BASES)] = "declared"  # type: ignore[valid-type]
+    use: Literal[tuple(_USES)] = "content"  # type: ignore[valid-type]
+
+
+class GrantBlock(Block):
+    """A grant that a test supposes."""
+
+    id: str = "grant"
+    kind: str = ""
+    provider: str = ""
+    service: str = ""
+    channel: str = ""
+    terms: str = ""
+    use: str = ""
+    model: str = ""
+    market: str = ""
+    from_: Date = Field("", alias="from")
+    until: Date = ""
+
+
+class CaseBlock(Block):
+    """A test: what the policy must say of these labels."""
+
+    name: Text
+    model: Text
+    labels: Annotated[list[LabelBlock], Listed, Some]
+    stage: str = ""
+    alias: str = ""
+    grants: Annotated[list[GrantBlock], Listed] = []
+    at: Date = ""
+    """When it is decided; by default now."""
+    expect: Effect
+    rule: str = ""
+    """Id of a rule that must have fired."""
+
+
+class PolicyFile(Block):
+    """A policy of lineagegate: which origins may reach which models, and in which use."""
+
+    mode: Literal["enforce", "warn", "audit"] = "enforce"
+    """What becomes of a refusal: it stands, is shown, or is only recorded."""
+    undeclared: Effect = "deny"
+    """Effect for sources that nobody spoke for and no rule names."""
+    default: Effect = "allow"
+    """Effect for declared origins that no rule speaks of."""
+    extends: Annotated[list[Text], Listed] = []
+    """Packs (``lineagegate/packs/openai``) and files beside this one, whose rules and models are added."""
+    models: list[ModelBlock] = []
+    rules: list[RuleBlock] = []
+    tests: list[CaseBlock] = []
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a policy file, for editors."""
+    schema = PolicyFile.model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_ID, **schema}
