@@ -1,0 +1,38 @@
+"""``lineagegate init``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lineage.cli.settings import Settings, verb
+from lineage.cli.sync import show
+
+
+@verb
+@click.option("--project", default="", help="Name in every record, the same in every clone; default: the directory's.")
+def init(settings: Settings, project: str) -> None:
+    """Set up a repository: settings, policy, store, and what its history tells.
+
+    Writes lineage.toml and lineage.policy.yaml where they are missing, creates the store, and reads the whole history.
+    Files that exist are kept, so it can be run again. Nothing in the pipeline is changed.
+    """
+    from lineage.gate import Gate
+
+    gate, written = Gate.init(_root(settings.start), project=project, store=settings.store or "")
+    with gate, settings.progress() as progress:
+        names = tuple(path.relative_to(gate.config.root).as_posix() for path in written)
+        report = gate.sync(progress)
+        if names and settings.format == "text":
+            click.echo(f"Wrote {' and '.join(names)} in {gate.config.root}; commit them.")
+        show(settings, gate, report, names)
+
+
+def _root(start: Path) -> Path:
+    """The DVC repository around a directory, else the git repository, else the directory itself."""
+    for mark in (".dvc", ".git"):
+        for directory in (start, *start.parents):
+            if (directory / mark).exists():
+                return directory
+    return start

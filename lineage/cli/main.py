@@ -1,0 +1,72 @@
+"""The entry point: the list of verbs, their help page, and nothing else, so that it starts fast.
+
+Click and everything below it are imported by `lineage.cli.group` once a verb is asked for; the help page and the
+version need neither (issue 2: at most four times the start of a bare interpreter).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+VERBS = {
+    "init": "Set up a repository: settings, policy, store, and what its history tells.",
+    "declare": "Say where a source comes from, or in which role a stage reads it.",
+    "sync": "Read what the pipelines have done since last time.",
+    "check": "What the gate would say about an artifact now.",
+    "why": "What an artifact carries, and on which path it came.",
+    "impact": "What was made from a source, models first.",
+    "grant": "Give, list or withdraw a permission.",
+    "audit": "Compare the whole registry with the recorded decisions.",
+    "policy": "Test, check or show the policy.",
+    "status": "Count what the ledger holds.",
+    "doctor": "Find what is wrong with the set-up.",
+}
+"""Every verb and what it is for; `lineage.cli.<verb>` holds it."""
+
+OPTIONS = (
+    ("--format [text|json]", "For people or for programs (docs/reference/cli.md)."),
+    ("--store PATH|URL", "SQLite file or postgresql:// URL."),
+    ("--policy PATH", "Policy file."),
+    ("-C, --directory DIR", "Run as if started there."),
+    ("--no-color", "No colour; so does the variable NO_COLOR."),
+    ("--version", "Show the version and exit."),
+    ("--help", "Show this page, or with a verb that verb's page, and exit."),
+)
+
+
+def usage() -> str:
+    """The help page."""
+    lines = [
+        "Usage: lineagegate [OPTIONS] VERB …",
+        "",
+        "  The provenance gate: a model made from restricted sources is not registered.",
+        "",
+        "Options, before or after the verb:",
+        *(f"  {option:<22} {text}" for option, text in OPTIONS),
+        "",
+        "Verbs:",
+        *(f"  {verb:<10} {text}" for verb, text in VERBS.items()),
+        "",
+        "Exit status: 0 allowed or done, 1 denied or something found, 2 wrong usage or configuration,",
+        "3 cannot decide or failed.",
+    ]
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: without the program's name; by default those of this process.
+
+    Returns:
+        The exit status.
+    """
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if arguments in ([], ["--help"], ["-h"]):
+        print(usage())
+        return 0
+    from lineage.cli.group import run
+
+    return run(arguments)

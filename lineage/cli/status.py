@@ -1,0 +1,22 @@
+"""``lineagegate status``."""
+
+from __future__ import annotations
+
+from lineage.cli.settings import Settings, address, verb
+from lineage.evidence import document, text
+
+
+@verb
+def status(settings: Settings) -> None:
+    """Count what the ledger holds.
+
+    As recorded: `lineagegate sync` reads what happened since. Sources with no declared origin are listed with the
+    command that settles it.
+    """
+    with settings.gate() as gate:
+        held = gate.status()
+        todo = [(source, address(gate.config, source)) for source in gate.graph.undeclared()]
+    settings.show(
+        lambda: document.StatusDocument(document.counts(held), document.todo(todo)),
+        lambda: text.status_text(held, [where for _, where in todo]),
+    )

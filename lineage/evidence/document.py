@@ -1,0 +1,323 @@
+"""What programs read: the JSON document of every verb, as values. `lineage.schemas` publishes them as JSON Schema.
+
+The same facts as `lineage.evidence.text`, complete where the text counts or leaves out. Values of the vocabulary appear
+as they do in events: camel case, fields at their default left out. A verb with ``--format json`` prints exactly one
+document on standard output, an `ErrorDocument` when it fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from lineage.errors import LineageError
+from lineage.events.naming import display
+from lineage.vocabulary import Artifact, ArtifactType, Basis, Decision, Grant, Label, Origin, Step, Use
+
+if TYPE_CHECKING:
+    from lineage.graph import Impact, Status
+
+
+class Document(msgspec.Struct, frozen=True, rename="camel"):
+    """The base of every document: all its own fields are always there."""
+
+
+class ArtifactRef(Document, frozen=True):
+    """A dataset version by name."""
+
+    namespace: str
+    name: str
+    display: str
+    """What people call it."""
+    type: ArtifactType
+    content: str | None
+    """Content key, where versions can be told apart."""
+
+
+class NoticeRef(Document, frozen=True):
+    """Something that a person should look at."""
+
+    code: str
+    """Stable, upper snake case."""
+    where: str
+    """File, stage, model version or setting."""
+    message: str
+    hint: str
+    """The command that helps."""
+
+
+class Counts(Document, frozen=True):
+    """What the ledger holds."""
+
+    commits: int
+    executions: int
+    datasets: int
+    versions: int
+    models: int
+    sources: int
+    undeclared: int
+    entries: int
+
+
+class Todo(Document, frozen=True):
+    """A source with no declared origin, and the command that gives it one."""
+
+    artifact: ArtifactRef
+    command: str
+
+
+class SyncDocument(Document, frozen=True):
+    """``sync`` and, after creating what was missing, ``init``."""
+
+    commits: int
+    """Commits read now."""
+    executions: int
+    """Stage executions read now."""
+    events: int
+    """Ledger entries added."""
+    status: Counts
+    undeclared: tuple[Todo, ...]
+    notices: tuple[NoticeRef, ...]
+    written: tuple[str, ...] = ()
+    """Files that ``init`` wrote."""
+
+
+class StatusDocument(Document, frozen=True):
+    """``status``."""
+
+    status: Counts
+    undeclared: tuple[Todo, ...]
+
+
+class DeclaredTarget(Document, frozen=True):
+    """One thing that was tagged."""
+
+    artifact: ArtifactRef
+    address: str
+    """How the pipeline calls it."""
+
+
+class DeclareDocument(Document, frozen=True):
+    """``declare``: what now carries the origin."""
+
+    targets: tuple[DeclaredTarget, ...]
+    origin: Origin | None
+    uses: dict[str, str]
+
+
+class LabelPath(Document, frozen=True):
+    """A label, and one shortest path on which it arrived, source first."""
+
+    origin: Origin
+    use: Use
+    basis: Basis | None
+    """None for ``undeclared``, which is the absence of a declaration."""
+    path: tuple[Step, ...]
+
+
+class WhyDocument(Document, frozen=True):
+    """``why``."""
+
+    artifact: ArtifactRef | None
+    """None when a recorded decision is shown."""
+    labels: tuple[LabelPath, ...]
+    sources: int
+    """How many sources the whole closure holds."""
+    position: int
+    """Number of ledger entries that this was computed from."""
+    decision: Decision | None = None
+    """The recorded decision, when that was asked for."""
+
+
+class Reached(Document, frozen=True):
+    """Something downstream."""
+
+    artifact: ArtifactRef
+    distance: int
+    """Runs between."""
+
+
+class ImpactDocument(Document, frozen=True):
+    """``impact``."""
+
+    source: ArtifactRef
+    models: tuple[Reached, ...]
+    datasets: tuple[Reached, ...]
+
+
+class GrantsDocument(Document, frozen=True):
+    """``grant``: the one made or withdrawn, or with ``--list`` all of them."""
+
+    grants: tuple[Grant, ...]
+
+
+class AuditDocument(Document, frozen=True):
+    """``audit``: every registered version that the recorded decisions do not account for."""
+
+    versions: int
+    """How many were read."""
+    findings: tuple[NoticeRef, ...]
+
+
+class DoctorDocument(Document, frozen=True):
+    """``doctor``."""
+
+    checked: tuple[str, ...]
+    """What was looked at."""
+    findings: tuple[NoticeRef, ...]
+
+
+class CaseDocument(Document, frozen=True):
+    """One case written beside the policy."""
+
+    name: str
+    passed: bool
+    expected: str
+    outcome: str
+    rules: tuple[str, ...]
+    """Ids of the rules that fired."""
+    message: str
+    """What was expected and what came; empty when it passed."""
+    location: str
+
+
+class PolicyTestDocument(Document, frozen=True):
+    """``policy test``."""
+
+    cases: tuple[CaseDocument, ...]
+    failed: int
+
+
+class RuleDocument(Document, frozen=True):
+    """One rule, the strictest first."""
+
+    id: str
+    effect: str
+    match: str
+    """What it speaks of, in words."""
+    unless: str
+    reason: str
+    from_: str = msgspec.field(name="from")
+    until: str
+    in_force: bool
+    """Today."""
+    terms: tuple[str, ...]
+    """The texts that it stands on."""
+    location: str
+
+
+class PolicyDocument(Document, frozen=True):
+    """``policy check`` and ``policy show``."""
+
+    file: str
+    mode: str
+    undeclared: str
+    """Effect on sources with no declared origin."""
+    default: str
+    """Effect on labels that no rule speaks about."""
+    rules: tuple[RuleDocument, ...]
+
+
+class Fault(Document, frozen=True):
+    """Why a verb failed."""
+
+    code: str
+    message: str
+    cause: str
+    hint: str
+
+
+class ErrorDocument(Document, frozen=True):
+    """Printed instead of a verb's own document when it fails; the exit status is 2 or 3."""
+
+    error: Fault
+
+
+DOCUMENTS: Mapping[str, type] = {
+    "init": SyncDocument,
+    "sync": SyncDocument,
+    "status": StatusDocument,
+    "declare": DeclareDocument,
+    "check": Decision,
+    "why": WhyDocument,
+    "impact": ImpactDocument,
+    "grant": GrantsDocument,
+    "audit": AuditDocument,
+    "doctor": DoctorDocument,
+    "policy-test": PolicyTestDocument,
+    "policy-check": PolicyDocument,
+    "policy-show": PolicyDocument,
+    "error": ErrorDocument,
+}
+"""The document of each verb; ``schemas/cli/<verb>.json`` is made from it."""
+
+
+def encode(document: Any) -> str:
+    """The JSON of a document, indented by two for people who look."""
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+
+
+def artifact(value: Artifact) -> ArtifactRef:
+    """A reference to an artifact."""
+    return ArtifactRef(
+        value.namespace,
+        value.name,
+        display(value.namespace, value.name),
+        value.type,
+        value.content.hash if value.content else None,
+    )
+
+
+def counts(status: Status) -> Counts:
+    """The counts of a status."""
+    return Counts(
+        status.commits,
+        status.runs,
+        status.datasets,
+        status.versions,
+        status.models,
+        status.sources,
+        status.undeclared,
+        status.entries,
+    )
+
+
+def notices(items: Iterable[Sequence[str]]) -> tuple[NoticeRef, ...]:
+    """Notices from (code, where, message, hint)."""
+    return tuple(NoticeRef(*item) for item in items)
+
+
+def todo(items: Iterable[tuple[Artifact, str]]) -> tuple[Todo, ...]:
+    """What waits for a declaration, from artifacts and the addresses that ``declare`` takes."""
+    return tuple(Todo(artifact(value), f"lineagegate declare {address}") for value, address in items)
+
+
+def why(
+    value: Artifact, labels: Iterable[Label], paths: Mapping[Label, Sequence[Step]], *, sources: int, position: int
+) -> WhyDocument:
+    """Labels with their paths, in a stable order."""
+    rows = [LabelPath(x.origin, x.use, x.basis, tuple(paths.get(x, ()))) for x in labels]
+    return WhyDocument(artifact(value), tuple(sorted(rows, key=msgspec.json.encode)), sources, position)
+
+
+def recorded(decision: Decision) -> WhyDocument:
+    """A decision as it was recorded, with the paths that were found then."""
+    paths = {finding.label: finding.path for finding in decision.findings}
+    rows = tuple(LabelPath(x.origin, x.use, x.basis, paths.get(x, ())) for x in decision.labels)
+    return WhyDocument(None, rows, decision.sources, decision.position, decision)
+
+
+def impact(source: Artifact, found: Impact) -> ImpactDocument:
+    """What is downstream."""
+    return ImpactDocument(
+        artifact(source),
+        tuple(Reached(artifact(a), n) for a, n in found.models),
+        tuple(Reached(artifact(a), n) for a, n in found.datasets),
+    )
+
+
+def error(failure: LineageError) -> ErrorDocument:
+    """A failure."""
+    return ErrorDocument(Fault(failure.code, failure.message, failure.cause, failure.hint))

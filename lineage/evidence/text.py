@@ -1,0 +1,386 @@
+"""What people read on a terminal, in an exception and in a log: decisions, paths, impact, counts, as plain text.
+
+Pure functions over values; nothing is read and nothing is coloured here (the command line does that for terminals).
+A sentence comes first, then the evidence, aligned. Lines are not wrapped, so that a command in them can be copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from msgspec import structs
+
+from lineage.events.naming import display
+from lineage.vocabulary import Basis, Decision, Finding, Grant, Kind, Label, Origin, Outcome, Step, Use
+
+if TYPE_CHECKING:
+    from lineage.evidence.document import CaseDocument, PolicyDocument
+    from lineage.graph import Impact, Status
+
+MOST = 10
+"""How many findings a refusal spells out; the rest is counted. A wall of text is not read."""
+
+_BASIS = {
+    Basis.DECLARED: "declared",
+    Basis.OBSERVED: "observed",
+    Basis.MATCHED: "matched by content",
+    Basis.IMPORTED: "imported",
+}
+
+_MARK = "  "
+
+
+def origin_text(origin: Origin) -> str:
+    """``third-party-model-output, openai/gpt-4 via azure-openai, terms …``; what is not stated is left out."""
+    owner = "/".join(part for part in (origin.provider, origin.service) if part)
+    if origin.channel:
+        owner = f"{owner} via {origin.channel}" if owner else f"via {origin.channel}"
+    more = (
+        owner,
+        origin.terms and f"terms {origin.terms}",
+        origin.licence and f"licence {origin.licence}",
+        origin.jurisdiction and f"acquired in {origin.jurisdiction}",
+        origin.acquired and f"acquired {origin.acquired}",
+    )
+    return ", ".join((origin.kind.value, *(part for part in more if part)))
+
+
+def label_text(label: Label) -> str:
+    """An origin, and the use in which it arrived unless that is plain content."""
+    return (
+        origin_text(label.origin) if label.use is Use.CONTENT else f"{origin_text(label.origin)}, as {label.use.value}"
+    )
+
+
+def path_text(path: Sequence[Step]) -> str:
+    """``data/raw/gpt4 -> clean -> train -> models:/seed-chat``: the source, the runs, the artifact reached."""
+    if not path:
+        return ""
+    hops = [path[0].artifact]
+    for step in path[1:]:
+        role = "" if step.use in ("", Use.CONTENT.value) else f" ({step.use})"
+        hops.append(f"{step.run or step.artifact}{role}")
+    if len(path) > 1 and path[-1].run:
+        hops.append(path[-1].artifact)
+    return " -> ".join(hops)
+
+
+def decision_text(decision: Decision) -> str:
+    """A verdict with the source, path, rule and remedy of everything that it rests on (issue 2, "What a user sees").
+
+    The first line is a sentence that can stand alone, as the message of an exception does.
+    """
+    blocks = [_fields(_finding(finding)) for finding in _ordered(decision.findings)[:MOST]]
+    left = len(decision.findings) - MOST
+    if left > 0:
+        blocks.append([f"{_MARK}… and {left} more"])
+    closing: list[tuple[str, str]] = []
+    if decision.outcome is Outcome.CANNOT_DECIDE:
+        closing.append(("cause", decision.reason))
+        closing.append(("hint", decision.hint))
+    elif not decision.findings:
+        closing.append(("sources", _count(decision.sources, "source") + _carried(decision.labels)))
+    blocks.append(_fields([*closing, ("decision", _reference(decision))]))
+
+    return "\n".join([_sentence(decision), *(line for block in blocks for line in block)])
+
+
+def why_text(name: str, labels: Iterable[Label], paths: Mapping[Label, Sequence[Step]], *, sources: int) -> str:
+    """What an artifact carries, with one shortest path for each label as a picture.
+
+    Args:
+        name: the artifact, as people call it.
+        labels: what is shown.
+        paths: one path for each label, source first, the artifact last.
+        sources: how many sources the whole closure holds.
+    """
+    shown = sorted(labels, key=_weight)
+    if not shown:
+        return f"{name} carries no label of that kind; its lineage holds {_count(sources, 'source')}."
+    lines = [f"{name} carries {_count(len(shown), 'label')} from {_count(sources, 'source')}."]
+    for label in shown:
+        lines += ["", label_text(label)]
+        lines += _picture(paths.get(label, ()), label)
+    return "\n".join(lines)
+
+
+def impact_text(name: str, impact: Impact) -> str:
+    """What is downstream of an artifact, models first, the nearest first."""
+    models, datasets = list(impact.models), list(impact.datasets)
+    if not models and not datasets:
+        return f"Nothing recorded was made from {name}."
+    lines = [f"{_count(len(models), 'model')} and {_count(len(datasets), 'dataset')} were made from {name}."]
+    for heading, items in (("models", models), ("datasets", datasets)):
+        if items:
+            lines += ["", heading]
+            rows = [(display(a.namespace, a.name), _count(distance, "run") + " away") for a, distance in items]
+            lines += _table(rows)
+    return "\n".join(lines)
+
+
+def status_text(status: Status, todo: Sequence[str]) -> str:
+    """What the ledger holds, and the addresses of sources that wait for a declaration."""
+    return "\n".join(["The ledger holds:", *_numbers(_status_rows(status)), *_todo(todo)])
+
+
+def sync_text(
+    commits: int, executions: int, events: int, status: Status, todo: Sequence[str], notices: Iterable[Sequence[str]]
+) -> str:
+    """What a sync read, what the ledger holds now, and what waits for a person.
+
+    Args:
+        commits: commits read now.
+        executions: stage executions read now.
+        events: ledger entries added.
+        status: what the ledger holds now.
+        todo: addresses of sources with no declared origin, as `lineagegate declare` takes them.
+        notices: (code, where, message, hint) of what a person should look at.
+    """
+    read = f"{_count(executions, 'stage execution')} read from {_count(commits, 'commit')}"
+    lines = [f"{read}; {_count(events, 'event')} recorded." if events else "Nothing new."]
+    lines += _numbers(_status_rows(status))
+    lines += _todo(todo)
+    for _, where, message, hint in notices:
+        lines += ["", f"{where}: {message}"]
+        if hint:
+            lines.append(f"{_MARK}{hint}")
+    return "\n".join(lines)
+
+
+def declared_text(addresses: Sequence[str], origin: Origin | None, uses: Mapping[str, str], *, by: str) -> str:
+    """What was declared, on what, by whom."""
+    lines = [f"{address}: {origin_text(origin)}, declared by {by}" for address in addresses if origin]
+    lines += [f"{address}: reads {path} as {role}" for address in addresses for path, role in uses.items()]
+    return "\n".join(lines)
+
+
+def grants_text(grants: Sequence[Grant]) -> str:
+    """Grants with their scope, paper and dates."""
+    if not grants:
+        return "No grant was ever made."
+    lines: list[str] = []
+    for grant in grants:
+        scope = " ".join(f"{name}={value}" for name, value in structs.asdict(grant.scope).items() if value)
+        dates = f"{grant.from_ or 'the beginning'} to {grant.until or 'withdrawn'}"
+        lines.append(f"grant {grant.id}" + (" (withdrawn)" if grant.withdrawn else ""))
+        lines += _fields(
+            [
+                ("frees", scope),
+                ("from", dates),
+                ("by", grant.approver),
+                ("paper", grant.reference),
+                ("reason", grant.reason),
+            ]
+        )
+    return "\n".join(lines)
+
+
+def audit_text(versions: int, findings: Sequence[Sequence[str]]) -> str:
+    """How many versions were read, and which of them the recorded decisions do not account for."""
+    read = f"{_count(versions, 'registered version')} read; "
+    if not findings:
+        return read + "the recorded decisions account for every one."
+    return findings_text(read + f"{_count(len(findings), 'finding')}:", findings)
+
+
+def doctor_text(checked: Sequence[str], findings: Sequence[Sequence[str]]) -> str:
+    """What was looked at, and what is wrong."""
+    if not findings:
+        return f"Nothing found. Looked at: {', '.join(checked)}."
+    return findings_text(f"{_count(len(findings), 'problem')} found. Looked at: {', '.join(checked)}.", findings)
+
+
+def cases_text(cases: Sequence[CaseDocument]) -> str:
+    """How each case of a policy ended."""
+    failed = sum(not case.passed for case in cases)
+    if not cases:
+        return "The policy has no cases; write some under `tests:` (docs/reference/policy.md)."
+    said = f"{_count(failed, 'case')} of {len(cases)} failed:" if failed else f"{_count(len(cases), 'case')} passed:"
+    lines = [said]
+    for case in cases:
+        lines.append(f"{_MARK}{'ok    ' if case.passed else 'FAILED'}  {case.name}")
+        if not case.passed:
+            lines.append(f"{_MARK}        {case.message} ({case.location})")
+    return "\n".join(lines)
+
+
+def policy_text(policy: PolicyDocument, *, rules: bool) -> str:
+    """That a policy is valid and what it does, with its rules or without."""
+    lines = [
+        f"{policy.file} is valid: mode {policy.mode}, {_count(len(policy.rules), 'rule')}.",
+        f"{_MARK}no declared origin: {policy.undeclared}; what no rule speaks about: {policy.default}",
+    ]
+    for rule in policy.rules if rules else ():
+        dates = " ".join(f"{word} {day}" for word, day in (("from", rule.from_), ("until", rule.until)) if day)
+        lines += [
+            "",
+            f"{rule.effect}  {rule.id}  {rule.location}" + ("" if rule.in_force else "  (not in force today)"),
+        ]
+        lines += _fields(
+            [
+                ("match", rule.match),
+                ("unless", rule.unless),
+                ("dates", dates),
+                ("reason", rule.reason),
+                ("terms", "\n".join(rule.terms)),
+            ]
+        )
+    return "\n".join(lines)
+
+
+def findings_text(sentence: str, findings: Iterable[Sequence[str]]) -> str:
+    """A sentence, then what was found, each with the command that helps.
+
+    Args:
+        sentence: what was looked at and how much was found.
+        findings: (code, where, message, hint).
+    """
+    lines = [sentence]
+    for code, where, message, hint in findings:
+        lines += ["", f"{code}  {where}".rstrip()]
+        lines.append(f"{_MARK}{message}")
+        if hint:
+            lines.append(f"{_MARK}-> {hint}")
+    return "\n".join(lines)
+
+
+def _sentence(decision: Decision) -> str:
+    what = _what(decision)
+    asked = decision.action == "check"
+    if decision.outcome is Outcome.CANNOT_DECIDE:
+        end = "" if decision.blocks else f" (mode {decision.mode}: it is not held up)"
+        return (
+            f"{what} cannot be decided, so it is refused by lineagegate"
+            if not end
+            else f"{what} cannot be decided{end}"
+        )
+    if decision.outcome is Outcome.DENY:
+        if decision.blocks:
+            return f"{what} would be refused by lineagegate" if asked else f"{what} refused by lineagegate"
+        return f"{what} breaks the policy of lineagegate (mode {decision.mode}: it is not held up)"
+    verb = "would be allowed" if asked else "allowed"
+    return f"{what} {verb} by lineagegate" + (", with a warning" if decision.outcome is Outcome.WARN else "")
+
+
+def _what(decision: Decision) -> str:
+    attributes = decision.attributes
+    return {
+        "register": f"registration of '{decision.model}'",
+        "copy": f"copy to '{decision.model}'",
+        "rename": f"renaming to '{decision.model}'",
+        "alias": f"alias '{attributes.get('alias', '')}' for {decision.subject}",
+        "stage": f"stage '{attributes.get('stage', '')}' for {decision.subject}",
+    }.get(decision.action, decision.subject)
+
+
+def _finding(finding: Finding) -> list[tuple[str, str]]:
+    label, path = finding.label, finding.path
+    source = f"{path[0].artifact} ({label_text(label)})" if path else label_text(label)
+    spoken = f", {_spoken(label, path[0])}" if path else ""
+    rule = f"{finding.rule} ({finding.location})" if finding.location else finding.rule
+    fields = [
+        ("source", source + spoken),
+        ("path", path_text(path)),
+        ("rule", f"{rule}: {finding.reason}" if finding.reason else rule),
+    ]
+    if finding.grant:
+        return [*fields, ("grant", f"{finding.grant} frees this")]
+    if finding.effect == "warn":
+        fields.append(("effect", "warning"))
+    # the policy decides without paths; here the source has a name
+    remedy = finding.remedy.replace(" SOURCE ", f" {path[0].artifact} ") if path else finding.remedy
+    return [*fields, ("remedy", remedy)]
+
+
+def _spoken(label: Label, source: Step) -> str:
+    if label.basis is None:
+        return "nobody has said where it comes from"
+    words = [_BASIS[label.basis], source.time[:10]]
+    if source.by:
+        words += ["by", source.by]
+    return " ".join(word for word in words if word)
+
+
+def _ordered(findings: Iterable[Finding]) -> list[Finding]:
+    """What refuses first, then what warns, then what a grant freed; inside, the order of the decision."""
+    return sorted(findings, key=lambda f: (bool(f.grant), f.effect != "deny", f.effect != "warn"))
+
+
+def _reference(decision: Decision) -> str:
+    command = f"lineagegate why {decision.subject}"
+    refused = [f for f in _ordered(decision.findings) if not f.grant]
+    if refused:
+        origin = refused[0].label.origin
+        command += f" --origin {origin.provider or origin.kind.value}"
+    return f"{decision.id} · {command}"
+
+
+def _carried(labels: Sequence[Label]) -> str:
+    kinds = sorted({label.origin.kind.value for label in labels})
+    return f": {', '.join(kinds)}" if kinds else ""
+
+
+def _picture(path: Sequence[Step], label: Label) -> list[str]:
+    if not path:
+        return [f"{_MARK}(no path recorded)"]
+    lines = [f"{_MARK}{path[0].artifact}  {_spoken(label, path[0])}".rstrip()]
+    rows = []
+    for index, step in enumerate(path[1:], start=2):
+        role = "" if step.use in ("", Use.CONTENT.value) else f" ({step.use})"
+        branch = "└─ " if index == len(path) else "├─ "
+        who = "  ".join(part for part in (step.time[:10], step.commit[:7], step.by) if part)
+        rows.append((f"{branch}{step.run or '(recorded)'}{role}", step.artifact, who))
+    return lines + _table(rows)
+
+
+def _weight(label: Label) -> tuple[bool, str, str]:
+    return label.origin.kind is not Kind.UNDECLARED, label.origin.kind.value, label_text(label)
+
+
+def _status_rows(status: Status) -> list[tuple[int, str]]:
+    return [
+        (status.commits, "commits"),
+        (status.runs, "executions"),
+        (status.datasets, "datasets"),
+        (status.models, "models"),
+        (status.sources, "sources"),
+        (status.undeclared, "sources with no declared origin"),
+        (status.entries, "ledger entries"),
+    ]
+
+
+def _todo(addresses: Sequence[str]) -> list[str]:
+    if not addresses:
+        return []
+    one = len(addresses) == 1
+    lines = ["", f"{_count(len(addresses), 'source')} {'has' if one else 'have'} no declared origin:"]
+    lines += [f"{_MARK}lineagegate declare {address} --kind …" for address in addresses[: 2 * MOST]]
+    if len(addresses) > 2 * MOST:
+        lines.append(f"{_MARK}… and {len(addresses) - 2 * MOST} more: lineagegate status --undeclared")
+    return lines
+
+
+def _fields(fields: Iterable[tuple[str, str]]) -> list[str]:
+    """``name  value`` lines; a value of several lines hangs under its first."""
+    hang = "\n" + " " * (len(_MARK) + 9)
+    return [f"{_MARK}{name:<8} {value.rstrip().replace(chr(10), hang)}" for name, value in fields if value]
+
+
+def _table(rows: Sequence[Sequence[str]], indent: str = _MARK) -> list[str]:
+    if not rows:
+        return []
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return [
+        (indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))).rstrip()
+        for row in rows
+    ]
+
+
+def _numbers(rows: Sequence[tuple[int, str]]) -> list[str]:
+    width = max(len(f"{number:,}") for number, _ in rows)
+    return [f"{_MARK}{number:>{width},}  {what}" for number, what in rows]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
