@@ -173,8 +173,10 @@ class Gate:
         before = self.graph.position()
         for pipeline in self.pipelines:
             key = f"pipeline/{pipeline.name}/{self.config.project}"
+            read = int(self.graph.state(f"{key}/commits") or 0)
             for batch in pipeline.read(self.graph.state(key), self.graph.known_runs, progress):
-                self.graph.record(batch.events, {key: batch.cursor})
+                read += batch.commits
+                self.graph.record(batch.events, {key: batch.cursor, f"{key}/commits": str(read)})
                 commits += batch.commits
                 executions += batch.executions
         return commits, executions, self.graph.position() - before
@@ -277,7 +279,7 @@ class Gate:
         """Take a grant back from now on; what it freed before stays as it was decided."""
         grant = next((g for g in self.graph.grants() if g.id == grant_id), None)
         if grant is None:
-            raise UsageError(f"no grant {grant_id}", code="GRANT_UNKNOWN", hint="lineagegate grant list")
+            raise UsageError(f"no grant {grant_id}", code="GRANT_UNKNOWN", hint="lineagegate grant --list")
         grant = replace(grant, withdrawn=True)
         self.record([act_event(grant, run_id=str(new_uuid()), time=_now().isoformat())])
         return grant
@@ -487,6 +489,11 @@ class Gate:
     def status(self) -> Status:
         """Counts of what the ledger holds."""
         return self.graph.status()
+
+    def commits(self) -> int:
+        """How many commits of this project were ever read."""
+        keys = (f"pipeline/{pipeline.name}/{self.config.project}/commits" for pipeline in self.pipelines)
+        return sum(int(self.graph.state(key) or 0) for key in keys)
 
 
 def _speaks_of(origin: Origin, text: str) -> bool:

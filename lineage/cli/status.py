@@ -14,9 +14,9 @@ def status(settings: Settings) -> None:
     command that settles it.
     """
     with settings.gate() as gate:
-        held = gate.status()
+        held = document.counts(gate.status(), gate.commits())
         todo = [(source, address(gate.config, source)) for source in gate.graph.undeclared()]
     settings.show(
-        lambda: document.StatusDocument(document.counts(held), document.todo(todo)),
+        lambda: document.StatusDocument(held, document.todo(todo)),
         lambda: text.status_text(held, [where for _, where in todo]),
     )

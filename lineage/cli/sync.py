@@ -25,13 +25,14 @@ def sync(settings: Settings) -> None:
 
 def show(settings: Settings, gate: Gate, report: SyncReport, written: tuple[str, ...] = ()) -> None:
     """Print what a sync found."""
+    held = document.counts(report.status, gate.commits())
     todo = [(source, address(gate.config, source)) for source in report.undeclared]
     settings.show(
         lambda: document.SyncDocument(
             report.commits,
             report.executions,
             report.events,
-            document.counts(report.status),
+            held,
             document.todo(todo),
             document.notices(report.notices),
             written,
@@ -40,7 +41,7 @@ def show(settings: Settings, gate: Gate, report: SyncReport, written: tuple[str,
             report.commits,
             report.executions,
             report.events,
-            report.status,
+            held,
             [where for _, where in todo],
             report.notices,
         ),

@@ -253,6 +253,8 @@ DOCUMENTS: Mapping[str, type] = {
 }
 """The document of each verb; ``schemas/cli/<verb>.json`` is made from it."""
 
+_MODEL = ArtifactType.MODEL
+
 
 def encode(document: Any) -> str:
     """The JSON of a document, indented by two for people who look."""
@@ -270,10 +272,10 @@ def artifact(value: Artifact) -> ArtifactRef:
     )
 
 
-def counts(status: Status) -> Counts:
-    """The counts of a status."""
+def counts(status: Status, commits: int) -> Counts:
+    """The counts of a status, and how many commits were ever read."""
     return Counts(
-        status.commits,
+        commits,
         status.runs,
         status.datasets,
         status.versions,
@@ -311,11 +313,9 @@ def recorded(decision: Decision) -> WhyDocument:
 
 def impact(source: Artifact, found: Impact) -> ImpactDocument:
     """What is downstream."""
-    return ImpactDocument(
-        artifact(source),
-        tuple(Reached(artifact(a), n) for a, n in found.models),
-        tuple(Reached(artifact(a), n) for a, n in found.datasets),
-    )
+    models = tuple(Reached(artifact(i.artifact), i.distance) for i in found.items if i.artifact.type is _MODEL)
+    datasets = tuple(Reached(artifact(i.artifact), i.distance) for i in found.items if i.artifact.type is not _MODEL)
+    return ImpactDocument(artifact(source), models, datasets)
 
 
 def error(failure: LineageError) -> ErrorDocument:

@@ -12,11 +12,24 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from lineage.events.naming import display
-from lineage.vocabulary import Basis, Decision, Finding, Grant, Kind, Label, Origin, Outcome, Step, Use
+from lineage.vocabulary import (
+    Artifact,
+    ArtifactType,
+    Basis,
+    Decision,
+    Finding,
+    Grant,
+    Kind,
+    Label,
+    Origin,
+    Outcome,
+    Step,
+    Use,
+)
 
 if TYPE_CHECKING:
-    from lineage.evidence.document import CaseDocument, PolicyDocument
-    from lineage.graph import Impact, Status
+    from lineage.evidence.document import CaseDocument, Counts, PolicyDocument
+    from lineage.graph import Impact
 
 MOST = 10
 """How many findings a refusal spells out; the rest is counted. A wall of text is not read."""
@@ -107,25 +120,24 @@ def why_text(name: str, labels: Iterable[Label], paths: Mapping[Label, Sequence[
 
 def impact_text(name: str, impact: Impact) -> str:
     """What is downstream of an artifact, models first, the nearest first."""
-    models, datasets = list(impact.models), list(impact.datasets)
-    if not models and not datasets:
+    if not impact.items:
         return f"Nothing recorded was made from {name}."
-    lines = [f"{_count(len(models), 'model')} and {_count(len(datasets), 'dataset')} were made from {name}."]
-    for heading, items in (("models", models), ("datasets", datasets)):
+    lines = [f"{_count(impact.models, 'model')} and {_count(impact.datasets, 'dataset')} were made from {name}."]
+    for heading, models in (("models", True), ("datasets", False)):
+        items = [item for item in impact.items if (item.artifact.type is ArtifactType.MODEL) is models]
         if items:
             lines += ["", heading]
-            rows = [(display(a.namespace, a.name), _count(distance, "run") + " away") for a, distance in items]
-            lines += _table(rows)
+            lines += _table([(_name(item.artifact), _count(item.distance, "run") + " away") for item in items])
     return "\n".join(lines)
 
 
-def status_text(status: Status, todo: Sequence[str]) -> str:
+def status_text(counts: Counts, todo: Sequence[str]) -> str:
     """What the ledger holds, and the addresses of sources that wait for a declaration."""
-    return "\n".join(["The ledger holds:", *_numbers(_status_rows(status)), *_todo(todo)])
+    return "\n".join(["The ledger holds:", *_numbers(counts), *_todo(todo)])
 
 
 def sync_text(
-    commits: int, executions: int, events: int, status: Status, todo: Sequence[str], notices: Iterable[Sequence[str]]
+    commits: int, executions: int, events: int, counts: Counts, todo: Sequence[str], notices: Iterable[Sequence[str]]
 ) -> str:
     """What a sync read, what the ledger holds now, and what waits for a person.
 
@@ -133,13 +145,13 @@ def sync_text(
         commits: commits read now.
         executions: stage executions read now.
         events: ledger entries added.
-        status: what the ledger holds now.
+        counts: what the ledger holds now.
         todo: addresses of sources with no declared origin, as `lineagegate declare` takes them.
         notices: (code, where, message, hint) of what a person should look at.
     """
     read = f"{_count(executions, 'stage execution')} read from {_count(commits, 'commit')}"
     lines = [f"{read}; {_count(events, 'event')} recorded." if events else "Nothing new."]
-    lines += _numbers(_status_rows(status))
+    lines += _numbers(counts)
     lines += _todo(todo)
     for _, where, message, hint in notices:
         lines += ["", f"{where}: {message}"]
@@ -245,6 +257,10 @@ def findings_text(sentence: str, findings: Iterable[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
+def _name(artifact: Artifact) -> str:
+    return display(artifact.namespace, artifact.name)
+
+
 def _sentence(decision: Decision) -> str:
     what = _what(decision)
     asked = decision.action == "check"
@@ -338,18 +354,6 @@ def _weight(label: Label) -> tuple[bool, str, str]:
     return label.origin.kind is not Kind.UNDECLARED, label.origin.kind.value, label_text(label)
 
 
-def _status_rows(status: Status) -> list[tuple[int, str]]:
-    return [
-        (status.commits, "commits"),
-        (status.runs, "executions"),
-        (status.datasets, "datasets"),
-        (status.models, "models"),
-        (status.sources, "sources"),
-        (status.undeclared, "sources with no declared origin"),
-        (status.entries, "ledger entries"),
-    ]
-
-
 def _todo(addresses: Sequence[str]) -> list[str]:
     if not addresses:
         return []
@@ -377,7 +381,16 @@ def _table(rows: Sequence[Sequence[str]], indent: str = _MARK) -> list[str]:
     ]
 
 
-def _numbers(rows: Sequence[tuple[int, str]]) -> list[str]:
+def _numbers(counts: Counts) -> list[str]:
+    rows = [
+        (counts.commits, "commits"),
+        (counts.executions, "executions"),
+        (counts.datasets, "datasets"),
+        (counts.models, "models"),
+        (counts.sources, "sources"),
+        (counts.undeclared, "sources with no declared origin"),
+        (counts.entries, "ledger entries"),
+    ]
     width = max(len(f"{number:,}") for number, _ in rows)
     return [f"{_MARK}{number:>{width},}  {what}" for number, what in rows]
 
