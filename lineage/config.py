@@ -96,7 +96,7 @@ def load(start: Path | None = None, **flags: str | None) -> Config:
     where = Path(start or os.environ.get("LINEAGE_ROOT") or Path.cwd()).resolve()
     file, table = _find(where)
     given = {k: v for k, v in flags.items() if v}
-    environment = {k: os.environ[f"LINEAGE_{k.upper()}"] for k in _TEXT if os.environ.get(f"LINEAGE_{k.upper()}")}
+    environment = {k: os.environ[f"LINEAGE_{k.upper()}"] for k in TEXT_KEYS if os.environ.get(f"LINEAGE_{k.upper()}")}
     if file is None and "store" not in given and "store" not in environment:
         raise UsageError(
             f"no {FILE} in {where} or above",
@@ -109,7 +109,11 @@ def load(start: Path | None = None, **flags: str | None) -> Config:
     return Config(root=root, file=file, **{"project": root.name, **values})
 
 
-_TEXT = ("project", "store", "policy", "user")
+TEXT_KEYS = ("project", "store", "policy", "user")
+"""Settings that are plain text; each can also come from ``LINEAGE_<NAME>``."""
+
+TABLES = ("dvc", "ledger", "mlflow")
+"""Tables that belong to others, who read them from `Config.extra`."""
 
 
 def _find(where: Path) -> tuple[Path | None, dict[str, Any]]:
@@ -146,7 +150,7 @@ def _checked(table: dict[str, Any], file: Path | None) -> dict[str, Any]:
     values: dict[str, Any] = {}
     extra: dict[str, Any] = {}
     for key, value in table.items():
-        if key in _TEXT:
+        if key in TEXT_KEYS:
             values[key] = _typed(file, key, value, str, "text")
         elif key in ("code", "models"):
             items = _typed(file, key, value, list, "a list of patterns")
@@ -156,26 +160,26 @@ def _checked(table: dict[str, Any], file: Path | None) -> dict[str, Any]:
             values[key] = tuple(p for item in patterns for p in (default if item == "..." else (item,)))
         elif key == "origins":
             values[key] = tuple(_rule(file, i, item) for i, item in enumerate(_typed(file, key, value, list, "tables")))
-        elif isinstance(value, dict) and key in ("mlflow", "dvc", "ledger"):
+        elif isinstance(value, dict) and key in TABLES:
             extra[key] = value
         else:
-            known = ", ".join((*_TEXT, "code", "models", "origins", "[dvc]", "[mlflow]", "[ledger]"))
+            known = ", ".join((*TEXT_KEYS, "code", "models", "origins", *(f"[{name}]" for name in TABLES)))
             raise _invalid(file, f"unknown key `{key}`", f"known keys: {known}")
     return {**values, "extra": extra}
 
 
-_ORIGIN_FIELDS = ("kind", "provider", "service", "channel", "terms", "licence", "jurisdiction", "acquired")
+ORIGIN_FIELDS = ("kind", "provider", "service", "channel", "terms", "licence", "jurisdiction", "acquired")
 
 
 def _rule(file: Path | None, index: int, item: Any) -> OriginRule:
     table = _typed(file, f"origins[{index}]", item, dict, "a table")
     pattern = table.get("path") or table.get("url")
-    unknown = set(table) - {"path", "url", *_ORIGIN_FIELDS}
+    unknown = set(table) - {"path", "url", *ORIGIN_FIELDS}
     if not isinstance(pattern, str) or ("path" in table and "url" in table):
         raise _invalid(file, f"origins[{index}] needs `path` or `url`", 'as in  path = "data/raw/gpt*"')
     if unknown:
-        raise _invalid(file, f"origins[{index}]: unknown key `{min(unknown)}`", f"known: {', '.join(_ORIGIN_FIELDS)}")
-    origin = {k: str(v) for k, v in table.items() if k in _ORIGIN_FIELDS}
+        raise _invalid(file, f"origins[{index}]: unknown key `{min(unknown)}`", f"known: {', '.join(ORIGIN_FIELDS)}")
+    origin = {k: str(v) for k, v in table.items() if k in ORIGIN_FIELDS}
     if "kind" not in origin:
         raise _invalid(file, f"origins[{index}] has no `kind`", 'as in  kind = "first-party"')
     return OriginRule(pattern, origin, f"{file.name if file else FILE}: origins[{index}]")
