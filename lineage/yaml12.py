@@ -2,7 +2,8 @@
 
 PyYAML resolves YAML 1.1: `no` becomes False, `12:30:45` becomes 45045 (facts/dvc.md). Here the core schema of YAML
 1.2.2 (chapter 10.3) holds, plus the merge key ``<<`` that DVC reads too. Keys that come twice are refused: which of the
-two counts would be a guess. What the values mean is left to the caller. Only PyYAML is imported: this is a start-up path.
+two counts would be a guess. What the values mean is left to the caller. Only PyYAML is imported: this is a start-up
+path.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ the policy's business. It is open to additions: `Catalogue.extended`.
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -15,11 +16,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from lineage import yaml12
-from lineage.policy.pattern import Pattern, normal
+from lineage.policy.pattern import Pattern, normal, wild
 from lineage.vocabulary.value import Value
 
 
-class Terms(Value, frozen=True):
+class Terms(Value, frozen=True, forbid_unknown_fields=True):
     """A published text that content comes under."""
 
     id: str
@@ -35,7 +36,7 @@ class Terms(Value, frozen=True):
     note: str = ""
 
 
-class Provider(Value, frozen=True):
+class Provider(Value, frozen=True, forbid_unknown_fields=True):
     """Who makes or owns models."""
 
     id: str
@@ -43,11 +44,10 @@ class Provider(Value, frozen=True):
     aliases: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
     """Shell patterns of model names that are this provider's alone (``gpt-4*``)."""
-    hosts: tuple[str, ...] = ()
     terms: tuple[str, ...] = ()
 
 
-class Channel(Value, frozen=True):
+class Channel(Value, frozen=True, forbid_unknown_fields=True):
     """A way in which a provider's models are obtained."""
 
     id: str
@@ -58,7 +58,7 @@ class Channel(Value, frozen=True):
     """Who sells it, when that is somebody else than the provider."""
     aliases: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
-    """Host names it is reached under; ``*`` stands for any labels in front."""
+    """Shell patterns over the host names it is reached under."""
     terms: tuple[str, ...] = ()
 
 
@@ -105,7 +105,7 @@ class Catalogue:
         self._services = [(Pattern(p.services), p.id) for p in self.providers.values() if p.services]
         self._hosts = sorted(
             ((host.lower(), channel) for channel in self.channels.values() for host in channel.hosts),
-            key=lambda pair: (pair[0].startswith("*"), -len(pair[0])),
+            key=lambda pair: (wild(pair[0]), -len(pair[0])),
         )
 
     def provider(self, name: str) -> Provider | None:
@@ -126,7 +126,7 @@ class Catalogue:
         """
         host = host.strip().lower().rsplit(":", 1)[0].rstrip(".")
         for pattern, channel in self._hosts:
-            if host == pattern or (pattern.startswith("*.") and host.endswith(pattern[1:])):
+            if fnmatch.fnmatchcase(host, pattern):
                 return channel
         return None
 
@@ -142,15 +142,14 @@ class Catalogue:
         """Who stands behind an origin.
 
         A channel that carries one provider's models gives that provider away whatever was stated (S2), and so does the
-        name of a service where no provider was stated, or only a reseller.
+        name of a service that is one provider's alone.
         """
         stated = self.provider_name(provider) if normal(provider) else ""
         way = self.channels.get(self.channel_name(channel))
         who = [stated] if stated else []
         if way and way.provider:
             who.append(way.provider)
-        if not stated or stated in self.resellers:
-            who += [owner for pattern, owner in self._services if pattern.matches(normal(service))]
+        who += [owner for pattern, owner in self._services if pattern.matches(normal(service))]
         return Named(tuple(dict.fromkeys(who)), self.channel_name(channel), way.reseller if way else "")
 
     def extended(self, table: Mapping[str, Any]) -> Catalogue:

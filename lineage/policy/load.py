@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lineage import yaml12
 from lineage.errors import UsageError
-from lineage.policy.catalogue import Catalogue, catalogue
+from lineage.policy.catalogue import Catalogue, Terms, catalogue
 from lineage.policy.contradictions import check_rules
 from lineage.policy.pattern import Pattern, instant, normal, wild
 from lineage.policy.policy import (
@@ -35,7 +35,7 @@ from lineage.vocabulary import Basis, Grant, Kind, Label, Origin, Scope, Use
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-    from lineage.policy.file import CaseBlock, Match, PolicyFile, RuleBlock
+    from lineage.policy.file import CaseBlock, Match, PolicyFile, RuleBlock, TermsReference
 
 MAX_BYTES = 1 << 20
 """Size of a policy file that is read."""
@@ -365,10 +365,12 @@ def _rules(source: _Source, names: Catalogue) -> Iterator[Rule]:
                 at = source.at("rules", index, "unless")
                 raise _invalid(source.name, at, f"`unless` of rule `{block.id}` is empty", "it would except everything")
             unless = None
-        yield _rule(source, at, block, _condition(block.match, names), unless)
+        yield _rule(source, at, block, _condition(block.match, names), unless, names)
 
 
-def _rule(source: _Source, at: yaml12.Position, block: RuleBlock, match: Condition, unless: Condition | None) -> Rule:
+def _rule(
+    source: _Source, at: yaml12.Position, block: RuleBlock, match: Condition, unless: Condition | None, names: Catalogue
+) -> Rule:
     return Rule(
         block.id,
         block.effect,
@@ -380,9 +382,23 @@ def _rule(source: _Source, at: yaml12.Position, block: RuleBlock, match: Conditi
         block.until,
         instant(block.from_, end=False) if block.from_ else None,
         instant(block.until, end=True) if block.until else None,
-        tuple(Citation(t.id, t.name, t.clause, t.url, t.dated, t.read) for t in block.terms),
+        tuple(_citation(reference, names) for reference in block.terms),
         source.name,
         at.line,
+    )
+
+
+def _citation(reference: TermsReference, names: Catalogue) -> Citation:
+    """What a rule stands on; of texts in the catalogue, what the rule itself does not say comes from there."""
+    known = names.terms.get(reference.id) or Terms(reference.id, "", "")
+    given = reference.model_fields_set
+    return Citation(
+        reference.id,
+        reference.name or known.name,
+        reference.clause,
+        reference.url or known.url,
+        reference.dated or known.dated,
+        reference.read if "read" in given else known.read,
     )
 
 

@@ -17,6 +17,10 @@ from lineage.vocabulary import Grant, Kind, Label, Use
 ORIGIN_FIELDS = ("provider", "service", "channel", "reseller", "terms", "licence", "jurisdiction", "basis")
 """What a rule can say about an origin, beside its kind. ``reseller`` comes from the catalogue, by channel."""
 
+COUNTED_FIELDS = ("provider", "service", "channel", "reseller")
+"""Who made third-party model output and how it was obtained: what nobody stated of these may be anything, so a
+restricting rule counts it as matching. Otherwise leaving a word out would be the way around a rule."""
+
 STATED_FIELDS = ("competes-with", "market", "purpose")
 """Model attributes that the policy file states, by name pattern, and nobody else."""
 
@@ -32,7 +36,7 @@ class LabelFacts(NamedTuple):
 
     label: Label
     fields: Mapping[str, tuple[str, ...]]
-    """Values by origin field, in normal form; empty where nothing was stated."""
+    """Values by origin field, in normal form; empty where nothing was stated, ``("",)`` where there surely is none."""
 
 
 class ModelFacts(NamedTuple):
@@ -83,7 +87,8 @@ class Condition:
     def of_label(self, facts: LabelFacts) -> tuple[str, ...] | None:
         """Whether a label fits; see `of_model`.
 
-        What nobody stated about third-party model output may be anything; about other origins it is nothing.
+        `COUNTED_FIELDS` of third-party model output that nobody stated may be anything; everything else that is not
+        stated is nothing.
         """
         label = facts.label
         if (self.kinds is not None and label.origin.kind not in self.kinds) or (
@@ -95,7 +100,7 @@ class Condition:
             values = facts.fields[key]
             if any(map(pattern.matches, values or ("",))):
                 continue
-            if values or label.origin.kind is not Kind.THIRD_PARTY_MODEL_OUTPUT:
+            if values or key not in COUNTED_FIELDS or label.origin.kind is not Kind.THIRD_PARTY_MODEL_OUTPUT:
                 return None
             open_.append(key)
         return tuple(open_)
@@ -234,6 +239,8 @@ class Policy:
             "basis": label.basis.value if label.basis else "",
         }
         fields = {key: (value,) if value else () for key, value in single.items()}
+        if named.channel in self.catalogue.channels and not named.reseller:
+            fields["reseller"] = ("",)
         return LabelFacts(label, {"provider": named.providers, **fields})
 
     def model_facts(self, model: str, attributes: Mapping[str, str]) -> ModelFacts:
