@@ -1,0 +1,209 @@
+"""Facts of a run as they are logged: the stage it runs in, and what each dataset input was at that moment.
+
+What a run reads is recorded in the ledger at once, so that a tag edited or an input deleted later takes nothing away,
+and shown in MLflow as input tags and a run tag. ``lineage.*`` tags are written here and by nobody else. Tracking is
+not the gate: where our side fails, MLflow goes on and the log says so; the registration has to know from elsewhere.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from lineage.errors import LineageError
+from lineage.events.naming import mlflow_namespace
+from lineage.gate import Gate
+from lineage.vocabulary import Artifact, Input, Label
+from lineage_mlflow import datasets
+from lineage_mlflow.ancestry import CWD, ROOT, STAGE, event_of, packed
+from lineage_mlflow.session import is_server, running, session
+from lineage_mlflow.swap import Act, guard
+
+_log = logging.getLogger("lineagegate")
+
+RESERVED = "lineage."
+ORIGIN, ORIGINS = "lineage.origin", "lineage.origins"
+"""Tag of an input, and of a run: the origins known when a dataset was logged, for people who look at MLflow's pages."""
+
+
+def noting(store: Any, store_uri: str) -> Any:
+    """Change a tracking store so that it notes what is logged.
+
+    Args:
+        store: what MLflow's builder returned.
+        store_uri: tracking URI.
+    """
+    namespace = mlflow_namespace(store_uri)
+    remote = store_uri.startswith(("http:", "https:"))
+
+    def with_namespace(act: Callable[[Any, Any, Any, str], Any]) -> Act:
+        def run(store: Any, original: Callable[..., Any], call: inspect.BoundArguments) -> Any:
+            call.apply_defaults()
+            return act(store, original, call, mlflow_namespace("") if is_server(store) else namespace)
+
+        return run
+
+    acts: dict[str, Act] = {
+        "create_run": with_namespace(_create_run),
+        "log_inputs": with_namespace(_log_inputs),
+    }
+    if not remote:
+        # a server keeps its own tags; from outside, the client's own writes go through here as well
+        acts |= dict.fromkeys(
+            ("set_tag", "delete_tag", "log_batch", "set_logged_model_tags", "delete_logged_model_tag"), _reserved
+        )
+    return guard(store, acts)
+
+
+def stage_tags() -> dict[str, str]:
+    """Tags for a run that starts now: the stage around this process and what it reads.
+
+    Returns:
+        Nothing outside of a stage, or where nothing is configured.
+    """
+    if not os.environ.get("DVC_STAGE"):
+        return {}
+    with session() as gate:
+        found = running(gate)
+        if found is None:
+            return {}
+        address, inputs = found
+        return {
+            STAGE: address,
+            ROOT: os.environ.get("DVC_ROOT", str(gate.config.root)),
+            CWD: str(Path.cwd()),
+            **packed(inputs),
+        }
+
+
+def _create_run(store: Any, original: Callable[..., Any], call: inspect.BoundArguments, namespace: str) -> Any:
+    if is_server(store):
+        return _recorded_run(original(*call.args, **call.kwargs), (), namespace)
+    # the context provider does not run for MlflowClient.create_run, and a person may have set tags of ours
+    from mlflow.entities import RunTag
+
+    kept = [tag for tag in call.arguments["tags"] or () if not tag.key.startswith(RESERVED)]
+    inputs: Sequence[Input] = ()
+    try:
+        kept += [RunTag(key, value) for key, value in stage_tags().items()]
+        with session() as gate:
+            inputs = (running(gate) or ("", ()))[1]
+    except LineageError as error:
+        _tell(error)
+        kept += [tag for tag in call.arguments["tags"] or () if tag.key in (STAGE, ROOT, CWD)]
+    call.arguments["tags"] = kept
+    return _recorded_run(original(*call.args, **call.kwargs), inputs, namespace)
+
+
+def _recorded_run(run: Any, inputs: Sequence[Input], namespace: str) -> Any:
+    from lineage_mlflow.ancestry import unpacked
+
+    try:
+        known = inputs or unpacked(run.data.tags) or ()
+        if known:
+            with session() as gate:
+                gate.record([event_of(run.info, run.data.tags, namespace, known)])
+    except LineageError as error:
+        _tell(error)
+    return run
+
+
+def _log_inputs(store: Any, original: Callable[..., Any], call: inspect.BoundArguments, namespace: str) -> Any:
+    from mlflow.entities import RunTag
+
+    run_id, logged = call.arguments["run_id"], call.arguments.get("datasets") or []
+    origins: set[str] = set()
+    inputs: list[Input] = []
+    try:
+        with session() as gate:
+            for one in logged:
+                artifact = _tagged(gate, one, trusted=is_server(store))
+                if artifact is not None:
+                    inputs.append(Input(artifact, datasets.use(datasets.tags_of(one))))
+                    origins.update(_origins(gate, artifact))
+    except LineageError as error:
+        _tell(error)
+    done = original(*call.args, **call.kwargs)
+    if not inputs:
+        return done
+    try:
+        run = store.get_run(run_id)
+        with session() as gate:
+            gate.record([event_of(run.info, run.data.tags, namespace, inputs)])
+        shown = set(filter(None, run.data.tags.get(ORIGINS, "").split("; ")))
+        if origins - shown and "set_tag" in type(store).__dict__:  # a remote server writes it by itself
+            own: Any = super(type(store), store)
+            own.set_tag(run_id, RunTag(ORIGINS, "; ".join(sorted(origins | shown))[:5000]))
+    except LineageError as error:
+        _tell(error)
+    return done
+
+
+def _tagged(gate: Gate, logged: Any, *, trusted: bool) -> Artifact | None:
+    """Write what a dataset is now into the tags of its input.
+
+    Args:
+        gate: the project's gate.
+        logged: MLflow's dataset input; its tags are changed.
+        trusted: keep what a client wrote: on a server, whose clients have the files.
+    """
+    from mlflow.entities import InputTag
+
+    said = datasets.tags_of(logged)
+    kept = [tag for tag in logged.tags if not tag.key.startswith(RESERVED)]
+    artifact = None
+    if trusted and said.get(datasets.NAME):
+        kept = list(logged.tags)
+        artifact = next(datasets.logged(logged, "", "", gate.config), None)
+    else:
+        artifact = datasets.located(gate, logged.dataset, Path.cwd())
+        if artifact is not None:
+            fields = {
+                datasets.NAMESPACE: artifact.namespace,
+                datasets.NAME: artifact.name,
+                datasets.CONTENT: artifact.content.hash if artifact.content else "",
+                ORIGIN: "; ".join(_origins(gate, artifact)),
+            }
+            if len(artifact.name) <= datasets.LIMIT:
+                kept += [InputTag(key, value[: datasets.LIMIT]) for key, value in fields.items() if value]
+    logged.tags[:] = kept
+    return artifact
+
+
+def _origins(gate: Gate, artifact: Artifact) -> list[str]:
+    """The origins an artifact is known to carry, as people read them."""
+    try:
+        labels = gate.labels(artifact).labels
+    except LineageError:
+        return ["unknown"]
+    return sorted({_text(label) for label in labels})
+
+
+def _text(label: Label) -> str:
+    origin = label.origin
+    owner = "/".join(filter(None, (origin.provider, origin.service)))
+    via = f"via {origin.channel}" if origin.channel else ""
+    return " ".join(filter(None, (origin.kind.value, owner, via)))
+
+
+def _reserved(_: Any, original: Callable[..., Any], call: inspect.BoundArguments) -> Any:
+    """Refuse writes to our tags, whatever the method calls them."""
+    from lineage_mlflow.verdict import reserved
+
+    given = call.arguments
+    for tag in (given.get("tag"), *(given.get("tags") or ())):
+        if tag is not None:
+            reserved(tag.key)
+    if "key" in given:
+        reserved(given["key"])
+    return original(*call.args, **call.kwargs)
+
+
+def _tell(error: LineageError) -> None:
+    if error.code == "CONFIG_MISSING":
+        return  # a project without lineagegate: nothing to note, and its registrations say so
+    _log.warning("lineagegate: what this run reads was not noted: %s", error)

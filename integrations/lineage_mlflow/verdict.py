@@ -1,0 +1,217 @@
+"""Judging one version: find its ancestry, record it, ask the gate, and turn a refusal into MLflow's own error.
+
+Whatever goes wrong here refuses. What is refused where (create, alias …) is `lineage_mlflow.registry`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any, NamedTuple
+
+from lineage.errors import CannotDecide, LineageError
+from lineage.events.event import dataset_event
+from lineage.events.naming import mlflow_namespace, model_name
+from lineage.gate import Gate
+from lineage.vocabulary import Artifact, ArtifactType, Decision, Outcome
+from lineage_mlflow.ancestry import Ancestry, Reader
+from lineage_mlflow.session import is_server, running
+from lineage_mlflow.sources import resolve
+
+_log = logging.getLogger("lineagegate")
+
+RESERVED = "lineage."
+DECISION, OUTCOME, CONTENT, INPUTS = "lineage.decision", "lineage.outcome", "lineage.content", "lineage.inputs"
+"""Tags of a version: the decision that let it through, its outcome, the content and the inputs that were judged."""
+
+
+class Judged(NamedTuple):
+    """A decision that lets an act go on, and what it rests on."""
+
+    decision: Decision
+    ancestry: Ancestry
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A call of a registry store's method."""
+
+    store: Any
+    original: Callable[..., Any]
+    call: inspect.BoundArguments
+    tracking_uri: str | None
+
+    def go_on(self) -> Any:
+        """Do what was asked, by the store's own method."""
+        return self.original(*self.call.args, **self.call.kwargs)
+
+    def __getitem__(self, name: str) -> Any:
+        """An argument by its name; None when this store's method has no such argument."""
+        return self.call.arguments.get(name)
+
+    @property
+    def tracking(self) -> Any:
+        """The tracking store in which the runs are."""
+        return tracking_store(self.store, self.tracking_uri)
+
+    @property
+    def namespace(self) -> str:
+        """OpenLineage namespace of the server."""
+        return mlflow_namespace("" if is_server(self.store) else _tracking_uri(self.tracking_uri))
+
+
+def tracking_store(registry: Any, tracking_uri: str | None) -> Any:
+    """The tracking store beside a registry store; on a server the server's own, whatever URI MLflow passed."""
+    if is_server(registry):
+        from mlflow.server import handlers
+
+        return handlers._get_tracking_store()  # noqa: SLF001 - no public way exists on a server
+    from mlflow.tracking._tracking_service.utils import _get_store
+
+    return _get_store(_tracking_uri(tracking_uri))
+
+
+def _tracking_uri(given: str | None) -> str:
+    from mlflow.tracking._tracking_service.utils import _resolve_tracking_uri
+
+    return str(_resolve_tracking_uri(given)).removeprefix("lineage+")
+
+
+def judge(
+    gate: Gate,
+    asked: Asked,
+    source: str,
+    run_id: str | None,
+    model_id: str | None,
+    *,
+    model: str,
+    subject: str,
+    artifact: str,
+    action: str,
+    attributes: Mapping[str, str] | None = None,
+    content: str = "",
+) -> Judged:
+    """Record a model's lineage, judge it, record the decision.
+
+    Args:
+        gate: the project's gate.
+        asked: the call that made somebody ask.
+        source: source of the version; see `lineage_mlflow.sources.resolve`.
+        run_id: run that the caller names.
+        model_id: logged model that the caller names.
+        model: registered model name that rules match on.
+        subject: what people call it.
+        artifact: its OpenLineage name.
+        action: see `lineage.gate.Gate.judge`.
+        attributes: what the action adds.
+        content: content key that was judged before, if this version was.
+
+    Raises:
+        MlflowException: PERMISSION_DENIED, when the decision refuses.
+    """
+    gate.refresh()
+    around = () if is_server(asked.store) else (running(gate) or ("", ()))[1]
+    found, missing, hint = None, "", ""
+    try:
+        behind = resolve(asked.tracking, asked.store, source, run_id, model_id)
+        found = Reader(gate, asked.tracking, asked.namespace).of(behind, artifact, around)
+        missing, hint = found.missing, found.hint
+        if content and found.artifact.content and content != found.artifact.content.hash:
+            missing, hint = f"the files of {subject} are not those that were judged", "register them as a new version"
+    except CannotDecide as error:
+        missing, hint = error.message + (f" ({error.cause})" if error.cause else ""), error.hint
+    if found is not None and not missing:
+        gate.record([*found.events, named(found.artifact, artifact)])
+    decision = gate.judge(
+        found.artifact if found and not missing else None,
+        model=model, subject=subject, action=action, attributes=attributes, missing=missing, hint=hint,
+    )  # fmt: skip
+    if decision.blocks:
+        raise denied(gate.explain(decision), decision)
+    if decision.outcome is not Outcome.ALLOW:
+        _log.warning(gate.explain(decision))
+    return Judged(decision, found or Ancestry(Artifact(asked.namespace, artifact, None, ArtifactType.MODEL), ()))
+
+
+def judge_version(
+    gate: Gate, asked: Asked, version: Any, model: str, action: str, attributes: Mapping[str, str]
+) -> Judged:
+    """Judge a version that exists, for a promotion. Arguments and errors as in `judge`."""
+    return judge(
+        gate, asked, version.source, version.run_id, getattr(version, "model_id", None),
+        model=model, subject=f"models:/{version.name}/{version.version}", action=action, attributes=attributes,
+        artifact=model_name(version.name, version.version), content=version.tags.get(CONTENT, ""),
+    )  # fmt: skip
+
+
+def denied(text: str, decision: Decision | None = None) -> Exception:
+    """MLflow's error for a refusal: HTTP 403, not repeated by clients, the text reaches them whole."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
+
+    more = {"lineage_decision": decision.id, "lineage_outcome": decision.outcome.value} if decision else {}
+    refusal: Exception = MlflowException(text, error_code=PERMISSION_DENIED, **more)
+    return refusal
+
+
+@contextmanager
+def refusing(what: str) -> Iterator[None]:
+    """Turn every failure of ours into a refusal of ``what``. What MLflow itself raises passes."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException:
+        raise
+    except LineageError as error:
+        text = str(error).replace("\n", "\n  ")
+        raise denied(f"{what} refused by lineagegate: {text}") from error
+    except Exception as error:
+        _log.exception("lineagegate failed")
+        raise denied(
+            f"{what} refused by lineagegate: it failed to judge\n"
+            f"    cause  {type(error).__name__}: {error}\n    hint   lineagegate doctor"
+        ) from error
+
+
+def reserved(key: str) -> None:
+    """Refuse a tag that only lineagegate writes.
+
+    Raises:
+        MlflowException: PERMISSION_DENIED.
+    """
+    if key.startswith(RESERVED):
+        raise denied(f"the tag '{key}' is written by lineagegate and kept as it is")
+
+
+def version_tags(judged: Judged) -> dict[str, str]:
+    """What a version carries of its decision."""
+    content = judged.ancestry.artifact.content
+    return {
+        DECISION: judged.decision.id,
+        OUTCOME: judged.decision.outcome.value,
+        CONTENT: content.hash if content else "",
+        INPUTS: " ".join(sorted(judged.ancestry.inputs)),
+    }
+
+
+def described(text: str | None, decision: Decision, version: str) -> str:
+    """A version's description with the line that leads to the explanation, in place of one that was copied with it."""
+    mark = "**lineagegate**"
+    kept = "\n".join(line for line in (text or "").splitlines() if not line.startswith(mark)).strip()
+    line = f"{mark} {decision.outcome.value} · decision `{decision.id}` · `lineagegate why {version}`"
+    return f"{kept}\n\n{line}" if kept else line
+
+
+def named(artifact: Artifact, name: str) -> bytes:
+    """The event that gives an artifact's content a name."""
+    return dataset_event(Artifact(artifact.namespace, name, artifact.content, artifact.type), time=now())
+
+
+def now() -> str:
+    """The time for events of ours, ISO 8601."""
+    return datetime.now(timezone.utc).isoformat()
