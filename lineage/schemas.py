@@ -1,7 +1,7 @@
 """Publishing what we write as JSON Schema: our OpenLineage facets, the settings file, what every verb prints.
 
-``python -m lineage.schemas schemas`` writes the files; a test fails when they differ from the code. The policy's schema
-is made where the policy is (`lineage.policy`). Nothing else imports this module.
+``python -m lineage.schemas schemas`` writes the files; a test fails when they differ from the code. What a policy file
+may hold is said in `lineage.policy.file`. Nothing else imports this module.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import msgspec
 from lineage import config
 from lineage.events.facets import FACETS, SCHEMA_BASE, Facet
 from lineage.evidence.document import DOCUMENTS
+from lineage.policy.file import json_schema as policy_schema
 from lineage.vocabulary import Kind
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -36,6 +37,7 @@ def schemas() -> dict[str, Schema]:
         **{f"facets/{facet.__name__}.json": facet_schema(key, facet) for key, facet in FACETS.items()},
         **{f"cli/{verb}.json": document_schema(verb, document) for verb, document in DOCUMENTS.items()},
         "config.schema.json": config_schema(),
+        "policy.schema.json": {"$schema": DRAFT, "$id": f"{BASE}/policy.schema.json", **policy_schema()},
     }
 
 

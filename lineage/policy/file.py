@@ -15,18 +15,11 @@ from pydantic_core import PydanticCustomError
 from lineage.policy.pattern import Pattern, instant
 from lineage.vocabulary import Basis, Kind, Use
 
-SCHEMA_ID = "https://lineagegate.dev/schemas/policy.schema.json"
-
 Effect = Literal["deny", "warn", "allow"]
 
 
 def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, str | dict) else value
-
-
-def _references(value: Any) -> Any:
-    listed = _listed(value)
-    return [{"id": item} if isinstance(item, str) else item for item in listed] if isinstance(listed, list) else value
+    return [value] if isinstance(value, str) else value
 
 
 def _words(noun: str, words: list[str]) -> Callable[[list[str]], list[str]]:
@@ -164,7 +157,7 @@ class RuleBlock(Block):
     """First day on which it counts."""
     until: Date = ""
     """Last day on which it counts."""
-    terms: Annotated[list[TermsReference], BeforeValidator(_references)] = []
+    terms: list[TermsReference] = []
     """What it stands on."""
 
 
@@ -216,10 +209,10 @@ class CaseBlock(Block):
 
     name: Text
     model: Text
-    labels: Annotated[list[LabelBlock], Listed, Some]
+    labels: Annotated[list[LabelBlock], Some]
     stage: str = ""
     alias: str = ""
-    grants: Annotated[list[GrantBlock], Listed] = []
+    grants: list[GrantBlock] = []
     at: Date = ""
     """When it is decided; by default now."""
     expect: Effect
@@ -236,7 +229,7 @@ class PolicyFile(Block):
     """Effect for sources that nobody spoke for and no rule names."""
     default: Effect = "allow"
     """Effect for declared origins that no rule speaks of."""
-    extends: Annotated[list[Text], Listed] = []
+    extends: Values = []
     """Packs (``lineagegate/packs/openai``) and files beside this one, whose rules and models are added."""
     models: list[ModelBlock] = []
     rules: list[RuleBlock] = []
@@ -244,6 +237,27 @@ class PolicyFile(Block):
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a policy file, for editors."""
-    schema = PolicyFile.model_json_schema(by_alias=True)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_ID, **schema}
+    """The JSON Schema of a policy file, for editors; `lineage.schemas` publishes it."""
+    schema: dict[str, Any] = _plain(PolicyFile.model_json_schema(by_alias=True))
+    return schema
+
+
+def _plain(schema: Any) -> Any:
+    """Without the titles and empty defaults that pydantic writes from the names: they say nothing."""
+    if isinstance(schema, list):
+        return [_plain(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    named = isinstance(schema.get("properties"), dict)
+    kept = {
+        key: _plain(value)
+        for key, value in schema.items()
+        if key != "default" or (not isinstance(value, list | dict) and value != "")
+    }
+    if isinstance(kept.get("title"), str) and kept["title"] != "PolicyFile":
+        del kept["title"]
+    if named:
+        kept["properties"] = {key: _plain(value) for key, value in schema["properties"].items()}
+    if isinstance(kept.get("description"), str):
+        kept["description"] = " ".join(kept["description"].replace("``", "`").split())
+    return kept

@@ -94,7 +94,9 @@ class InForce(NamedTuple):
             and self.kind.matches(label.origin.kind.value)
             and self.use.matches(label.use.value)
             # all of the values: a channel that gives away a second provider is not freed by naming the first
-            and all(any(facts.fields[key]) and all(map(pattern.matches, facts.fields[key])) for key, pattern in self.origin)
+            and all(
+                any(facts.fields[key]) and all(map(pattern.matches, facts.fields[key])) for key, pattern in self.origin
+            )
         )
 
 

@@ -252,8 +252,9 @@ _EXAMPLES = {
     "rules": "as in  rules: [{id: …, match: …, effect: deny, reason: …}]",
     "models": 'as in  models: [{name: "seed-*", competes-with: [openai]}]',
     "name": 'as in  name: "seed-*"',
-    "labels": "as in  labels: [{kind: first-party, use: content}]",
     "expect": "as in  expect: deny",
+    "terms": "as in  terms: [{id: contract-7, clause: 3.3}]",
+    "labels": "as in  labels: [{kind: first-party}]",
 }
 
 
