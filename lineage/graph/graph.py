@@ -1,0 +1,601 @@
+"""The graph: events go in, questions are answered. One transaction each.
+
+Everything said here is computed from the ledger's entries; the rows beside them are kept up to date in the same
+transaction as the entry (laws 4, 10). Another process may write between our transactions, so what is cached is held
+against the position at the start of each.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timezone
+
+import msgspec
+
+from lineage.errors import CannotDecide, LineageError, UsageError
+from lineage.events import Event
+from lineage.events.event import read
+from lineage.events.facets import PRODUCER
+from lineage.events.naming import display
+from lineage.graph import rows
+from lineage.graph.keys import content_key, node_key, run_key
+from lineage.graph.names import any_artifact, artifact_of, recorded_tags, steps
+from lineage.graph.pairs import NUMBER, through
+from lineage.graph.project import Projection, act_of, entries_of, event_at
+from lineage.graph.questions import Dataset, Impact, ImpactItem, Labels, Recorded, Source, Status
+from lineage.graph.resolve import label, label_codes, pack_labels, resolve, unpack_labels
+from lineage.graph.rows import EXPLAINED, Act, Head, Node, SourceKind
+from lineage.graph.walk import downstream, labels_of, path
+from lineage.graph.working import Working, pack_pairs, unpack_pairs
+from lineage.ledger import Frontier, happened, leaf_hash, pack, recording_time, unpack
+from lineage.ledger.clock import microseconds
+from lineage.store import Store, scratch_store
+from lineage.store.store import damaged
+from lineage.vocabulary import (
+    UNDECLARED,
+    Artifact,
+    Basis,
+    Decision,
+    Grant,
+    Input,
+    Kind,
+    Label,
+    Origin,
+    Step,
+    Use,
+)
+
+MOST_RESOLVED = 20_000
+"""Label sets kept in memory."""
+_LABELS = (
+    "SELECT h.position, h.epoch, c.node, n.pairset FROM head h LEFT JOIN content c ON c.key = ? "
+    "LEFT JOIN node n ON n.id = c.node"
+)
+
+
+class Graph:
+    """The questions and the one way to write.
+
+    Args:
+        store: an open store; the graph uses it alone.
+        accept_clock: record although the clock went back (``[ledger] accept_clock``).
+    """
+
+    def __init__(self, store: Store, *, accept_clock: bool = False) -> None:
+        self._store = store
+        self._accept_clock = accept_clock or os.environ.get("LINEAGE_ACCEPT_CLOCK") == "1"
+        self._working: Working | None = None
+        self._resolved: dict[int, tuple[int, frozenset[Label], int]] = {}  # set -> (epoch, labels, sources)
+        self._changed: dict[int, int] = {}  # source -> epoch it was retagged at, complete after `_changed_from`
+        self._changed_from = -1
+        self._changed_to = -1
+
+    # writing
+
+    def record(
+        self, events: Sequence[bytes], state: Mapping[str, str] | None = None, *, now: datetime | None = None
+    ) -> int:
+        """Record events: ledger entries, what follows from them, and ``state``, all or nothing, durably.
+
+        Args:
+            events: the exact bytes of OpenLineage events.
+            state: keys and values to keep beside (cursors of pipelines).
+            now: the recording time; default: the clock.
+
+        Returns:
+            Number of entries after them.
+
+        Raises:
+            UsageError: ``EVENT_INVALID`` naming the event's index, ``CLOCK_WENT_BACK``, ``STORE_BUSY``; nothing changed.
+        """
+        parsed = [_checked(data, i) for i, data in enumerate(events)]
+        time = microseconds(now or datetime.now(timezone.utc))
+        with self._store.lock:
+            return self._write([(data, event, time) for data, event in zip(events, parsed, strict=True)], state or {})
+
+    def _write(self, incoming: Sequence[tuple[bytes, Event, int]], state: Mapping[str, str]) -> int:
+        store = self._store
+        try:
+            with store.write():
+                working = self._fresh()
+                head = working.head
+                frontier = Frontier(head.position, head.frontier)
+                accepted = []
+                for data, event, time in incoming:
+                    head.recorded = recording_time(head.recorded, time, accept=self._accept_clock)
+                    working.put(rows.PUT_ENTRY, (head.position, head.recorded, pack(data)))
+                    frontier.append(leaf_hash(data))
+                    accepted.append((head.position, event))
+                    head.position += 1
+                head.frontier = frontier.pack()
+                if incoming:
+                    # acts of this batch are read back from the ledger by id, so the entries go first
+                    store.insert(rows.PUT_ENTRY, working.pending.pop(rows.PUT_ENTRY))
+                    Projection(working).apply(accepted)
+                for key, value in state.items():
+                    working.put(rows.PUT_STATE, (key, value))
+                _flush(working)
+        except BaseException:
+            self._working = None  # holds ids that were never written
+            raise
+        working.changed()
+        working.trim()
+        return working.head.position
+
+    def _fresh(self) -> Working:
+        """Rows in memory that are those of the store now. In a write transaction."""
+        head = _head(self._store)
+        working = self._working
+        if working is None or working.head.position != head.position or working.head.epoch != head.epoch:
+            working = self._working = Working(self._store, head)
+        return working
+
+    # labels
+
+    def labels(self, artifact: Artifact) -> Labels:
+        """What reaches an artifact through its lineage.
+
+        Raises:
+            CannotDecide: ``ARTIFACT_UNKNOWN``, nothing is recorded of it; ``NO_SOURCE``, its closure holds no source
+                (law 10: emptiness is not cleanness); ``GRAPH_DAMAGED``.
+        """
+        key = node_key(artifact.namespace, artifact.name, artifact.content)
+        with self._store.lock:
+            self._store.check()
+            row = self._store.one(_LABELS, (key,))
+            if row is None:
+                raise damaged("the head row is missing")
+            position, epoch, node, pairset = row
+            if node is None or not pairset:
+                if node is not None and pairset is None:
+                    raise damaged(f"node {node} is missing")
+                raise _unknown(artifact)
+            cached = self._resolved.get(pairset)
+            if cached is None or cached[0] != epoch:
+                cached = self._labels_of_set(pairset)
+        if not cached[2]:
+            raise _no_source(artifact)
+        return Labels(cached[1], cached[2], position)
+
+    def _labels_of_set(self, pairset: int) -> tuple[int, frozenset[Label], int]:
+        with self._store.read():
+            head = _head(self._store)
+            found = self._store.lookup(rows.LABELS_BY_SET, (pairset,))
+            if not found:
+                raise damaged(f"set {pairset} is missing")
+            _, stored, epoch, packed = found[0]
+            working = self._reading(head)
+            pairs = unpack_pairs(packed)
+            if epoch != head.epoch and not self._unchanged(pairs, epoch, head.epoch):
+                sources, codes = label_codes(working, pairs)
+            else:
+                try:
+                    sources, codes = unpack_labels(bytes(stored))  # type: ignore[assignment]
+                except msgspec.DecodeError as error:
+                    raise damaged(f"the labels of set {pairset} cannot be read: {error}") from None
+            result = head.epoch, frozenset(label(working, code) for code in codes), sources
+        if len(self._resolved) >= MOST_RESOLVED:
+            self._resolved.clear()
+        self._resolved[pairset] = result
+        return result
+
+    def _unchanged(self, pairs: frozenset[int], since: int, until: int) -> bool:
+        """Whether no source among the pairs was retagged after epoch ``since``."""
+        if self._changed_from < 0 or since < self._changed_from:
+            self._changed = dict(self._store.rows("SELECT source, max(epoch) FROM retag WHERE epoch > ? GROUP BY source", (since,)))
+            self._changed_from, self._changed_to = since, until
+        elif self._changed_to < until:
+            self._changed.update(
+                self._store.rows("SELECT source, max(epoch) FROM retag WHERE epoch > ? GROUP BY source", (self._changed_to,))
+            )
+            self._changed_to = until
+        return not any(self._changed.get(pair >> 4, -1) > since for pair in pairs)
+
+    def _reading(self, head: Head) -> Working:
+        """Rows in memory for a question. In a read transaction."""
+        working = self._working
+        if working is None or working.head.position != head.position or working.head.epoch != head.epoch:
+            working = self._working = Working(self._store, head)
+        return working
+
+    def labels_of_inputs(self, inputs: Sequence[Input], *, model: bool) -> Labels:
+        """What an output of a run with these inputs would carry, to judge it before it exists.
+
+        Unknown inputs count as sources: with their own tags, or undeclared.
+
+        Args:
+            inputs: what the run reads, each with its role.
+            model: whether the output is a model.
+
+        Raises:
+            CannotDecide: ``NO_SOURCE``, ``GRAPH_DAMAGED``.
+        """
+        with self._store.read():
+            head = _head(self._store)
+            working = self._reading(head)
+            labels: set[Label] = set()
+            pairs: set[int] = set()
+            sources = 0
+            for item in inputs:
+                artifact, use = item.artifact, item.use
+                is_model = artifact.type.value == "MODEL"
+                node = working.find_node(node_key(artifact.namespace, artifact.name, artifact.content))
+                spoken = [t for t in artifact.tags if t.origin.kind is not Kind.UNDECLARED]
+                labels.update(Label(tag.origin, use, tag.basis) for tag in spoken)
+                if node is not None and node.pairset:
+                    pairs |= through(working.pairs(node.pairset), NUMBER[use], is_model)
+                else:
+                    sources += 1
+                    if not spoken:
+                        labels.add(Label(UNDECLARED, use, None))
+                if is_model and not model and use is not Use.EVALUATION:
+                    service = display(artifact.namespace, artifact.name)
+                    labels.add(Label(_generated(service), Use.CONTENT, Basis.OBSERVED))
+                    sources += 1
+            known, codes = label_codes(working, frozenset(pairs))
+            labels.update(label(working, code) for code in codes)
+        if not sources + known:
+            raise CannotDecide(
+                "the inputs come from no source",
+                code="NO_SOURCE",
+                cause="no input leads back to anything that was recorded as a source",
+                hint="record the inputs of the run (`lineagegate sync`)",
+            )
+        return Labels(frozenset(labels), sources + known, head.position)
+
+    # single facts
+
+    def position(self) -> int:
+        """Number of entries."""
+        with self._store.lock:
+            self._store.check()
+            return _head(self._store).position
+
+    def state(self, key: str) -> str | None:
+        """A value kept by `record`."""
+        with self._store.lock:
+            self._store.check()
+            row = self._store.one("SELECT value FROM state WHERE key = ?", (key,))
+            return str(row[0]) if row else None
+
+    def known_runs(self, run_ids: Iterable[str]) -> set[str]:
+        """Those of the run ids that some recorded event is about."""
+        with self._store.read():
+            keys = {run_key(run_id): run_id for run_id in run_ids}
+            return {keys[bytes(key)] for key, _ in self._store.lookup(rows.RUN_BY_KEY, list(keys))}
+
+    def find(self, namespace: str, name: str) -> Artifact | None:
+        """The version recorded last under a name."""
+        with self._store.read():
+            working = self._view()
+            row = working.find_dataset(namespace, name)
+            return None if row is None else artifact_of(working, row.id, working.node(row.last))
+
+    def find_content(self, hash: str) -> Artifact | None:  # noqa: A002
+        """An artifact with this content, under one of its names; a file of a directory under its place in it."""
+        with self._store.read():
+            working = self._view()
+            node = working.find_node(content_key(hash))
+            return None if node is None or not node.pairset else any_artifact(working, node)
+
+    def versions(self, namespace: str, name: str) -> list[Artifact]:
+        """Every version recorded under a name, oldest recording first."""
+        with self._store.read():
+            working = self._view()
+            row = working.find_dataset(namespace, name)
+            if row is None:
+                return []
+            found = self._store.rows("SELECT node FROM version WHERE dataset = ? ORDER BY entry, node", (row.id,))
+            return [artifact_of(working, row.id, working.node(node)) for (node,) in found]
+
+    def names(self, namespace: str = "", prefix: str = "", *, models: bool = False) -> list[Dataset]:
+        """Names under which versions are recorded, in order.
+
+        Args:
+            namespace: only this one; empty: any.
+            prefix: only names that begin so.
+            models: only models.
+        """
+        with self._store.read():
+            found = self._store.rows(
+                "SELECT s.name, d.name, d.model, count(v.node) FROM dataset d JOIN namespace s ON s.id = d.namespace "
+                "LEFT JOIN version v ON v.dataset = d.id "
+                "WHERE (? = '' OR s.name = ?) AND substr(d.name, 1, ?) = ? AND d.model >= ? "
+                "GROUP BY s.name, d.name, d.model",
+                (namespace, namespace, len(prefix), prefix, int(models)),
+            )
+        return sorted(Dataset(space, name, bool(model), count) for space, name, model, count in found)
+
+    # why and what follows
+
+    def paths(self, artifact: Artifact, labels: Iterable[Label] | None = None) -> dict[Label, tuple[Step, ...]]:
+        """One shortest path for each label of an artifact, the source first, the artifact last.
+
+        Args:
+            artifact: where the paths end.
+            labels: only these; a label that the artifact does not carry is left out.
+
+        Raises:
+            CannotDecide: ``ARTIFACT_UNKNOWN``, ``GRAPH_DAMAGED``.
+        """
+        with self._store.read():
+            working = self._view()
+            node = self._known(working, artifact)
+            carried = labels_of(working, node)
+            wanted = carried if labels is None else [x for x in dict.fromkeys(labels) if x in set(carried)]
+            return {x: steps(working, path(working, node, x), artifact, x) for x in wanted}
+
+    def impact(self, artifact: Artifact) -> Impact:
+        """Everything downstream of an artifact.
+
+        Raises:
+            CannotDecide: ``ARTIFACT_UNKNOWN``, ``GRAPH_DAMAGED``.
+        """
+        with self._store.read():
+            working = self._view()
+            reached = downstream(working, self._known(working, artifact))
+            items = [
+                ImpactItem(artifact_of(working, r.dataset, working.node(r.node)), r.distance) for r in reached
+            ]
+        items.sort(key=lambda i: (i.artifact.type.value != "MODEL", i.distance, i.artifact.namespace, i.artifact.name))
+        models = sum(i.artifact.type.value == "MODEL" for i in items)
+        return Impact(tuple(items), models, len(items) - models)
+
+    # sources
+
+    def sources(self, artifact: Artifact) -> list[Source]:
+        """The sources of an artifact, undeclared ones first.
+
+        Raises:
+            CannotDecide: ``ARTIFACT_UNKNOWN``, ``GRAPH_DAMAGED``.
+        """
+        with self._store.read():
+            working = self._view()
+            node = self._known(working, artifact)
+            bottoms = {working.source(p >> 4).base or p >> 4 for p in working.pairs(node.pairset)}
+            found = [
+                self._source(working, s, frozenset())
+                for s in sorted(bottoms)
+                if working.source(s).kind == SourceKind.SELF and resolve(working, s)[0]
+            ]
+        return sorted(found, key=lambda s: bool(s.tags))
+
+    def undeclared(self) -> list[Source]:
+        """Every source that nobody spoke for: models' sources first, then those that a run reads, then the rest."""
+        with self._store.read():
+            working = self._view()
+            found = self._undeclared(working)
+            in_models = self._sources_of_models(working) if found else frozenset()
+            out = [self._source(working, s, in_models) for s in found]
+        return sorted(out, key=lambda s: (not s.models, not s.used, s.artifact.namespace, s.artifact.name))
+
+    def _undeclared(self, working: Working) -> list[int]:
+        found = self._store.rows(
+            "SELECT s.id FROM source s JOIN node n ON n.id = s.node WHERE s.kind = 0 AND (n.flags & ?) = 0 "
+            "AND (NOT EXISTS (SELECT 1 FROM tag t WHERE t.source = s.id) OR (n.flags & ?) > 0) ORDER BY s.id",
+            (EXPLAINED, rows.CORRECTED),
+        )
+        return [s for (s,) in found if resolve(working, s)[1] == (0,)]
+
+    def _sources_of_models(self, working: Working) -> frozenset[int]:
+        sets = self._store.rows(
+            "SELECT DISTINCT n.pairset FROM dataset d JOIN version v ON v.dataset = d.id JOIN node n ON n.id = v.node "
+            "WHERE d.model = 1"
+        )
+        return frozenset(pair >> 4 for (s,) in sets for pair in working.pairs(s))
+
+    def _source(self, working: Working, source: int, in_models: frozenset[int]) -> Source:
+        row = working.source(source)
+        node = working.node(row.node)
+        artifact = artifact_of(working, row.dataset, node) if row.dataset else any_artifact(working, node)
+        if artifact is None:
+            raise damaged(f"source {source} has no name")
+        used = self._store.one("SELECT 1 FROM reads WHERE node = ? LIMIT 1", (node.id,)) is not None
+        return Source(artifact, tuple(recorded_tags(working, node)), used, source in in_models)
+
+    def tags(self, artifact: Artifact) -> list[Recorded]:
+        """The tags put on an artifact itself that were not taken back, first recorded first."""
+        with self._store.read():
+            working = self._view()
+            node = working.find_node(node_key(artifact.namespace, artifact.name, artifact.content))
+            return [] if node is None else recorded_tags(working, node)
+
+    # acts
+
+    def grants(self) -> list[Grant]:
+        """Every grant ever given, as said last; one that was withdrawn once stays so. Dates are the policy's matter."""
+        with self._store.read():
+            out: dict[str, Grant] = {}
+            for (position,) in self._store.rows("SELECT entry FROM act WHERE kind = ? ORDER BY entry", (int(Act.GRANT),)):
+                act = act_of(event_at(self._view(), position))
+                if isinstance(act, Grant):
+                    before = out.get(act.id)
+                    gone = act.withdrawn or bool(before and before.withdrawn)
+                    out[act.id] = msgspec.structs.replace(act, withdrawn=gone)
+            return list(out.values())
+
+    def decisions(self, model: str | None = None, limit: int | None = None) -> list[Decision]:
+        """Recorded decisions, newest first.
+
+        Args:
+            model: only about this registered model.
+            limit: at most so many.
+        """
+        with self._store.read():
+            working = self._view()
+            where, args = ("kind = ? AND key = ?", (int(Act.MODEL), model)) if model else ("kind = ?", (int(Act.DECISION),))
+            found = self._store.rows(
+                f"SELECT entry FROM act WHERE {where} ORDER BY entry DESC LIMIT ?",  # noqa: S608 - a constant
+                (*args, 2**31 if limit is None else limit),
+            )
+            acts = [act_of(event_at(working, position)) for (position,) in found]
+            return [act for act in acts if isinstance(act, Decision)]
+
+    def decision(self, id: str) -> Decision | None:  # noqa: A002
+        """A decision by its id; the first recorded, should another have come under the same id."""
+        with self._store.read():
+            for event in entries_of(self._view(), Act.DECISION, id):
+                act = act_of(event)
+                if isinstance(act, Decision):
+                    return act
+        return None
+
+    def status(self) -> Status:
+        """Counts over the whole store."""
+        with self._store.read():
+            working = self._view()
+            head = working.head
+            sources = self._store.one(
+                "SELECT count(*) FROM source s JOIN node n ON n.id = s.node WHERE s.kind = 0 AND "
+                "((n.flags & ?) = 0 OR EXISTS (SELECT 1 FROM tag t WHERE t.source = s.id))",
+                (EXPLAINED,),
+            )
+            versions = self._store.one("SELECT count(*) FROM version")
+            return Status(
+                head.position,
+                head.runs,
+                head.datasets,
+                versions[0] if versions else 0,
+                head.models,
+                sources[0] if sources else 0,
+                len(self._undeclared(working)),
+            )
+
+    # two times
+
+    def as_of(self, *, happened: datetime | None = None, recorded: datetime | None = None) -> Graph:
+        """The graph as it was: computed from the ledger's entries alone (law 11). Close it when done.
+
+        Args:
+            happened: only events whose own time is not after this.
+            recorded: only entries recorded not after this.
+        """
+        upto = None if recorded is None else microseconds(recorded)
+        until = None if happened is None else microseconds(happened)
+        past = Graph(scratch_store(), accept_clock=True)
+        batch: list[tuple[bytes, Event, int]] = []
+        with self._store.read():
+            for _, time, body in self._store.entries():
+                if upto is not None and time > upto:
+                    continue
+                data = unpack(bytes(body))
+                event = read(data)
+                if until is not None and _time(event) > until:
+                    continue
+                batch.append((data, event, time))
+                if len(batch) == 1000:
+                    past._write(batch, {})
+                    batch = []
+        past._write(batch, {})
+        return past
+
+    def close(self) -> None:
+        """Close the store."""
+        self._store.close()
+
+    # inside
+
+    def _view(self) -> Working:
+        return self._reading(_head(self._store))
+
+    def _known(self, working: Working, artifact: Artifact) -> Node:
+        node = working.find_node(node_key(artifact.namespace, artifact.name, artifact.content))
+        if node is None or not node.pairset:
+            raise _unknown(artifact)
+        return node
+
+
+def _generated(service: str) -> Origin:
+    return Origin(Kind.FIRST_PARTY_MODEL_OUTPUT, service=service)
+
+
+def _head(store: Store) -> Head:
+    row = store.one(rows.HEAD)
+    if row is None:
+        raise damaged("the head row is missing")
+    return Head(*row)
+
+
+def _flush(working: Working) -> None:
+    """Write everything that changed. In the transaction."""
+    store, head = working.store, working.head
+    for set_id in working.new_sets:
+        pairs = working.sets[set_id]
+        packed = pack_pairs(pairs)
+        labels = pack_labels(*label_codes(working, pairs))
+        working.put(rows.PUT_SET, (set_id, _digest(packed), packed, labels, head.epoch))
+    for run in working.dirty_runs:
+        run.dirty = False
+        working.put(rows.PUT_RUN, (run.id, run.entry, rows.pack_edges(run)))
+    for dataset in working.dirty_datasets:
+        dataset.dirty = False
+        working.put(
+            rows.PUT_DATASET, (dataset.id, dataset.namespace, dataset.name, dataset.last, dataset.model)
+        )
+    for node in working.dirty_nodes:
+        node.dirty = False
+        into = rows.NEW_NODE if node.id in working.new_nodes else rows.PUT_NODE
+        working.put(into, (node.id, node.pairset, node.made, node.run, node.source, node.flags))
+    for table, pending in working.pending.items():
+        store.insert(table, pending)
+    store.execute(rows.PUT_HEAD, msgspec.structs.astuple(head))
+
+
+def _digest(packed: bytes) -> bytes:
+    from hashlib import blake2b
+
+    return blake2b(packed, digest_size=16).digest()
+
+
+_NUL = re.compile(rb"\\u0000|\x00")
+
+
+def _checked(data: bytes, index: int) -> Event:
+    """An event that can be recorded."""
+    try:
+        event = read(data)
+        if _NUL.search(data):
+            raise UsageError("", cause="it holds a NUL character")
+        moment = happened(event.time)
+        if not moment.zoned and event.producer == PRODUCER:
+            raise UsageError("", cause=f"eventTime {event.time!r} names no zone")
+    except ValueError as error:
+        raise _invalid(index, str(error)) from None
+    except LineageError as error:
+        raise _invalid(index, error.cause) from None
+    return event
+
+
+def _time(event: Event) -> int:
+    return happened(event.time).microseconds
+
+
+def _invalid(index: int, cause: str) -> UsageError:
+    return UsageError(
+        f"event {index} cannot be recorded, so none was",
+        code="EVENT_INVALID",
+        cause=cause,
+        hint="see docs/reference/events.md for the fields that are read",
+    )
+
+
+def _unknown(artifact: Artifact) -> CannotDecide:
+    name = display(artifact.namespace, artifact.name)
+    return CannotDecide(
+        f"nothing is recorded of {name}",
+        code="ARTIFACT_UNKNOWN",
+        cause="no recorded event names this content" if artifact.content else "no recorded event names it",
+        hint="run `lineagegate sync`, or record the run that made it",
+    )
+
+
+def _no_source(artifact: Artifact) -> CannotDecide:
+    name = display(artifact.namespace, artifact.name)
+    return CannotDecide(
+        f"no source of {name} is known",
+        code="NO_SOURCE",
+        cause="its lineage leads back to nothing that was recorded as a source",
+        hint=f"run `lineagegate why {name}`, and record or declare where it comes from",
+    )

@@ -1,0 +1,232 @@
+"""Paths and impact: walks along the edges, with the use each step carries (so a path really yields its label).
+
+A node has two ports: what it was made of, and what readers of it inherit. They differ for directories only, which
+give their files what they were made of and carry to their readers what their files carry.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from lineage.graph import rows
+from lineage.graph.pairs import BASE_MODEL, CONTENT, EVALUATION, USES, after, before
+from lineage.graph.resolve import generated_origin, label, label_codes, matches, resolve
+from lineage.graph.rows import DIRECTORY, NARROWED, Node
+from lineage.graph.working import Working
+from lineage.store.store import damaged
+from lineage.vocabulary import Basis, Label, Use
+
+
+class Hop(NamedTuple):
+    """One step of a path in rows: what was reached, how."""
+
+    node: int
+    dataset: int
+    """Name it has in the run that made it, 0 where unknown."""
+    run: int
+    """Run that made it; 0 for a source, and for a step between a directory and its file."""
+    use: Use
+    """Role in which the node before entered that run."""
+    holder: int = 0
+    """Of a file reached through its directory, the directory."""
+
+
+class _State(NamedTuple):
+    node: int
+    full: bool
+    wanted: int
+    blocked: frozenset[int]
+
+
+class _Back(NamedTuple):
+    """How the search came to a state: the state after it, and the run and names between."""
+
+    state: _State
+    run: int
+    dataset: int  # name of this state's node as that run's input
+    made: int  # name of the later state's node as that run's output
+    use: int
+
+
+def path(working: Working, end: Node, wanted: Label) -> list[Hop]:
+    """One shortest path from a source with this label to a node.
+
+    Raises:
+        CannotDecide: ``GRAPH_DAMAGED``, the node carries the label and no path leads there.
+    """
+    search = _Search(working, wanted)
+    first = _State(end.id, True, 1 << USES.index(wanted.use), frozenset())
+    seen: dict[_State, _Back | None] = {first: None}
+    queue = deque([first])
+    while queue:
+        state = queue.popleft()
+        node = working.node(state.node)
+        found = search.source_at(node, state)
+        if found is not None:
+            return _unwind(seen, state, found)
+        for back, earlier in search.earlier(node, state):
+            if earlier not in seen and search.carries(working.node(earlier.node)):
+                seen[earlier] = back
+                queue.append(earlier)
+    raise damaged(f"no path leads to a label of node {end.id}: an edge is missing")
+
+
+def _unwind(seen: dict[_State, _Back | None], state: _State, generated: tuple[int, int, int]) -> list[Hop]:
+    hops: list[Hop] = []
+    back = seen[state]
+    model, dataset, run = generated
+    if model:  # the source is what a model generated: the model first, then what it made
+        hops.append(Hop(model, dataset, 0, Use.CONTENT))
+        hops.append(Hop(state.node, 0, run, Use.CONTENT))
+    else:
+        hops.append(Hop(state.node, back.dataset if back else 0, 0, Use.CONTENT))
+    while back is not None:
+        after_ = back.state
+        if after_.node != state.node:
+            hops.append(Hop(after_.node, back.made, back.run, USES[back.use], 0 if back.run else state.node))
+        state = after_
+        back = seen[state]
+    return hops
+
+
+class _Search:
+    """Steps backwards from an artifact, for one label."""
+
+    def __init__(self, working: Working, wanted: Label) -> None:
+        self.working = working
+        self.wanted = wanted
+        self._carrying: dict[int, bool] = {}
+        self._sources: dict[int, bool] = {}
+
+    def carries(self, node: Node) -> bool:
+        """Whether a node holds any source with the wanted origin; others need not be visited."""
+        known = self._carrying.get(node.pairset)
+        if known is None:
+            working = self.working
+            known = self._carrying[node.pairset] = any(
+                self._yields(working.source(s).base or s) for s in {p >> 4 for p in working.pairs(node.pairset)}
+            )
+        return known
+
+    def _yields(self, source: int) -> bool:
+        known = self._sources.get(source)
+        if known is None:
+            origin, basis = self.wanted.origin, self.wanted.basis
+            codes = resolve(self.working, source)[1]
+            known = any(self.working.origin(c >> 3) == origin and rows.BASES[c & 7] is basis for c in codes)
+            self._sources[source] = known
+        return known
+
+    def source_at(self, node: Node, state: _State) -> tuple[int, int, int] | None:
+        """(0, 0, 0) if the node's own source has the label here; (model node, name, run) if a model generated it."""
+        if not state.wanted >> CONTENT & 1:
+            return None
+        working = self.working
+        if node.source and node.id not in state.blocked and self._yields(node.source):
+            return 0, 0, 0
+        if self.wanted.basis is not Basis.OBSERVED:
+            return None
+        blocked = self._blocked(node, state)
+        for r in working.makers(node):
+            run = working.run(r)
+            if any(o[0] == node.id and not o[2] for o in run.outputs):
+                for model, dataset, role in run.inputs:
+                    if role & 1 and role >> 1 != EVALUATION and generated_origin(working, dataset) == self.wanted.origin:
+                        source = working.generated_by(dataset, 0)
+                        if working.source(source).node not in blocked:
+                            return model, dataset, r
+        return None
+
+    def _blocked(self, node: Node, state: _State) -> frozenset[int]:
+        """Sources that removals in force take the wanted origin out of, from this node backwards."""
+        if not node.flags & NARROWED:
+            return state.blocked
+        found = self.working.store.lookup(rows.REMOVALS, (node.id,))
+        origin = self.wanted.origin
+        return state.blocked | {s for _, o, s in found if matches(self.working.origin(o), origin)}
+
+    def earlier(self, node: Node, state: _State) -> Iterator[tuple[_Back, _State]]:
+        """Every state from which a pair reaches this one."""
+        working = self.working
+        blocked = self._blocked(node, state)
+        wanted = state.wanted
+        if state.full and node.flags & DIRECTORY:
+            yield _Back(state, 0, 0, 0, CONTENT), _State(node.id, False, wanted, state.blocked)
+            for member in working.members(node):
+                yield _Back(state, 0, 0, 0, CONTENT), _State(member, True, wanted, blocked)
+            return
+        for r in working.makers(node):
+            run = working.run(r)
+            name = next((o[1] for o in run.outputs if o[0] == node.id), 0)
+            for input_, dataset, role in run.inputs:
+                mask = before(wanted, role >> 1, bool(role & 1))
+                if mask:
+                    yield _Back(state, r, dataset, name, role >> 1), _State(input_, True, mask, blocked)
+        if wanted >> EVALUATION & 1:
+            for r in working.readers(node.id):
+                run = working.run(r)
+                name = next((i[1] for i in run.inputs if i[0] == node.id and _under_test(i[2])), 0)
+                if name:
+                    for input_, dataset, role in run.inputs:
+                        if role >> 1 == EVALUATION:
+                            mask = before(1 << EVALUATION, EVALUATION, bool(role & 1))
+                            yield _Back(state, r, dataset, name, EVALUATION), _State(input_, True, mask, blocked)
+        for directory in working.directories(node):
+            yield _Back(state, 0, 0, 0, CONTENT), _State(directory, False, wanted, blocked)
+
+
+def _under_test(role: int) -> bool:
+    return bool(role & 1) and role >> 1 in (CONTENT, BASE_MODEL)
+
+
+class Reached(NamedTuple):
+    """Something downstream, in rows."""
+
+    node: int
+    dataset: int
+    model: bool
+    distance: int
+
+
+def downstream(working: Working, start: Node) -> list[Reached]:
+    """Everything a tag put on a node would reach, removals in force aside, nearest first; the node itself left out."""
+    queue = deque([(start.id, False, CONTENT, 0)])
+    seen: set[tuple[int, bool, int]] = set()
+    reached: dict[tuple[int, int], Reached] = {}
+    while queue:
+        id_, full, use, distance = queue.popleft()
+        if (id_, full, use) in seen:
+            continue
+        seen.add((id_, full, use))
+        node = working.node(id_)
+        if not full:
+            queue.appendleft((id_, True, use, distance))
+            queue.extendleft((member, False, use, distance) for member in working.members(node))
+            continue
+        queue.extendleft((directory, True, use, distance) for directory in working.directories(node))
+        for r in working.readers(id_):
+            run = working.run(r)
+            for input_, _, role in run.inputs:
+                if input_ != id_:
+                    continue
+                uses = after(use, role >> 1, bool(role & 1))
+                if uses:
+                    for output, dataset, model in run.outputs:
+                        if output != start.id:
+                            reached.setdefault((output, dataset), Reached(output, dataset, bool(model), distance + 1))
+                        queue.extend((output, False, u, distance + 1) for u in uses)
+                if role >> 1 == EVALUATION and uses:
+                    for tested, dataset, other in run.inputs:
+                        if _under_test(other):
+                            if tested != start.id:
+                                reached.setdefault((tested, dataset), Reached(tested, dataset, True, distance + 1))
+                            queue.append((tested, False, EVALUATION, distance + 1))
+    return list(reached.values())
+
+
+def labels_of(working: Working, node: Node) -> list[Label]:
+    """The labels a node carries, in a fixed order."""
+    _, codes = label_codes(working, working.pairs(node.pairset))
+    return [label(working, code) for code in sorted(codes)]

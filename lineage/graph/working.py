@@ -1,0 +1,548 @@
+"""Rows in memory: read when first needed, changed freely, written back together.
+
+One `Working` belongs to one transaction's view of the store, or to a chain of our own transactions that nobody wrote
+between (`Graph` sees to that). A row that must be there and is not raises (law 10). What the rows mean is decided in
+`project` and `propagate`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from lineage.errors import UsageError
+from lineage.graph import rows
+from lineage.graph.pairs import CONTENT, MASK, MOST_SOURCES, through
+from lineage.graph.rows import CORRECTED, DIRECTORY, MEMBER, MORE_MAKERS, NARROWED, Head, Node, Run, SourceKind
+from lineage.store import Insert, Lookup, Store
+from lineage.store.store import damaged
+from lineage.vocabulary import UNDECLARED, Origin
+
+EMPTY = 1
+"""Id of the empty set: known, and nothing inherited."""
+MOST_ROWS = 100_000
+"""Rows of one kind kept between transactions; beyond, all are dropped (about 40 MB)."""
+
+Codes = tuple[int, ...]
+
+
+class DatasetRow(msgspec.Struct):
+    """A name."""
+
+    id: int
+    namespace: int
+    name: str
+    last: int
+    model: int
+    dirty: bool = False
+
+
+class SourceRow(msgspec.Struct, frozen=True):
+    """A source."""
+
+    id: int
+    kind: int
+    node: int
+    dataset: int
+    base: int
+    origins: tuple[int, ...]
+
+
+def pack_pairs(pairs: frozenset[int]) -> bytes:
+    """The stored form of a set: sorted, four bytes each, little end first."""
+    return struct.pack(f"<{len(pairs)}I", *sorted(pairs))
+
+
+def unpack_pairs(data: bytes) -> frozenset[int]:
+    """The set of a stored form."""
+    return frozenset(struct.unpack(f"<{len(data) // 4}I", data))
+
+
+class Working:
+    """See the module.
+
+    Args:
+        store: open, in a transaction whenever a method is called.
+        head: the head row at the start.
+    """
+
+    def __init__(self, store: Store, head: Head) -> None:
+        self.store = store
+        self.head = head
+        self.nodes: dict[int, Node] = {}
+        self.node_ids: dict[bytes, int] = {}
+        self.runs: dict[int, Run] = {}
+        self.run_ids: dict[bytes, int] = {}
+        self.datasets: dict[int, DatasetRow] = {}
+        self.dataset_ids: dict[tuple[int, str], int] = {}
+        self.asked_names: set[str] = set()
+        self.namespaces: dict[str, int] | None = None
+        self.sets: dict[int, frozenset[int]] = {EMPTY: frozenset()}
+        self.set_ids: dict[frozenset[int], int] = {frozenset(): EMPTY}
+        self.sources: dict[int, SourceRow] = {}
+        self.narrowed: dict[tuple[int, tuple[int, ...]], int] = {}
+        self.generated: dict[int, int] = {}
+        self.origins: dict[int, Origin] = {0: UNDECLARED}
+        self.origin_ids: dict[Origin, int] = {UNDECLARED: 0}
+        self.resolved: dict[int, tuple[bool, Codes]] = {}
+        self.tag_codes: dict[int, set[int]] = {}
+        self.memo: dict[Any, int] = {}
+        self.changed()
+
+    def changed(self) -> None:
+        """Forget what was to be written: it is, or it never will be."""
+        self.pending: dict[Insert, list[tuple[Any, ...]]] = {}
+        self.dirty_nodes: list[Node] = []
+        self.new_nodes: set[int] = set()
+        self.dirty_runs: list[Run] = []
+        self.dirty_datasets: list[DatasetRow] = []
+        self.new_sets: list[int] = []
+        self.new_sources: set[int] = set()
+        self.new_readers: dict[int, list[int]] = {}
+        self.new_makers: dict[int, list[int]] = {}
+        self.new_members: dict[int, list[int]] = {}
+        self.new_directories: dict[int, list[int]] = {}
+        self.retagged: set[int] = set()
+
+    def trim(self) -> None:
+        """Drop rows when there are many. Only between transactions."""
+        if len(self.nodes) > MOST_ROWS or len(self.node_ids) > MOST_ROWS:
+            self.nodes.clear()
+            self.node_ids.clear()
+        if len(self.runs) > MOST_ROWS // 4:
+            self.runs.clear()
+        if len(self.run_ids) > MOST_ROWS:
+            self.run_ids.clear()
+        if len(self.asked_names) > MOST_ROWS:
+            self.datasets.clear()
+            self.dataset_ids.clear()
+            self.asked_names.clear()
+        if len(self.sets) > MOST_ROWS // 4 or len(self.memo) > MOST_ROWS:
+            self.sets = {EMPTY: frozenset()}
+            self.set_ids = {frozenset(): EMPTY}
+            self.memo.clear()
+        if len(self.sources) > MOST_ROWS or len(self.resolved) > MOST_ROWS:
+            self.sources.clear()
+            self.narrowed.clear()
+            self.generated.clear()
+            self.resolved.clear()
+            self.tag_codes.clear()
+
+    def put(self, into: Insert, row: tuple[Any, ...]) -> None:
+        """Have a row written at the end."""
+        rows_ = self.pending.get(into)
+        if rows_ is None:
+            rows_ = self.pending[into] = []
+        rows_.append(row)
+
+    # nodes
+
+    def fetch_nodes(self, keys: Iterable[bytes]) -> None:
+        """Read the nodes of these keys, in one go."""
+        known = self.node_ids
+        missing = [key for key in keys if key not in known]
+        if not missing:
+            return
+        for key, node, *columns in self.store.lookup(rows.NODE_BY_KEY, missing):
+            if columns[0] is None:
+                raise damaged(f"node {node} is missing")
+            known[bytes(key)] = node
+            if node not in self.nodes:
+                self.nodes[node] = Node(*columns)
+
+    def find_node(self, key: bytes) -> Node | None:
+        """The node of a key, if there is one."""
+        node = self.node_ids.get(key)
+        if node is None:
+            self.fetch_nodes((key,))
+            node = self.node_ids.get(key)
+        return None if node is None else self.node(node)
+
+    def node_of(self, key: bytes) -> Node:
+        """The node of a key that was fetched before (`fetch_nodes`), made if there is none."""
+        known = self.node_ids.get(key)
+        if known is not None:
+            return self.nodes.get(known) or self.node(known)
+        head = self.head
+        head.nodes += 1
+        node = Node(head.nodes, 0, 0, 0, 0, 0)
+        self.nodes[node.id] = node
+        self.node_ids[key] = node.id
+        self.new_nodes.add(node.id)
+        self.put(rows.PUT_CONTENT, (key, node.id))
+        self.touch(node)
+        return node
+
+    def node(self, id: int) -> Node:  # noqa: A002
+        """A node by id."""
+        node = self.nodes.get(id)
+        if node is None:
+            self.load_nodes((id,))
+            node = self.nodes.get(id)
+            if node is None:
+                raise damaged(f"node {id} is missing")
+        return node
+
+    def load_nodes(self, ids: Iterable[int]) -> None:
+        """Read nodes by id, in one go."""
+        for columns in self.store.lookup(rows.NODE_BY_ID, [i for i in ids if i not in self.nodes]):
+            self.nodes[columns[0]] = Node(*columns)
+
+    def touch(self, node: Node) -> None:
+        """Have a changed node written."""
+        if not node.dirty:
+            node.dirty = True
+            self.dirty_nodes.append(node)
+
+    def key(self, node: int) -> bytes:
+        """Key of a node; slow, the table is ordered by key."""
+        for key, id_ in self.node_ids.items():
+            if id_ == node:
+                return key
+        row = self.store.one("SELECT key FROM content WHERE node = ?", (node,))
+        if row is None:
+            raise damaged(f"the key of node {node} is missing")
+        return bytes(row[0])
+
+    def readers(self, node: int) -> list[int]:
+        """Runs that read it."""
+        return self._linked(rows.READERS, node, self.new_readers)
+
+    def makers(self, node: Node) -> list[int]:
+        """Runs that made it."""
+        if not node.run:
+            return []
+        if not node.flags & MORE_MAKERS:
+            return [node.run]
+        return [node.run, *self._linked(rows.MADE, node.id, self.new_makers)]
+
+    def members(self, node: Node) -> list[int]:
+        """Files of a directory."""
+        return self._linked(rows.MEMBERS, node.id, self.new_members) if node.flags & DIRECTORY else []
+
+    def directories(self, node: Node) -> list[int]:
+        """Directories it is a file of."""
+        return self._linked(rows.DIRECTORIES, node.id, self.new_directories) if node.flags & MEMBER else []
+
+    def _linked(self, query: Lookup, node: int, new: dict[int, list[int]]) -> list[int]:
+        found = [] if node in self.new_nodes else [row[1] for row in self.store.lookup(query, (node,))]
+        return found + new.get(node, [])
+
+    # runs
+
+    def fetch_runs(self, keys: Iterable[bytes]) -> None:
+        """Read the runs of these keys, in one go."""
+        missing = [key for key in keys if key not in self.run_ids]
+        if not missing:
+            return
+        for key, run in self.store.lookup(rows.RUN_BY_KEY, missing):
+            self.run_ids[bytes(key)] = run
+
+    def run_of(self, key: bytes, entry: int) -> Run:
+        """The run of a key that was fetched before, made if there is none."""
+        known = self.run_ids.get(key)
+        if known is not None:
+            return self.run(known)
+        self.head.runs += 1
+        run = Run(self.head.runs, entry, [], [])
+        self.runs[run.id] = run
+        self.run_ids[key] = run.id
+        self.put(rows.PUT_RUN_KEY, (key, run.id))
+        run.dirty = True
+        self.dirty_runs.append(run)
+        return run
+
+    def run(self, id: int) -> Run:  # noqa: A002
+        """A run by id."""
+        run = self.runs.get(id)
+        if run is None:
+            found = self.store.lookup(rows.RUN_BY_ID, (id,))
+            if not found:
+                raise damaged(f"run {id} is missing")
+            try:
+                inputs, outputs = rows.unpack_edges(bytes(found[0][2]))
+            except msgspec.DecodeError as error:
+                raise damaged(f"the edges of run {id} cannot be read: {error}") from None
+            run = self.runs[id] = Run(id, found[0][1], inputs, outputs)
+        return run
+
+    # names
+
+    def namespace(self, text: str, *, make: bool = False) -> int:
+        """Id of a namespace, 0 if there is none."""
+        if self.namespaces is None:
+            self.namespaces = {name: id_ for id_, name in self.store.rows("SELECT id, name FROM namespace")}
+        found = self.namespaces.get(text, 0)
+        if not found and make:
+            self.head.namespaces += 1
+            found = self.namespaces[text] = self.head.namespaces
+            self.put(rows.PUT_NAMESPACE, (found, text))
+        return found
+
+    def namespace_text(self, id: int) -> str:  # noqa: A002
+        """A namespace by id."""
+        self.namespace("")
+        for text, number in (self.namespaces or {}).items():
+            if number == id:
+                return text
+        raise damaged(f"namespace {id} is missing")
+
+    def fetch_datasets(self, names: Iterable[str]) -> None:
+        """Read the datasets of these names, whatever their namespace, in one go."""
+        missing = [name for name in names if name not in self.asked_names]
+        if missing:
+            self.asked_names.update(missing)
+            for columns in self.store.lookup(rows.DATASET_BY_NAME, missing):
+                self._keep(columns)
+
+    def _keep(self, columns: Sequence[Any]) -> None:
+        if columns[0] not in self.datasets:
+            row = DatasetRow(*columns)
+            self.datasets[row.id] = row
+            self.dataset_ids[row.namespace, row.name] = row.id
+
+    def dataset_of(self, namespace: str, name: str) -> DatasetRow:
+        """The dataset of a name that was fetched before, made if there is none."""
+        key = (self.namespace(namespace, make=True), name)
+        known = self.dataset_ids.get(key)
+        if known is not None:
+            return self.dataset(known)
+        self.head.datasets += 1
+        row = DatasetRow(self.head.datasets, key[0], name, 0, 0)
+        self.datasets[row.id] = row
+        self.dataset_ids[key] = row.id
+        self.touch_dataset(row)
+        return row
+
+    def find_dataset(self, namespace: str, name: str) -> DatasetRow | None:
+        """The dataset of a name, if there is one."""
+        key = (self.namespace(namespace), name)
+        if key not in self.dataset_ids:
+            self.fetch_datasets((name,))
+        known = self.dataset_ids.get(key)
+        return None if known is None else self.dataset(known)
+
+    def dataset(self, id: int) -> DatasetRow:  # noqa: A002
+        """A dataset by id."""
+        row = self.datasets.get(id)
+        if row is None:
+            for columns in self.store.lookup(rows.DATASET_BY_ID, (id,)):
+                self._keep(columns)
+            row = self.datasets.get(id)
+            if row is None:
+                raise damaged(f"dataset {id} is missing")
+        return row
+
+    def touch_dataset(self, row: DatasetRow) -> None:
+        """Have a changed dataset written."""
+        if not row.dirty:
+            row.dirty = True
+            self.dirty_datasets.append(row)
+
+    # sets
+
+    def pairs(self, id: int) -> frozenset[int]:  # noqa: A002
+        """The pairs of a set."""
+        pairs = self.sets.get(id)
+        if pairs is None:
+            found = self.store.lookup(rows.SET_BY_ID, (id,))
+            if not found:
+                raise damaged(f"set {id} is missing")
+            pairs = self.sets[id] = unpack_pairs(found[0][1])
+        return pairs
+
+    def intern(self, pairs: frozenset[int]) -> int:
+        """Id of a set; each distinct one is kept once."""
+        known = self.set_ids.get(pairs)
+        if known is not None:
+            return known
+        packed = pack_pairs(pairs)
+        digest = blake2b(packed, digest_size=16).digest()
+        found = self.store.lookup(rows.SET_BY_DIGEST, (digest,))
+        if found:
+            id_ = int(found[0][1])
+        else:
+            self.head.pairsets += 1
+            id_ = self.head.pairsets
+            self.new_sets.append(id_)
+        self.sets[id_] = pairs
+        self.set_ids[pairs] = id_
+        return id_
+
+    def union(self, ids: Iterable[int]) -> int:
+        """Id of the union of sets; 0 and the empty set add nothing."""
+        distinct = set(ids)
+        distinct.discard(0)
+        distinct.discard(EMPTY)
+        if len(distinct) < 2:
+            return distinct.pop() if distinct else EMPTY
+        key = frozenset(distinct)
+        known = self.memo.get(key)
+        if known is None:
+            known = self.memo[key] = self.intern(frozenset().union(*[self.pairs(i) for i in distinct]))
+        return known
+
+    def through(self, id: int, use: int, model: bool) -> int:  # noqa: A002
+        """Id of what an input with this set gives to an output (`pairs.through`)."""
+        if id <= EMPTY or (use == CONTENT and not model):
+            return id
+        key = (id, use, model)
+        known = self.memo.get(key)
+        if known is None:
+            known = self.memo[key] = self.intern(through(self.pairs(id), use, model))
+        return known
+
+    # sources
+
+    def source(self, id: int) -> SourceRow:  # noqa: A002
+        """A source by id."""
+        row = self.sources.get(id)
+        if row is None:
+            self.load_sources((id,))
+            row = self.sources.get(id)
+            if row is None:
+                raise damaged(f"source {id} is missing")
+        return row
+
+    def load_sources(self, ids: Iterable[int]) -> None:
+        """Read sources by id, in one go."""
+        for columns in self.store.lookup(rows.SOURCE_BY_ID, [i for i in ids if i not in self.sources]):
+            origins = tuple(map(int, columns[5].split(","))) if columns[5] else ()
+            self.sources[columns[0]] = SourceRow(*columns[:5], origins)
+
+    def new_source(self, kind: SourceKind, node: int, dataset: int, base: int = 0, origins: tuple[int, ...] = ()) -> int:
+        """Give out a source."""
+        self.head.sources += 1
+        id_ = self.head.sources
+        if id_ >= MOST_SOURCES:
+            raise UsageError("the store is full", code="STORE_FULL", cause=f"it holds {MOST_SOURCES - 1} sources")
+        self.sources[id_] = SourceRow(id_, kind, node, dataset, base, origins)
+        self.new_sources.add(id_)
+        self.put(rows.PUT_SOURCE, (id_, int(kind), node, dataset, base, ",".join(map(str, origins))))
+        return id_
+
+    def generated_by(self, dataset: int, node: int) -> int:
+        """The source for what the model of this name generates (law 6).
+
+        Args:
+            dataset: the model's name.
+            node: the node of that name, which a removal can point to.
+        """
+        known = self.generated.get(dataset)
+        if known is None:
+            found = self.store.lookup(rows.GENERATED_BY_DATASET, (dataset,))
+            known = found[0][1] if found else self.new_source(SourceKind.GENERATED, node, dataset)
+            self.generated[dataset] = known
+        return known
+
+    def without(self, source: int, origin: int) -> int:
+        """The source narrowed by one more origin."""
+        row = self.source(source)
+        if origin in row.origins:
+            return source
+        base = row.base or source
+        key = (base, tuple(sorted((*row.origins, origin))))
+        known = self.narrowed.get(key)
+        if known is None:
+            for found_base, id_, origins in self.store.lookup(rows.NARROWED_BY_BASE, (base,)):
+                self.narrowed[found_base, tuple(map(int, origins.split(",")))] = id_
+            known = self.narrowed.get(key)
+            if known is None:
+                bottom = self.source(base)
+                known = self.new_source(SourceKind.NARROWED, bottom.node, bottom.dataset, base, key[1])
+                self.narrowed[key] = known
+        return known
+
+    def narrow(self, node: Node, set_id: int) -> int:
+        """What a node inherits of a set, removals in force taken into account (law 2)."""
+        if not node.flags & NARROWED or set_id <= EMPTY:
+            return set_id
+        removed: dict[int, list[int]] = {}
+        for _, origin, bottom in self.store.lookup(rows.REMOVALS, (node.id,)):
+            removed.setdefault(bottom, []).append(origin)
+        for row_node, origin, bottom in self.pending.get(rows.PUT_REMOVAL, ()):
+            if row_node == node.id:
+                removed.setdefault(bottom, []).append(origin)
+        out = set()
+        for pair in self.pairs(set_id):
+            source = pair >> 4
+            for origin in removed.get(self.source(source).node, ()):
+                source = self.without(source, origin)
+            out.add(source << 4 | pair & MASK)
+        return self.intern(frozenset(out))
+
+    def origin_id(self, origin: Origin) -> int:
+        """Id of an origin, made if there is none."""
+        known = self.origin_ids.get(origin)
+        if known is None:
+            if len(self.origins) <= self.head.origins:
+                self._load_origins()
+                known = self.origin_ids.get(origin)
+            if known is None:
+                self.head.origins += 1
+                known = self.head.origins
+                self.origins[known] = origin
+                self.origin_ids[origin] = known
+                self.put(rows.PUT_ORIGIN, (known, msgspec.json.encode(origin).decode()))
+        return known
+
+    def origin(self, id: int) -> Origin:  # noqa: A002
+        """An origin by id."""
+        if id not in self.origins:
+            self._load_origins()
+            if id not in self.origins:
+                raise damaged(f"origin {id} is missing")
+        return self.origins[id]
+
+    def _load_origins(self) -> None:
+        for id_, value in self.store.rows("SELECT id, value FROM origin"):
+            origin = msgspec.json.decode(value, type=Origin)
+            self.origins[id_] = origin
+            self.origin_ids[origin] = id_
+
+    def tags(self, source: int) -> set[int]:
+        """Codes (origin * 8 + basis) of the tags on a source, taken back or not."""
+        known = self.tag_codes.get(source)
+        if known is None:
+            found = () if source in self.new_sources else self.store.lookup(rows.TAGS, (source,))
+            known = self.tag_codes[source] = {origin << 3 | basis for _, origin, basis, _ in found}
+        return known
+
+    def taken(self, node: Node) -> set[int]:
+        """Codes of the tags that corrections in force took back from a node."""
+        if not node.flags & CORRECTED:
+            return set()
+        found = {o << 3 | b for _, o, b in self.store.lookup(rows.TAKEN, (node.id,))}
+        return found | {o << 3 | b for n, o, b in self.pending.get(rows.PUT_TAKEN, ()) if n == node.id}
+
+    def retag(self, source: int) -> None:
+        """Note that a source no longer resolves to what it did."""
+        self.resolved.pop(source, None)
+        if source in self.new_sources or source in self.retagged:
+            return
+        if not self.retagged:
+            self.head.epoch += 1
+        self.retagged.add(source)
+        self.put(rows.PUT_RETAG, (self.head.epoch, source))
+        for _, narrowed, _ in self.store.lookup(rows.NARROWED_BY_BASE, (source,)):
+            self.retag(narrowed)
+
+    def explained(self, node: Node) -> bool:
+        """Whether some recorded run made it from data (law 8).
+
+        A file of a directory is made by the runs that made the directory, unless they read the very file; where no
+        run made the directory, the directory is the source and the file is not one beside it.
+        """
+        if any(self.run(r).explains(node.id) for r in self.makers(node)):
+            return True
+        if node.flags & DIRECTORY:
+            return False  # never through another directory: two that list each other would explain each other
+        for directory in self.directories(node):
+            makers = [run for r in self.makers(self.node(directory)) if (run := self.run(r)).explains(directory)]
+            if not makers or any(node.id not in run.reads for run in makers):
+                return True
+        return False

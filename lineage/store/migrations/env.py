@@ -1,0 +1,1 @@
+"""Alembic asks for this file; the migrations run in process instead (`lineage.store.migrate`)."""

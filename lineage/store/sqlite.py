@@ -1,0 +1,157 @@
+"""A store in one SQLite file: WAL, every commit synced to disk, one writer at a time by SQLite's own lock."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lineage.errors import CannotDecide, LineageError, UsageError
+from lineage.store.store import Insert, Lookup, Row, Store
+
+BUSY_SECONDS = 30.0
+"""How long a writer waits for another one before it gives up."""
+_CACHE_KIB = 32 * 1024
+
+
+class SqliteStore(Store):
+    """See `Store`. ``url`` is a path; empty text is a private scratch database, not durable."""
+
+    def __init__(self, url: str, *, durable: bool = True) -> None:
+        super().__init__(url)
+        self._statements: dict[Insert | Lookup, str] = {}
+        try:
+            # `rw`: never make an empty file where a store is expected
+            target = Path(url).absolute().as_uri() + "?mode=rw" if url else ""
+            self._connection = sqlite3.connect(
+                target, uri=bool(url), timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            cursor = self._connection.cursor()
+            if durable:
+                cursor.execute("PRAGMA synchronous=FULL")
+                if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                    cursor.execute("PRAGMA journal_mode=WAL")
+            else:
+                cursor.execute("PRAGMA synchronous=OFF")
+                cursor.execute("PRAGMA journal_mode=OFF")
+            cursor.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+        except sqlite3.Error as error:
+            raise translate(error, self.name, opening=True) from None
+        self._cursor = cursor
+
+    @property
+    def name(self) -> str:
+        return self.url or "the scratch store"
+
+    def has_schema(self) -> bool:
+        return self.one("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'") is not None
+
+    @contextmanager
+    def _translating(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise translate(error, self.name) from None
+
+    def one(self, sql: str, args: Sequence[Any] = ()) -> Row | None:
+        try:
+            row: Row | None = self._cursor.execute(sql, args).fetchone()
+            if row is not None:
+                self._cursor.fetchone()  # ends the statement, so that no read transaction stays open behind it
+            return row
+        except sqlite3.Error as error:
+            raise translate(error, self.name) from None
+
+    def rows(self, sql: str, args: Sequence[Any] = ()) -> list[Row]:
+        try:
+            return self._cursor.execute(sql, args).fetchall()
+        except sqlite3.Error as error:
+            raise translate(error, self.name) from None
+
+    def lookup(self, query: Lookup, keys: Sequence[Any]) -> list[Row]:
+        sql = self._statements.get(query)
+        if sql is None:
+            sql = self._statements[query] = query.sql("= ?")
+        execute = self._cursor.execute
+        found: list[Row] = []
+        try:
+            for key in keys:
+                found += execute(sql, (key,)).fetchall()
+        except sqlite3.Error as error:
+            raise translate(error, self.name) from None
+        return found
+
+    def insert(self, into: Insert, rows: Sequence[Row]) -> None:
+        sql = self._statements.get(into)
+        if sql is None:
+            marks = ", ".join("?" * len(into.columns))
+            sql = f"INSERT INTO {into.table} ({', '.join(into.columns)}) VALUES ({marks}) {into.conflict}"  # noqa: S608
+            self._statements[into] = sql
+        try:
+            self._cursor.executemany(sql, rows)
+        except sqlite3.Error as error:
+            raise translate(error, self.name) from None
+
+    def execute(self, sql: str, args: Sequence[Any] = ()) -> None:
+        with self._translating():
+            self._cursor.execute(sql, args)
+
+    def entries(self, start: int = 0, end: int | None = None) -> Iterator[Row]:
+        with self._translating():
+            yield from self._connection.execute(
+                "SELECT position, recorded, body FROM entry WHERE position >= ? AND position < ? ORDER BY position",
+                (start, 2**62 if end is None else end),
+            )
+
+    def _begin(self, write: bool) -> None:
+        with self._translating():
+            self._cursor.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    def _commit(self) -> None:
+        try:
+            self._cursor.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._rollback()
+            raise translate(error, self.name) from None
+
+    def _rollback(self) -> None:
+        if self._connection.in_transaction:
+            with self._translating():
+                self._cursor.execute("ROLLBACK")
+
+    def _close(self) -> None:
+        self._connection.close()
+
+
+def translate(error: sqlite3.Error, name: str, *, opening: bool = False) -> LineageError:
+    """Our error for one of SQLite's.
+
+    Args:
+        error: what the driver raised.
+        name: the store, for people.
+        opening: whether the store is only just being opened; then a broken file is a matter of configuration.
+    """
+    text = str(error)
+    if "locked" in text or "busy" in text:
+        return UsageError(
+            f"{name} is in use",
+            code="STORE_BUSY",
+            cause=f"another process kept it locked for {BUSY_SECONDS:.0f} s ({text})",
+            hint="try again when the other process is done; nothing was changed",
+        )
+    if "unable to open" in text or "readonly" in text or "full" in text or "disk I/O" in text:
+        return UsageError(
+            f"{name} cannot be opened or written",
+            code="STORE_UNREACHABLE",
+            cause=text,
+            hint="check that the file and its directory can be read and written, and that there is room",
+        )
+    kind = UsageError if opening else CannotDecide
+    return kind(
+        f"{name} is damaged or not a lineagegate store",
+        code="STORE_CORRUPT",
+        cause=text,
+        hint="restore it from a backup; nothing was changed",
+    )
