@@ -15,7 +15,7 @@ from functools import cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec.structs import replace
 
@@ -32,8 +32,6 @@ from lineage.vocabulary.identifier import from_short, new_uuid, short
 
 if TYPE_CHECKING:
     from lineage.policy import Policy
-
-_Reader = TypeVar("_Reader", Pipeline, Registry)
 
 
 class SyncReport(NamedTuple):
@@ -134,12 +132,14 @@ class Gate:
 
     def close(self) -> None:
         """Release the store."""
-        self.graph.store.close()
+        self.graph.close()
 
     def __enter__(self) -> Gate:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     # -- what happened ---------------------------------------------------------------------------------------------
@@ -155,13 +155,13 @@ class Gate:
     @cached_property
     def pipelines(self) -> tuple[Pipeline, ...]:
         """The installed pipelines that have something to read here."""
-        found = (plugin(self.config) for plugin in _plugins("lineagegate.pipelines", Pipeline))
+        found: Iterable[Pipeline] = (plugin(self.config) for plugin in _plugins("lineagegate.pipelines"))
         return tuple(pipeline for pipeline in found if pipeline.detect())
 
     @cached_property
     def registries(self) -> tuple[Registry, ...]:
         """The installed registries of models."""
-        return tuple(plugin(self.config) for plugin in _plugins("lineagegate.registries", Registry))
+        return tuple(plugin(self.config) for plugin in _plugins("lineagegate.registries"))
 
     def refresh(self, progress: Progress | None = None) -> tuple[int, int, int]:
         """Read what the pipelines have recorded since last time.
@@ -185,7 +185,7 @@ class Gate:
         """`refresh`, and what a person should know afterwards."""
         commits, executions, events = self.refresh(progress)
         return SyncReport(
-            commits, executions, events, self.graph.status(), tuple(self.graph.undeclared()), tuple(self.notices())
+            commits, executions, events, self.graph.status(), tuple(self.undeclared()), tuple(self.notices())
         )
 
     def notices(self) -> list[Notice]:
@@ -401,12 +401,14 @@ class Gate:
             targets = pipeline.targets(text)
             if len(targets) > 1:
                 names = ", ".join(naming.display(t.artifact.namespace, t.artifact.name) for t in targets)
-                raise UsageError(f"{text} stands for several artifacts: {names}", code="TARGET_AMBIGUOUS", hint="name one")
+                raise UsageError(
+                    f"{text} stands for several artifacts: {names}", code="TARGET_AMBIGUOUS", hint="name one"
+                )
             if targets:
                 return targets[0].artifact
             if (located := pipeline.locate(text)) is not None:
                 return located
-        found = self.graph.lookup(text)
+        found = self._recorded(text)
         if found is None:
             raise CannotDecide(
                 f"nothing is recorded of {text!r}",
@@ -414,6 +416,28 @@ class Gate:
                 hint="`lineagegate sync` reads what the pipeline did; `lineagegate status` lists what is known",
             )
         return found
+
+    def _recorded(self, text: str) -> Artifact | None:
+        """What the ledger holds under a content key, a URI, or a name that `lineage.events.naming` makes."""
+        if (found := self.graph.find_content(text)) is not None:
+            return found
+        scheme, _, rest = text.partition(":/")
+        name = {"models": f"models/{rest}", "runs": f"runs/{rest}"}.get(scheme, text)
+        name = f"logged-models/{rest}" if scheme == "models" and rest.startswith("m-") else name
+        if "://" in text and (found := self.graph.find(*naming.from_uri(text))) is not None:
+            return found
+        if (found := self.graph.find(naming.dvc_namespace(self.config.project), name)) is not None:
+            return found
+        exact = [row for row in self.graph.names(prefix=name) if row.name == name]
+        if not exact and scheme == "models" and "/" not in rest:  # a model without a version: its newest
+            numbered = [row for row in self.graph.names(prefix=f"{name}/") if row.name.rpartition("/")[2].isdigit()]
+            exact = sorted(numbered, key=lambda row: int(row.name.rpartition("/")[2]))[-1:]
+        if len(exact) > 1:
+            names = ", ".join(f"{row.namespace}/{row.name}" for row in exact)
+            raise UsageError(
+                f"{text} stands for several artifacts", code="TARGET_AMBIGUOUS", cause=names, hint="name one"
+            )
+        return self.graph.find(exact[0].namespace, exact[0].name) if exact else None
 
     def labels(self, artifact: Artifact) -> Labels:
         """Every label an artifact carries. See `lineage.graph.Graph.labels`."""
@@ -463,9 +487,7 @@ class Gate:
                     findings.append(AuditFinding(registry.name, version.model, version.version, code, message, hint))
         return count, findings
 
-    def _audit(
-        self, version: RegisteredVersion, decisions: Mapping[str, Decision]
-    ) -> Iterable[tuple[str, str, str]]:
+    def _audit(self, version: RegisteredVersion, decisions: Mapping[str, Decision]) -> Iterable[tuple[str, str, str]]:
         name = f"models:/{version.model}/{version.version}"
         if version.exempt:
             return
@@ -484,7 +506,15 @@ class Gate:
         elif decision is not None and known is not None:
             now = self._decide(known, version.model, name, "check", {}, "", "")
             if now.blocks and not decision.blocks:
-                yield "NOW_REFUSED", f"{name} was let through and would be refused today: {now.reason}", f"lineagegate check {name}"
+                yield (
+                    "NOW_REFUSED",
+                    f"{name} was let through and would be refused today: {now.reason}",
+                    f"lineagegate check {name}",
+                )
+
+    def undeclared(self) -> list[Artifact]:
+        """Sources with no declared origin, those that models rest on first."""
+        return [source.artifact for source in self.graph.undeclared()]
 
     def status(self) -> Status:
         """Counts of what the ledger holds."""
@@ -501,8 +531,8 @@ def _speaks_of(origin: Origin, text: str) -> bool:
     return not text or any(text.lower() in field.lower() for field in fields)
 
 
-def _plugins(group: str, _: type[_Reader]) -> list[type[_Reader]]:
-    found: list[type[_Reader]] = []
+def _plugins(group: str) -> list[Any]:
+    found: list[Any] = []
     for entry in entry_points(group=group):
         try:
             found.append(entry.load())
@@ -511,7 +541,10 @@ def _plugins(group: str, _: type[_Reader]) -> list[type[_Reader]]:
             if (error.name or "").split(".")[0] in ("dvc", "mlflow", "ruamel"):
                 continue
             raise LineageError(
-                f"the plugin {entry.name} does not load", code="PLUGIN_BROKEN", cause=str(error), hint="lineagegate doctor"
+                f"the plugin {entry.name} does not load",
+                code="PLUGIN_BROKEN",
+                cause=str(error),
+                hint="lineagegate doctor",
             ) from error
     return found
 

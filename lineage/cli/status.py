@@ -15,7 +15,7 @@ def status(settings: Settings) -> None:
     """
     with settings.gate() as gate:
         held = document.counts(gate.status(), gate.commits())
-        todo = [(source, address(gate.config, source)) for source in gate.graph.undeclared()]
+        todo = [(source, address(gate.config, source)) for source in gate.undeclared()]
     settings.show(
         lambda: document.StatusDocument(held, document.todo(todo)),
         lambda: text.status_text(held, [where for _, where in todo]),
