@@ -1,7 +1,7 @@
 """Where the settings are: flag > ``LINEAGE_*`` variable > ``lineage.toml`` or ``[tool.lineage]`` > default.
 
 The file is looked for from a directory upwards; the directory that holds it is the root that relative paths start from.
-Only the standard library is used: this is read on start-up paths.
+Read on start-up paths, so nothing but the standard library is imported before it is needed.
 """
 
 from __future__ import annotations
@@ -182,6 +182,11 @@ def _rule(file: Path | None, index: int, item: Any) -> OriginRule:
     origin = {k: str(v) for k, v in table.items() if k in ORIGIN_FIELDS}
     if "kind" not in origin:
         raise _invalid(file, f"origins[{index}] has no `kind`", 'as in  kind = "first-party"')
+    from lineage.vocabulary import Kind  # only where there are origins: start-up paths read settings without any
+
+    kinds = [kind.value for kind in Kind if kind is not Kind.UNDECLARED]
+    if origin["kind"] not in kinds:
+        raise _invalid(file, f"origins[{index}]: no kind is called `{origin['kind']}`", f"kinds: {', '.join(kinds)}")
     return OriginRule(pattern, origin, f"{file.name if file else FILE}: origins[{index}]")
 
 

@@ -325,10 +325,9 @@ def _ordered(findings: Iterable[Finding]) -> list[Finding]:
 
 def _reference(decision: Decision) -> str:
     command = f"lineagegate why {decision.subject}"
-    refused = [f for f in _ordered(decision.findings) if not f.grant]
-    if refused:
-        origin = refused[0].label.origin
-        command += f" --origin {origin.provider or origin.kind.value}"
+    origins = {f.label.origin.provider or f.label.origin.kind.value for f in decision.findings if not f.grant}
+    if len(origins) == 1:
+        command += f" --origin {origins.pop()}"
     return f"{decision.id} · {command}"
 
 

@@ -31,7 +31,14 @@ from lineage.vocabulary import (
 
 TIME = "2023-03-02T09:30:00.123456+00:00"
 GPT = Origin(
-    Kind.THIRD_PARTY_MODEL_OUTPUT, "openai", "gpt-4", "azure-openai", "openai-business@2023-03-14", "", "US", "2023-03-02"
+    Kind.THIRD_PARTY_MODEL_OUTPUT,
+    "openai",
+    "gpt-4",
+    "azure-openai",
+    "openai-business@2023-03-14",
+    "",
+    "US",
+    "2023-03-02",
 )
 LABEL = Label(GPT, Use.DISTILLATION)
 SOURCE = Artifact(
@@ -50,12 +57,14 @@ DECISION = Decision(
     (
         Finding(
             LABEL, "deny", "no-gpt", "lineage.policy.yaml:12", "the terms forbid it", "take it out", "01HW0000",
-            (Step("data/raw/gpt4"), Step("models:/seed/3", "train", "distillation", "md5:" + "2" * 32, "abc", TIME, "Lin")),
+            (Step("data/raw/gpt4"), Step("models:/seed/3", "train", "distillation", "md5:22", "abc", TIME, "Lin")),
         ),
     ),
-    "denied", "ask counsel", (LABEL,), 4, {"market": "cn"}, "enforce", "0" * 64, 12, TIME, "Lin Seed <lin@seed.example>",
+    "denied", "ask counsel", (LABEL,), 4, {"market": "cn"}, "enforce", "0" * 64, 12, TIME, "Lin <lin@seed.example>",
 )  # fmt: skip
-GRANT = Grant("01HW0000000000000000000001", Scope(provider="openai"), "Jo", "MS-117", "2023-01-01", "2023-12-31", "paid")
+GRANT = Grant(
+    "01HW0000000000000000000001", Scope(provider="openai"), "Jo", "MS-117", "2023-01-01", "2023-12-31", "paid"
+)
 REMOVAL = Removal("01HW0000000000000000000002", GPT, "md5:" + "3" * 32, ("md5:" + "4" * 32,), "Lin", "Jo", "diff.html")
 CORRECTION = Correction("01HW0000000000000000000003", GPT, Basis.MATCHED, "md5:" + "3" * 32, "Lin", "Jo", "a mistake")
 EXECUTION = Execution("dvc", "sub/dvc.yaml:train@a", "restored", "abc", "k/v", "Lin Seed")
@@ -65,8 +74,16 @@ def events() -> Iterator[tuple[str, bytes]]:
     """Name and bytes of every kind of event."""
     run = naming.run_id("dvc", "seed", "dvc.yaml:train", "k", "v")
     job = (naming.dvc_namespace("seed"), "dvc.yaml:train")
-    yield "run", run_event(
-        run_id=run, job=job, time=TIME, inputs=[Input(SOURCE, Use.DISTILLATION)], outputs=[MODEL], execution=EXECUTION
+    yield (
+        "run",
+        run_event(
+            run_id=run,
+            job=job,
+            time=TIME,
+            inputs=[Input(SOURCE, Use.DISTILLATION)],
+            outputs=[MODEL],
+            execution=EXECUTION,
+        ),
     )
     yield "bare run", run_event(run_id=run, job=job, time="2023-03-02T09:30:00Z")
     yield "dataset", dataset_event(SOURCE, time=TIME)

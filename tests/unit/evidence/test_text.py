@@ -1,0 +1,217 @@
+"""What people read, held as golden files: `pytest tests/unit/evidence --update-golden` writes them anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from msgspec.structs import replace
+
+from lineage.evidence import document, text
+from lineage.graph import Impact
+from lineage.graph.questions import ImpactItem
+from lineage.vocabulary import (
+    UNDECLARED,
+    Artifact,
+    ArtifactType,
+    Basis,
+    Decision,
+    Finding,
+    Grant,
+    Kind,
+    Label,
+    Origin,
+    Outcome,
+    Scope,
+    Step,
+    Use,
+)
+
+Golden = Callable[[str, str], None]
+
+LIN = "Lin Seed <lin@seed.example>"
+GPT = Origin(Kind.THIRD_PARTY_MODEL_OUTPUT, "openai", "gpt-4", "azure-openai")
+WEB = Label(UNDECLARED, Use.CONTENT, None)
+DIALOGUES = Label(GPT, Use.CONTENT)
+EXAM = Label(replace(GPT, channel="openai-api", terms="openai-business@2023-03-14"), Use.EVALUATION)
+
+DIALOGUES_PATH = (
+    Step("data/raw/gpt4_dialogues", time="2023-03-02T10:00:00+00:00", by=LIN),
+    Step("data/clean.jsonl", "clean", commit="a1b2c3d4e5f6", time="2023-03-04T10:00:00+00:00", by="Lin Seed"),
+    Step("data/mix.jsonl", "mix", commit="a1b2c3d4e5f6", time="2023-03-04T10:05:00+00:00", by="Lin Seed"),
+    Step("data/tokens", "tokenize", commit="b2c3d4e5f6a1", time="2023-03-05T10:00:00+00:00", by="Jo Park"),
+    Step("models:/seed-chat", "train", time="2023-03-06T10:00:00+00:00"),
+)
+WEB_PATH = (Step("data/raw/web"), Step("data/clean.jsonl", "clean"), Step("models:/seed-chat", "train"))
+EXAM_PATH = (
+    Step("data/exam.jsonl", time="2023-05-01T00:00:00Z", by="import"),
+    Step("models:/seed-chat", "evaluate", "evaluation"),
+)
+
+DENIED = Finding(
+    DIALOGUES,
+    "deny",
+    "no-competing-training-on-openai-output",
+    "lineage.policy.yaml:12",
+    "OpenAI's business terms forbid training models that compete with its own",
+    "train without data/raw/gpt4_dialogues, or get a grant: lineagegate grant --provider openai --model seed-chat",
+    path=DIALOGUES_PATH,
+)
+UNKNOWN = Finding(
+    WEB,
+    "deny",
+    "undeclared",
+    "lineage.policy.yaml:3",
+    "nobody has said where this source comes from",
+    "say where it comes from: lineagegate declare SOURCE --kind KIND",
+    path=WEB_PATH,
+)
+WARNED = Finding(
+    EXAM, "warn", "evaluation-only", "lineage.policy.yaml:20", "contact by evaluation is looked at", path=EXAM_PATH
+)
+
+REFUSED = Decision(
+    "01HW0000000000000000000000",
+    Outcome.DENY,
+    "models:/seed-chat",
+    "seed-chat",
+    "register",
+    (DENIED,),
+    "a rule denies it",
+    labels=(DIALOGUES,),
+    sources=3,
+)
+
+DECISIONS = {
+    "refused": REFUSED,
+    "refused-for-several-reasons": replace(REFUSED, findings=(WARNED, UNKNOWN, DENIED), labels=(WEB, DIALOGUES, EXAM)),
+    "not-held-up": replace(REFUSED, mode="warn"),
+    "alias-refused": replace(REFUSED, action="alias", subject="models:/seed-chat/3", attributes={"alias": "champion"}),
+    "check-refused": replace(REFUSED, action="check", subject="models:/seed-chat/3"),
+    "allowed": replace(
+        REFUSED, outcome=Outcome.ALLOW, findings=(), labels=(Label(Origin(Kind.FIRST_PARTY), Use.CONTENT),)
+    ),
+    "warned": replace(REFUSED, outcome=Outcome.WARN, findings=(WARNED,)),
+    "freed-by-a-grant": replace(
+        REFUSED, outcome=Outcome.ALLOW, findings=(replace(DENIED, grant="01HX0000000000000000000000"),)
+    ),
+    "cannot-decide": replace(
+        REFUSED,
+        outcome=Outcome.CANNOT_DECIDE,
+        findings=(),
+        reason="the run 7c3f… is not linked to any stage or dataset",
+        hint="lineagegate sync",
+    ),
+    "cannot-decide-not-held-up": replace(
+        REFUSED, outcome=Outcome.CANNOT_DECIDE, findings=(), mode="audit", reason="the store is empty"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DECISIONS)
+def test_a_decision_reads_well(name: str, golden: Golden) -> None:
+    golden(f"decision-{name}.txt", text.decision_text(DECISIONS[name]) + "\n")
+
+
+def test_a_refusal_names_source_path_rule_remedy_and_decision() -> None:
+    lines = text.decision_text(REFUSED).splitlines()
+    assert lines[0] == "registration of 'seed-chat' refused by lineagegate"
+    assert [line.split()[0] for line in lines[1:]] == ["source", "path", "rule", "remedy", "decision"]
+    assert all(line.startswith("  ") for line in lines[1:])  # an exception shows it as one block
+    assert "data/raw/gpt4_dialogues -> clean -> mix -> tokenize -> train -> models:/seed-chat" in lines[2]
+
+
+def test_a_long_refusal_is_cut_and_says_so() -> None:
+    lines = text.decision_text(replace(REFUSED, findings=(DENIED,) * 13)).splitlines()
+    assert sum(line.startswith("  source") for line in lines) == text.MOST
+    assert lines[-2] == "  … and 3 more"
+
+
+def test_the_remedy_of_an_undeclared_source_names_it() -> None:
+    said = text.decision_text(replace(REFUSED, findings=(UNKNOWN,)))
+    assert "lineagegate declare data/raw/web --kind KIND" in said
+
+
+def test_why_is_a_picture_of_paths(golden: Golden) -> None:
+    paths = {DIALOGUES: DIALOGUES_PATH, WEB: WEB_PATH, EXAM: EXAM_PATH}
+    golden("why.txt", text.why_text("models:/seed-chat/3", paths, paths, sources=14) + "\n")
+    assert "no label of that kind" in text.why_text("x", (), {}, sources=1)
+    assert "(no path recorded)" in text.why_text("x", [WEB], {}, sources=1)
+
+
+def test_impact_lists_models_first(golden: Golden) -> None:
+    def item(name: str, kind: ArtifactType, distance: int) -> ImpactItem:
+        namespace = "mlflow://local" if kind is ArtifactType.MODEL else "dvc://seed"
+        return ImpactItem(Artifact(namespace, name, type=kind), distance)
+
+    found = Impact(
+        (
+            item("models/seed-chat/3", ArtifactType.MODEL, 5),
+            item("models/seed-chat-mini/1", ArtifactType.MODEL, 7),
+            item("data/clean.jsonl", ArtifactType.DATASET, 1),
+        ),
+        2,
+        1,
+    )
+    golden("impact.txt", text.impact_text("data/raw/gpt4_dialogues", found) + "\n")
+    assert text.impact_text("x", Impact((), 0, 0)) == "Nothing recorded was made from x."
+
+
+COUNTS = document.Counts(96, 1214, 30, 640, 3, 5, 2, 1220)
+
+
+def test_sync_and_status_count_and_list_what_to_do(golden: Golden) -> None:
+    todo = ["data/raw/web.dvc", "data/raw/tickets.dvc"]
+    notice = ("CLAIM_EXPIRED", "data/raw/faq.dvc", "the declaration speaks for other content", "lineagegate declare …")
+    golden("sync.txt", text.sync_text(96, 214, 220, COUNTS, todo, [notice]) + "\n")
+    golden("status.txt", text.status_text(COUNTS, []) + "\n")
+    assert text.sync_text(0, 0, 0, COUNTS, [], []).startswith("Nothing new.")
+    many = text.status_text(COUNTS, [f"data/{i}.dvc" for i in range(50)])
+    assert "… and 30 more" in many
+
+
+def test_grants_findings_and_cases(golden: Golden) -> None:
+    grant = Grant("01HX", Scope(provider="openai", channel="azure-openai"), LIN, "MS-117", until="2023-12-31")
+    rows = [("NO_DECISION", "models:/seed-chat/2", "it came around the gate", "lineagegate check models:/seed-chat/2")]
+    cases = [
+        document.CaseDocument("gpt text", True, "deny", "deny", ("no-gpt",), "", "lineage.policy.yaml:40"),
+        document.CaseDocument(
+            "own text", False, "allow", "deny", (), "expected allow, got deny", "lineage.policy.yaml:44"
+        ),
+    ]
+    rule = document.RuleDocument(
+        "no-gpt",
+        "deny",
+        "provider openai",
+        "",
+        "the terms",
+        "2023-03-14",
+        "",
+        False,
+        ("Business terms 2.3",),
+        "p.yaml:12",
+    )
+    policy = document.PolicyDocument("p.yaml", "enforce", "deny", "allow", (rule,))
+    parts = [
+        text.grants_text([grant, replace(grant, withdrawn=True)]),
+        text.grants_text([]),
+        text.audit_text(12, rows),
+        text.audit_text(12, []),
+        text.doctor_text(["policy", "store"], rows),
+        text.doctor_text(["policy", "store"], []),
+        text.cases_text(cases),
+        text.cases_text(cases[:1]),
+        text.cases_text([]),
+        text.policy_text(policy, rules=True),
+        text.policy_text(policy, rules=False),
+        text.declared_text(["data/raw/gpt4.dvc"], GPT, {}, by=LIN),
+        text.declared_text(["dvc.yaml:eval"], None, {"data/exam.jsonl": "evaluation"}, by=LIN),
+    ]
+    golden("lists.txt", "\n\n".join(parts) + "\n")
+
+
+def test_labels_say_how_they_are_known() -> None:
+    said = text.decision_text(
+        replace(REFUSED, findings=(replace(DENIED, label=Label(GPT, Use.CONTENT, Basis.MATCHED)),))
+    )
+    assert "matched by content 2023-03-02" in said
