@@ -21,13 +21,13 @@ from msgspec.structs import replace
 
 from lineage.config import Config, load
 from lineage.errors import CannotDecide, LineageError, UsageError
-from lineage.evidence.text import decision_text
 from lineage.events import naming
 from lineage.events.event import act_event, dataset_event
+from lineage.evidence.text import decision_text
 from lineage.graph import Graph, Impact, Labels, Status
 from lineage.pipeline import Notice, Pipeline, Progress, RegisteredVersion, Registry, Target
 from lineage.store import create_store, open_store
-from lineage.vocabulary import Artifact, Decision, Grant, Input, Kind, Label, Origin, Outcome, Scope, Step, Tag
+from lineage.vocabulary import Artifact, Decision, Grant, Input, Kind, Label, Origin, Scope, Step, Tag
 from lineage.vocabulary.identifier import from_short, new_uuid, short
 
 if TYPE_CHECKING:
