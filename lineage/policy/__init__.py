@@ -12,7 +12,7 @@ Pure: no store, no network, no clock but where a test of a policy asks for "now"
 
 from lineage.policy.cases import CaseResult, run_tests
 from lineage.policy.catalogue import Catalogue, Channel, Provider, Terms, catalogue
-from lineage.policy.decision import cannot_decide, decide, describe
+from lineage.policy.decision import cannot_decide, decide
 from lineage.policy.grants import check_grant
 from lineage.policy.load import load_policy, packs, parse_policy
 from lineage.policy.policy import Policy, Rule
@@ -33,7 +33,6 @@ __all__ = [
     "catalogue",
     "check_grant",
     "decide",
-    "describe",
     "explain",
     "load_policy",
     "packs",

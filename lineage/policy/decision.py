@@ -11,8 +11,11 @@ from datetime import datetime, timezone
 from typing import NamedTuple
 
 from lineage.policy.grants import InForce, grants_in_force, scope_command
-from lineage.policy.policy import SEVERITY, LabelFacts, ModelFacts, Policy, Rule
+from lineage.policy.policy import COUNTED_FIELDS, SEVERITY, STATED_FIELDS, LabelFacts, ModelFacts, Policy, Rule
 from lineage.vocabulary import Decision, Finding, Grant, Kind, Label, Outcome, Scope
+
+MOST_REMEDIES = 3
+"""How many remedies the hint of a decision names; every finding has its own."""
 
 _OUTCOMES = {"deny": Outcome.DENY, "warn": Outcome.WARN, "allow": Outcome.ALLOW}
 
@@ -78,22 +81,23 @@ def decide(
     rules = [rule for rule in policy.rules if rule.in_force(at) and rule.match.of_model(facts) is not None]
     freeing = grants_in_force(grants, at=at, model=facts, catalogue=policy.catalogue)
     ordered = tuple(sorted(set(labels), key=_label_key))
-    findings = sorted(
-        (finding for label in ordered for finding in _findings(label, rules, facts, model, policy, freeing)),
-        key=_finding_key,
-    )
-    counted = [finding for finding in findings if not finding.grant]
-    effect = min((finding.effect for finding in counted), key=SEVERITY.__getitem__, default="allow")
-    decisive = [finding for finding in counted if finding.effect == effect]
+    spoken = [said for label in ordered for said in _findings(label, rules, facts, model, policy, freeing)]
+    spoken.sort(key=lambda said: said.order)
+    findings = tuple(said.finding for said in spoken)
+    counted = [said for said in spoken if not said.finding.grant]
+    effect = min((said.finding.effect for said in counted), key=SEVERITY.__getitem__, default="allow")
+    decisive = [said for said in counted if said.finding.effect == effect]
+    # what rests on silence may settle itself once the rest is mended
+    first = [said.finding.remedy for said in decisive if said.assumed == decisive[0].assumed]
     return Decision(
         id,
         _OUTCOMES[effect],
         subject,
         model,
         action,
-        findings=tuple(findings),
-        reason=_reason(effect, decisive, findings, len(ordered), sources, policy),
-        hint="; or ".join(dict.fromkeys(finding.remedy for finding in decisive if finding.remedy)),
+        findings=findings,
+        reason=_reason(effect, [said.finding for said in decisive], findings, len(ordered), sources, policy),
+        hint="; and besides ".join(list(dict.fromkeys(first))[:MOST_REMEDIES]),
         labels=ordered,
         sources=sources,
         attributes=facts.stated(),
@@ -165,9 +169,21 @@ def verdict(rule: Rule, label: LabelFacts, model: ModelFacts) -> Verdict:
     return Verdict(rule, True, assumed)
 
 
+class _Spoken(NamedTuple):
+    """A finding with what puts it in order: what is sure comes before what rests on silence."""
+
+    assumed: int
+    finding: Finding
+
+    @property
+    def order(self) -> tuple[object, ...]:
+        finding = self.finding
+        return bool(finding.grant), SEVERITY[finding.effect], self.assumed, finding.rule, _label_key(finding.label)
+
+
 def _findings(
     label: Label, rules: Sequence[Rule], model: ModelFacts, name: str, policy: Policy, freeing: Sequence[InForce]
-) -> list[Finding]:
+) -> list[_Spoken]:
     facts = policy.label_facts(label)
     undeclared = label.origin.kind is Kind.UNDECLARED
     spoken = [said for rule in rules if (said := verdict(rule, facts, model)).applies]
@@ -176,94 +192,94 @@ def _findings(
         spoken = [said for said in spoken if said.rule.effect != "allow" or said.rule.match.names_undeclared]
     grant = next((grant.id for grant in freeing if grant.frees(facts)), "")
     found = [
-        Finding(
-            label, said.rule.effect, said.rule.id, said.rule.location, _why(said, name),
-            said.rule.remedy or _remedy(label, name, said.assumed), grant,
+        _Spoken(
+            len(said.assumed),
+            Finding(
+                label, said.rule.effect, said.rule.id, said.rule.location, _why(said, name),
+                _remedy(facts, name, said.assumed, said.rule.remedy), grant,
+            ),
         )
         for said in spoken if said.rule.effect != "allow"
     ]  # fmt: skip
     if undeclared:
         if policy.undeclared != "allow" and not any(said.rule.match.names_undeclared for said in spoken):
-            found.append(
-                Finding(
-                    label, policy.undeclared, "undeclared", policy.undeclared_location,
-                    "nobody has said where this source comes from", _remedy(label, name, ()),
-                )
-            )  # fmt: skip
+            why = "nobody has said where this source comes from"
+            remedy = _remedy(facts, name)
+            finding = Finding(label, policy.undeclared, "undeclared", policy.undeclared_location, why, remedy)
+            found.append(_Spoken(0, finding))
     elif not spoken and policy.default != "allow":
-        found.append(
-            Finding(
-                label, policy.default, "default", policy.default_location,
-                "no rule of the policy speaks of this origin and use",
-                "add a rule to the policy that speaks of it; or " + _remedy(label, name, ()), grant,
-            )
-        )  # fmt: skip
+        why = "no rule of the policy speaks of this origin and use"
+        remedy = "add a rule to the policy that speaks of it; or " + _remedy(facts, name)
+        finding = Finding(label, policy.default, "default", policy.default_location, why, remedy, grant)
+        found.append(_Spoken(0, finding))
     return found
 
 
 def _why(said: Verdict, model: str) -> str:
     parts = [said.rule.reason.rstrip(". ")]
     if said.rule.terms:
-        parts.append("stands on " + ", ".join(map(str, said.rule.terms)))
+        parts.append("it stands on " + ", ".join(map(str, said.rule.terms)))
     if said.assumed:
-        stated = [
-            f"{field} of {model}" if field in ("competes-with", "market", "purpose") else field
-            for field in said.assumed
-        ]
+        stated = [f"{field} of {model}" if field in STATED_FIELDS else field for field in said.assumed]
         verb = "is" if len(stated) == 1 else "are"
         parts.append(f"{' and '.join(stated)} {verb} not stated, which counts against it")
     return "; ".join(parts)
 
 
-def _remedy(label: Label, model: str, assumed: Sequence[str]) -> str:
-    origin = label.origin
-    if origin.kind is Kind.UNDECLARED:
+def _remedy(facts: LabelFacts, model: str, assumed: Sequence[str] = (), own: str = "") -> str:
+    kind = facts.label.origin.kind
+    if kind is Kind.UNDECLARED:
         return "say where it comes from: lineagegate declare SOURCE --kind KIND"
-    scope = Scope(
-        kind="" if origin.provider or origin.service or origin.channel else origin.kind.value,
-        provider=origin.provider,
-        service=origin.service,
-        channel=origin.channel,
-        use=label.use.value,
-        model=model,
-    )
-    ways = ["train without the source", "have it permitted: " + scope_command(scope)]
-    if any(field in ("competes-with", "market", "purpose") for field in assumed):
-        fields = " and ".join(f"`{field}`" for field in assumed if field in ("competes-with", "market", "purpose"))
-        ways.insert(0, f"state {fields} for {model} under `models:` in the policy")
+    # who resold it follows from the channel
+    missing = dict.fromkeys("channel" if field == "reseller" else field for field in assumed if field in COUNTED_FIELDS)
+    if missing:
+        flags = " ".join(f"--{field} {field.upper()}" for field in missing)
+        return f"say more of it: lineagegate declare SOURCE --kind {kind.value} {flags}"
+    ways = [own or f"train without the source; or have it permitted: {scope_command(grantable(facts, model))}"]
+    if stated := [f"`{field}`" for field in assumed if field in STATED_FIELDS]:
+        ways.insert(0, f"state {' and '.join(stated)} for {model} under `models:` in the policy")
     return "; or ".join(ways)
+
+
+def grantable(facts: LabelFacts, model: str) -> Scope:
+    """The narrowest scope by which a grant frees a label for a model."""
+    providers = facts.fields["provider"]
+    named = {
+        # several: the stated one contradicts the channel or the service, which then have to do
+        "provider": providers[0] if len(providers) == 1 else "",
+        "service": "".join(facts.fields["service"]),
+        "channel": "".join(facts.fields["channel"]),
+    }
+    kind = "" if any(named.values()) else facts.label.origin.kind.value
+    return Scope(kind=kind, use=facts.label.use.value, model=model, **named)
 
 
 def _reason(
     effect: str, decisive: Sequence[Finding], findings: Sequence[Finding], labels: int, sources: int, policy: Policy
 ) -> str:
-    counted = f"{_count(labels, 'label')} from {_count(sources, 'source')}"
     if effect == "allow":
+        counted = f"{_count(labels, 'label')} from {_count(sources, 'source')}"
         if findings:
             ids = ", ".join(sorted({finding.grant for finding in findings}))
             return f"{counted}: what {policy.name} refuses or warns of is granted ({ids})"
         return f"{counted}: nothing in {policy.name} forbids them"
     first = decisive[0]
-    rules = sorted({finding.rule for finding in decisive})
-    verb = "refuses" if effect == "deny" else "warns of"
-    more = (
-        f" ({_count(len(rules), 'rule')}, {_count(len({f.label for f in decisive}), 'label')})"
-        if len(decisive) > 1
-        else ""
-    )
-    return f"{first.rule} {verb} {describe(first.label)}{more}: {first.reason}"
+    short = next((rule.reason.rstrip(". ") for rule in policy.rules if rule.id == first.rule), first.reason)
+    rules = {finding.rule for finding in decisive}
+    others = f" and {_count(len(rules) - 1, 'other rule')}" if len(rules) > 1 else ""
+    verb = ("refuse" if effect == "deny" else "warn of") if others else ("refuses" if effect == "deny" else "warns of")
+    return f"{first.rule}{others} {verb} {_described(first.label)}: {short}"
 
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def describe(label: Label) -> str:
+def _described(label: Label) -> str:
     """A label in a few words: ``third-party-model-output, openai/gpt-4 via azure-openai, used as content``."""
     origin = label.origin
-    who = "/".join(part for part in (origin.provider, origin.service) if part)
-    way = f"via {origin.channel}" if origin.channel else ""
-    named = " ".join(part for part in (who, way) if part)
+    who = "/".join(part.strip() for part in (origin.provider, origin.service) if part)
+    named = " ".join(part for part in (who, f"via {origin.channel}" if origin.channel else "") if part)
     return ", ".join(part for part in (origin.kind.value, named, f"used as {label.use.value}") if part)
 
 
@@ -274,7 +290,3 @@ def _label_key(label: Label) -> tuple[str, ...]:
         o.kind.value, o.provider, o.service, o.channel, o.terms, o.licence, o.jurisdiction, o.acquired,
         label.use.value, basis,
     )  # fmt: skip
-
-
-def _finding_key(finding: Finding) -> tuple[object, ...]:
-    return bool(finding.grant), SEVERITY[finding.effect], finding.rule, _label_key(finding.label)

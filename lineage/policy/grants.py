@@ -93,11 +93,13 @@ class InForce(NamedTuple):
             label.origin.kind is not Kind.UNDECLARED
             and self.kind.matches(label.origin.kind.value)
             and self.use.matches(label.use.value)
-            # all of the values: a channel that gives away a second provider is not freed by naming the first
-            and all(
-                any(facts.fields[key]) and all(map(pattern.matches, facts.fields[key])) for key, pattern in self.origin
-            )
+            and all(_inside(facts.fields[key], pattern) for key, pattern in self.origin)
         )
+
+
+def _inside(values: Sequence[str], pattern: Pattern) -> bool:
+    """All of the values: a provider that the channel gives away is not freed by naming another one."""
+    return any(values) and all(map(pattern.matches, values))
 
 
 def grants_in_force(
@@ -126,10 +128,7 @@ def _counts(grant: Grant, at: datetime, model: ModelFacts) -> bool:
         return False
     if scope.model and not Pattern([scope.model]).matches(model.name):
         return False
-    if scope.market:
-        markets = model.fields["market"]
-        return bool(markets) and any(markets or ()) and all(map(Pattern([scope.market]).matches, markets or ()))
-    return True
+    return not scope.market or _inside(model.fields["market"] or (), Pattern([scope.market]))
 
 
 def _compiled(grant: Grant, catalogue: Catalogue) -> InForce:

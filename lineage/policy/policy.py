@@ -132,10 +132,9 @@ class Citation(NamedTuple):
     """Whether the one who wrote the rule read the text."""
 
     def __str__(self) -> str:
-        said = " ".join(
-            part for part in (self.name or self.id, f"of {self.dated}" if self.dated else "", self.clause) if part
-        )
-        return said if self.read or not self.name else f"{said} (text not read)"
+        said = f"{self.name or self.id} {self.clause}".rstrip()
+        notes = ", ".join(part for part in (self.dated, "" if self.read or not self.name else "not read") if part)
+        return f"{said} ({notes})" if notes else said
 
 
 @dataclass(frozen=True)
