@@ -231,7 +231,7 @@ class Gate:
         reason: str = "",
         evidence: str = "",
     ) -> Sequence[Target]:
-        """Put an origin on a source (and uses on the inputs of a stage), in the pipeline's own files where there are any.
+        """Put an origin on a source (and uses on a stage's inputs), in the pipeline's own files where it has any.
 
         Args:
             text: a `.dvc` file, an output, a stage address, a URI, ``models:/…``, a content key.
