@@ -78,50 +78,58 @@ class Block(BaseModel):
 class OriginMatch(Block):
     """Patterns over where content came from; one of a list must match. ``""`` matches what is not stated."""
 
-    kind: Kinds = []
+    kind: Kinds = Field(default_factory=list)
     """Sort of source."""
-    provider: Patterns = []
+    provider: Patterns = Field(default_factory=list)
     """Who made or owns it, through whatever channel it came."""
-    service: Patterns = []
+    service: Patterns = Field(default_factory=list)
     """The model or feed."""
-    channel: Patterns = []
+    channel: Patterns = Field(default_factory=list)
     """How it was obtained."""
-    reseller: Patterns = []
+    reseller: Patterns = Field(default_factory=list)
     """Who sold it, as the catalogue knows from the channel."""
-    terms: Patterns = []
+    terms: Patterns = Field(default_factory=list)
     """Terms it came under, as id@date."""
-    licence: Patterns = []
+    licence: Patterns = Field(default_factory=list)
     """SPDX licence identifier."""
-    jurisdiction: Patterns = []
+    jurisdiction: Patterns = Field(default_factory=list)
     """ISO 3166 code of where it was acquired."""
-    basis: Bases = []
+    basis: Bases = Field(default_factory=list)
     """How the origin is known."""
 
 
 class ModelMatch(Block):
     """Patterns over the model that is judged; one of a list must match."""
 
-    name: Patterns = []
+    name: Patterns = Field(default_factory=list)
     """Registered name."""
-    competes_with: Patterns = Field([], alias="competes-with")
+    competes_with: Patterns = Field(default_factory=list, alias="competes-with")
     """A provider that it competes with, as stated under ``models``."""
-    market: Patterns = []
+    market: Patterns = Field(default_factory=list)
     """A market that it is for, as stated under ``models``."""
-    purpose: Patterns = []
+    purpose: Patterns = Field(default_factory=list)
     """What it is for, as stated under ``models``."""
-    stage: Patterns = []
+    stage: Patterns = Field(default_factory=list)
     """Stage that it is moved to."""
-    alias: Patterns = []
+    alias: Patterns = Field(default_factory=list)
     """Alias that it is given."""
+
+
+# shared, so that the many rules that leave them out cost nothing
+ANY_ORIGIN = OriginMatch.model_construct()
+ANY_MODEL = ModelMatch.model_construct()
 
 
 class Match(Block):
     """What a rule speaks of. Everything that is written must hold."""
 
-    origin: OriginMatch = OriginMatch.model_construct()
-    use: Uses = []
+    origin: OriginMatch = Field(default_factory=lambda: ANY_ORIGIN)
+    use: Uses = Field(default_factory=list)
     """Role of the input in the run that read it."""
-    model: ModelMatch = ModelMatch.model_construct()
+    model: ModelMatch = Field(default_factory=lambda: ANY_MODEL)
+
+
+NOTHING = Match()
 
 
 class TermsReference(Block):
@@ -145,7 +153,7 @@ class RuleBlock(Block):
     id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     """Unique, also among the packs that are extended."""
     match: Match
-    unless: Match = Match()
+    unless: Match = Field(default_factory=lambda: NOTHING)
     """Exception: what fits here the rule does not speak of."""
     effect: Effect
     """``allow`` settles a label against ``default`` only; deny and warn rules still count. Grants free."""
@@ -157,7 +165,7 @@ class RuleBlock(Block):
     """First day on which it counts."""
     until: Date = ""
     """Last day on which it counts."""
-    terms: list[TermsReference] = []
+    terms: list[TermsReference] = Field(default_factory=list)
     """What it stands on."""
 
 
@@ -165,11 +173,11 @@ class ModelBlock(Block):
     """What the models of a name are for. Several entries add up; an empty list states that there are none."""
 
     name: Patterns
-    competes_with: Values = Field([], alias="competes-with")
+    competes_with: Values = Field(default_factory=list, alias="competes-with")
     """Providers whose products it competes with."""
-    market: Values = []
+    market: Values = Field(default_factory=list)
     """Markets it is for."""
-    purpose: Values = []
+    purpose: Values = Field(default_factory=list)
     """What it is for."""
 
 
@@ -212,7 +220,7 @@ class CaseBlock(Block):
     labels: Annotated[list[LabelBlock], Some]
     stage: str = ""
     alias: str = ""
-    grants: list[GrantBlock] = []
+    grants: list[GrantBlock] = Field(default_factory=list)
     at: Date = ""
     """When it is decided; by default now."""
     expect: Effect
@@ -229,11 +237,11 @@ class PolicyFile(Block):
     """Effect for sources that nobody spoke for and no rule names."""
     default: Effect = "allow"
     """Effect for declared origins that no rule speaks of."""
-    extends: Values = []
+    extends: Values = Field(default_factory=list)
     """Packs (``lineagegate/packs/openai``) and files beside this one, whose rules and models are added."""
-    models: list[ModelBlock] = []
-    rules: list[RuleBlock] = []
-    tests: list[CaseBlock] = []
+    models: list[ModelBlock] = Field(default_factory=list)
+    rules: list[RuleBlock] = Field(default_factory=list)
+    tests: list[CaseBlock] = Field(default_factory=list)
 
 
 def json_schema() -> dict[str, Any]:

@@ -405,8 +405,9 @@ def _citation(reference: TermsReference, names: Catalogue) -> Citation:
 
 def _condition(match: Match, names: Catalogue) -> Condition:
     origin, model = match.origin, match.model
-    kinds = frozenset(kind for kind in Kind if Pattern(origin.kind).matches(kind.value)) if origin.kind else None
-    uses = frozenset(use for use in Use if Pattern(match.use).matches(use.value)) if match.use else None
+    kind, use = Pattern(origin.kind), Pattern(match.use)
+    kinds = frozenset(word for word in Kind if kind.matches(word.value)) if origin.kind else None
+    uses = frozenset(word for word in Use if use.matches(word.value)) if match.use else None
     named = {field: getattr(origin, field) for field in ORIGIN_FIELDS}
     about = {field: getattr(model, field.replace("-", "_")) for field in ("name", *STATED_FIELDS, *ACTION_FIELDS)}
     return Condition(
@@ -414,7 +415,7 @@ def _condition(match: Match, names: Catalogue) -> Condition:
         uses,
         tuple((field, _pattern(field, texts, names)) for field, texts in named.items() if texts),
         tuple((field, _pattern(field, texts, names)) for field, texts in about.items() if texts),
-        Kind.UNDECLARED.value in map(normal, origin.kind),
+        Kind.UNDECLARED.value in kind.texts,
     )
 
 

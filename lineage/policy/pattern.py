@@ -8,7 +8,7 @@ from __future__ import annotations
 import fnmatch
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 
@@ -39,8 +39,11 @@ class Pattern:
     def __init__(self, patterns: Iterable[str]) -> None:
         self.texts = tuple(sorted({normal(pattern) for pattern in patterns}))
         self._any = "*" in self.texts
-        self._literals = frozenset(text for text in self.texts if not wild(text))
-        self._wild = tuple(re.compile(fnmatch.translate(text)).match for text in self.texts if wild(text))
+        self._literals = self.texts
+        self._wild: tuple[Callable[[str], object], ...] = ()
+        if any(map(wild, self.texts)):
+            self._literals = tuple(text for text in self.texts if not wild(text))
+            self._wild = tuple(_matcher(text) for text in self.texts if wild(text))
 
     def matches(self, value: str) -> bool:
         """Whether one of the patterns matches a value that is in its normal form."""
@@ -67,7 +70,12 @@ class Pattern:
 
 def wild(text: str) -> bool:
     """Whether a pattern holds wildcards."""
-    return any(char in text for char in "*?[")
+    return "*" in text or "?" in text or "[" in text
+
+
+@lru_cache(maxsize=4096)
+def _matcher(text: str) -> Callable[[str], object]:
+    return re.compile(fnmatch.translate(text)).match
 
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
