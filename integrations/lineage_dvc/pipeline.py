@@ -1,0 +1,90 @@
+"""DVC as a pipeline that lineagegate reads (`lineage.pipeline.Pipeline`). The parts are in the modules beside this one.
+
+DVC itself is not imported: it is read after the fact, from its files, git and its run cache (facts/dvc.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from lineage.config import Config
+from lineage.pipeline import Batch, Notice, Progress, Target
+from lineage.vocabulary import Artifact, Input, Tag
+from lineage_dvc import live
+from lineage_dvc.worktree import find_root
+
+
+class DvcPipeline:
+    """See `lineage.pipeline.Pipeline`.
+
+    Args:
+        config: settings of the project; the DVC root is its root, or the nearest directory above that has ``.dvc``.
+    """
+
+    name = "dvc"
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.root = find_root(config.root) or config.root
+
+    def detect(self) -> bool:
+        """Whether there is a DVC repository."""
+        return (self.root / ".dvc").is_dir()
+
+    def read(
+        self, cursor: str | None, known_runs: Callable[[Iterable[str]], set[str]], progress: Progress | None
+    ) -> Iterator[Batch]:
+        """Executions and sources of the work tree, of every commit, and of the run cache."""
+        from lineage_dvc.reader import Reader
+
+        return Reader(self.config, self.root, cursor, known_runs, progress).read()
+
+    def running(self, cwd: Path, environment: Mapping[str, str]) -> tuple[str, tuple[Input, ...]] | None:
+        """The stage that DVC is running around a process.
+
+        Raises:
+            CannotDecide: the stage is not known, or one of its dependencies cannot be read.
+        """
+        return live.running(self.config, self.root, cwd, environment)
+
+    def stage(self, address: str, cwd: Path) -> tuple[Input, ...] | None:
+        """Data inputs of a stage: those its lock entry names and those that lie there now, where they differ."""
+        now = live.Now(self.config, self.root)
+        try:
+            found = now.canonical(address, cwd)
+            if found is None:
+                return None
+            return live.merged(now.recorded_inputs(found), now.live_inputs(found))
+        finally:
+            now.close()
+
+    def locate(self, path: str) -> Artifact | None:
+        """The artifact at a path or URL, with the hash of what lies there now."""
+        now = live.Now(self.config, self.root)
+        try:
+            return now.locate(path)
+        finally:
+            now.close()
+
+    def targets(self, text: str) -> Sequence[Target]:
+        """What is meant by a `.dvc` file, an output path, a stage address, or a source that a stage reads."""
+        from lineage_dvc.target import targets
+
+        return [found.target for found in targets(self.config, self.root, text)]
+
+    def declare(self, text: str, tag: Tag | None, uses: Mapping[str, str]) -> Sequence[Target]:
+        """Write ``meta.lineage`` into the `.dvc` file or dvc.yaml that ``text`` means.
+
+        Raises:
+            UsageError: no such target, a use that is none, or a file that cannot be changed; nothing was changed.
+        """
+        from lineage_dvc.declare import declare
+
+        return declare(self.config, self.root, text, tag, uses)
+
+    def notices(self) -> Sequence[Notice]:
+        """What a person should look at."""
+        from lineage_dvc.notices import notices
+
+        return notices(self.config, self.root)

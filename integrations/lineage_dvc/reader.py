@@ -1,0 +1,431 @@
+"""Reading everything DVC recorded: every commit, the work tree, the run cache; the second time only what is new.
+
+Gives OpenLineage events in batches. What the records mean is `lineage_dvc.statement`'s; nothing is written here but the
+list of files that could not be read, for `lineage_dvc.notices`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import posixpath
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lineage.config import FILE, Config, load
+from lineage.errors import CannotDecide
+from lineage.events import dataset_event, run_event
+from lineage.pipeline import Batch, Progress
+from lineage.vocabulary import Content, Execution
+from lineage_dvc.cache import Cache
+from lineage_dvc.definition import Meaning
+from lineage_dvc.git import Commit, Repository, find_top, is_dvc_file
+from lineage_dvc.record import Record, Unreadable, decoded, parsed, record
+from lineage_dvc.statement import Interpreter, Known, Ran
+from lineage_dvc.tree import Files, Tree
+from lineage_dvc.worktree import WorkTree
+
+BATCH = 1000
+VERSION = 1
+"""Of the cursor; another version is read from the beginning."""
+
+
+class Moment(NamedTuple):
+    """When something was first seen, and who brought it."""
+
+    time: str
+    """ISO 8601."""
+    commit: str = ""
+    author: str = ""
+    evidence: str = "asserted"
+
+
+class _Pending(NamedTuple):
+    statement: Ran | Known
+    moment: Moment
+    force: bool
+
+
+class Reader:
+    """One reading.
+
+    Args:
+        config: settings of the project.
+        root: its DVC root.
+        cursor: what the last reading left, or None.
+        known_runs: which of some run ids are recorded already.
+        progress: told how far it is.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        root: Path,
+        cursor: str | None,
+        known_runs: Callable[[Iterable[str]], set[str]],
+        progress: Progress | None,
+    ) -> None:
+        self.config = config
+        self.root = root
+        self.known_runs = known_runs
+        self.progress = progress
+        self.cache = Cache(root)
+        self.said = Interpreter(config, root, self.cache)
+        top = find_top(root)
+        self.git = Repository(top, root) if top else None
+        self.work = WorkTree(root, self.git)
+        self.files = Files(self._blob)
+        self.unreadable: dict[tuple[str, str], str] = {}
+        """(path, commit or empty) to why."""
+        self._told = cursor or ""
+        self._old = _old_cursor(cursor, config)
+        self.said.bound.update(self._old.get("bound", {}))
+        self._open: dict[str, None] = dict.fromkeys(self._old.get("open", []))
+        self._statements: dict[str, None] = {}
+        self._runs: set[str] = set()
+        self._seen: set[tuple[str, str, str, Meaning]] = set()
+        self._shapes: dict[tuple[frozenset[str], frozenset[str]], dict[tuple[str, Meaning], None]] = {}
+        self._pending: list[_Pending] = []
+
+    def read(self) -> Iterator[Batch]:
+        """Events of everything that is new, and after them the new cursor. Nothing when nothing is new.
+
+        Raises:
+            UsageError: a file of DVC in the work tree is broken; nothing was given out.
+            CannotDecide: git cannot be read.
+        """
+        try:
+            now = self._signs()
+            if all(self._old.get(key) == value for key, value in now.items()) and not self._found():
+                return
+            new = dict(now)
+            yield from self._read(new)
+            events, executions = self._events()
+            new |= {
+                "absent": self.said.absent,
+                "bound": self.said.bound,
+                "open": sorted(self._open),
+                "version": VERSION,
+            }
+            yield Batch(events, json.dumps(new, sort_keys=True), 0, executions)
+            self.work.note(self.unreadable, fresh=not self._old)
+        finally:
+            if self.git:
+                self.git.close()
+
+    def _signs(self) -> dict[str, Any]:
+        """Small things that change whenever there may be something new."""
+        return {
+            "config": _config_digest(self.config),
+            "refs": self.git.fingerprint() if self.git else "",
+            "files": self.work.signs(self._old.get("files", {})),
+            "runs": self.cache.folders(),
+        }
+
+    def _found(self) -> dict[str, str]:
+        return {key: path for key, path in self._old.get("absent", {}).items() if self.cache.object(key)}
+
+    def _read(self, new: dict[str, Any]) -> Iterator[Batch]:
+        changed = self._changed_files(new)
+        new["heads"] = self._old.get("heads", [])
+        if self.git and self._old.get("refs") != new["refs"]:
+            yield from self._history(new)
+        self._work_tree(changed)
+        yield from self._run_cache(new)
+        found = self._found()
+        kept = {key: path for key, path in self._old.get("absent", {}).items() if key not in found}
+        self.said.absent = {**kept, **self.said.absent}
+        for key, path in found.items():
+            artifact = self.said.artifact(path, Content(key))
+            if artifact.content and artifact.content.members:
+                self._tell(Known(artifact), Moment(_iso(time.time())))
+        self._upstream()
+
+    # -- history ---------------------------------------------------------------------------------------------------
+
+    def _history(self, new: dict[str, Any]) -> Iterator[Batch]:
+        assert self.git
+        commits = self.git.commits(self._old.get("heads", []))
+        children: dict[str, int] = {}
+        for commit in commits:
+            for parent in commit.parents[:1]:
+                children[parent] = children.get(parent, 0) + 1
+        parents = {parent for commit in commits for parent in commit.parents}
+        heads = [sha for sha in self._old.get("heads", []) if sha not in parents]
+        new["heads"] = sorted({*heads, *(commit.sha for commit in commits if commit.sha not in parents)})
+        wanted = list(dict.fromkeys(b for c in commits for p, b in c.changes if b and is_dvc_file(p)))
+        stream = zip(wanted, self.git.blobs(wanted), strict=True)
+        ready: set[str] = set()
+        trees: dict[str, Tree] = {}
+        read = 0
+        for index, commit in enumerate(commits):
+            for path, blob in commit.changes:
+                while blob and is_dvc_file(path) and blob not in ready:
+                    fetched, data = next(stream)
+                    self.files.put(fetched, data)
+                    ready.add(fetched)
+            tree = self._tree_before(commit, trees, children)
+            self._visit(tree, tree.change(commit.changes), _moment_of(commit))
+            if children.get(commit.sha):
+                trees[commit.sha] = tree
+            read += 1
+            if self.progress and index % 100 == 99:
+                self.progress("commits", index + 1, len(commits))
+            if len(self._pending) >= BATCH:
+                yield from self._flush(read)
+                read = 0
+        if read:
+            yield from self._flush(read)
+
+    def _tree_before(self, commit: Commit, trees: dict[str, Tree], children: dict[str, int]) -> Tree:
+        if not commit.parents:
+            return Tree(self.files)
+        parent = commit.parents[0]
+        assert self.git
+        if parent not in trees:
+            trees[parent] = Tree(self.files, self.git.tree(parent))
+        children[parent] -= 1
+        return trees[parent].copy() if children[parent] > 0 else trees.pop(parent)
+
+    # -- one state -------------------------------------------------------------------------------------------------
+
+    def _visit(self, tree: Tree, changed: Mapping[str, str | None], moment: Moment) -> None:
+        """Tell what the changed files of one state say that they did not say before."""
+        folders: dict[str, None] = {}
+        for path in changed:
+            if path.endswith(("dvc.yaml", "dvc.lock")):
+                folders[posixpath.dirname(path)] = None
+            elif path in tree.held:
+                self._dvc_file(tree, path, moment)
+        for folder in folders:
+            self._folder(tree, folder, changed, moment)
+
+    def _dvc_file(self, tree: Tree, path: str, moment: Moment) -> None:
+        try:
+            file = tree.files.dvc_file(path, tree.held[path])
+        except Unreadable as error:
+            self._cannot_read(path, moment, error)
+            return
+        run = self.said.dvc_run(tree, path, file)
+        if run is not None:
+            self._tell(run, moment)
+        for known in self.said.dvc_tags(tree, path, file, moment.author):
+            self._tell(known, moment)
+
+    def _folder(self, tree: Tree, folder: str, changed: Mapping[str, str | None], moment: Moment) -> None:
+        lock_path, yaml_path = posixpath.join(folder, "dvc.lock"), posixpath.join(folder, "dvc.yaml")
+        try:
+            lock = tree.files.lock(tree.held.get(lock_path))
+        except Unreadable as error:
+            self._cannot_read(lock_path, moment, error)
+            return
+        try:
+            tree.files.definitions(folder, tree.held.get(yaml_path), tree.held)
+        except Unreadable as error:
+            self._cannot_read(yaml_path, moment, error)
+        before: Mapping[str, str] = lock
+        if lock_path in changed:
+            try:
+                before = tree.files.lock(changed[lock_path])
+            except Unreadable:
+                before = {}
+        for name, text in lock.items():
+            meaning, defined = tree.meaning(folder, name)
+            was = meaning
+            if yaml_path in changed:
+                earlier = changed[yaml_path]
+                was = tree.meaning(folder, name, earlier)[0] if earlier else Meaning(folder or ".")
+            same = before.get(name) == text
+            if same and (was == meaning or not defined):
+                continue
+            mark = (folder, name, text, meaning)
+            if mark in self._seen:
+                continue
+            self._seen.add(mark)
+            try:
+                execution = tree.files.record(text)
+            except Unreadable as error:
+                self._cannot_read(f"{lock_path}:{name}", moment, error)
+                continue
+            address = f"{yaml_path}:{name}"
+            run = self.said.stage(tree, address, execution, meaning)
+            self._tell(run, moment, force=same and self.said.stage(tree, address, execution, was) != run)
+            self._remember(address, execution, meaning)
+            for known in self.said.stage_tags(tree, address, execution, meaning, moment.author):
+                self._tell(known, moment)
+
+    def _cannot_read(self, path: str, moment: Moment, error: Unreadable) -> None:
+        self.unreadable[path, moment.commit] = str(error)
+
+    # -- work tree -------------------------------------------------------------------------------------------------
+
+    def _changed_files(self, new: Mapping[str, Any]) -> list[str]:
+        """DVC's files in the work tree that changed since last time, checked before anything is given out."""
+        old = self._old.get("files", {})
+        changed = [path for path, sign in new["files"].items() if path not in old or old[path][2] != sign[2]]
+        for path in changed:
+            self.work.check(path)
+        return changed
+
+    def _work_tree(self, changed: list[str]) -> None:
+        head = self.git.tree("HEAD") if self.git and changed else {}
+        tree = self.work.tree() if changed else None
+        fresh = [path for path in changed if tree and head.get(path) != tree.held.get(path)]
+        if tree is None or not fresh:
+            return
+        groups: dict[str, dict[str, str | None]] = {}
+        for path in fresh:
+            groups.setdefault(posixpath.dirname(path) if path.endswith(("dvc.yaml", "dvc.lock")) else path, {})[
+                path
+            ] = head.get(path)
+        for group in groups.values():
+            # the lock sorts before the dvc.yaml: it says when the stages ran
+            self._visit(tree, group, Moment(self.work.mtime(min(group))))
+
+    # -- run cache -------------------------------------------------------------------------------------------------
+
+    def _run_cache(self, new: Mapping[str, Any]) -> Iterator[Batch]:
+        old = self._old.get("runs", {})
+        folders = [folder for folder, sign in new["runs"].items() if old.get(folder) != sign]
+        if not folders:
+            return
+        tree = self.work.tree()
+        for address, execution, meaning in self.work.executions(tree):
+            self._remember(address, execution, meaning)
+        for folder in folders:
+            for cached in self.cache.runs(folder):
+                try:
+                    execution = record(parsed(decoded(cached.path.read_bytes())))
+                except (OSError, Unreadable) as error:
+                    self.unreadable[cached.path.name, ""] = str(error)
+                    continue
+                moment = Moment(_iso(cached.mtime), evidence="restored")
+                stages = self._shapes.get(_shape(execution))
+                if stages is None and self.cache.shared:
+                    continue  # another project's: the cache does not say whose
+                for address, meaning in stages or {(f"dvc.yaml:{cached.key[:12]}", Meaning(".")): None}:
+                    run = self.said.stage(tree, address, execution, meaning, key=f"{cached.key}/{cached.value}")
+                    self._tell(run, moment)
+            if len(self._pending) >= BATCH:
+                yield from self._flush()
+
+    def _remember(self, address: str, execution: Record, meaning: Meaning) -> None:
+        self._shapes.setdefault(_shape(execution), {})[address, meaning] = None
+
+    # -- upstream repositories -------------------------------------------------------------------------------------
+
+    def _upstream(self) -> None:
+        """What repositories on this machine know of what was imported from them, and of what they imported."""
+        waiting = list(self.said.upstreams)
+        done: set[tuple[str, str]] = set()
+        while waiting:
+            where, rev = waiting.pop()
+            if (where, rev) in done:
+                continue
+            done.add((where, rev))
+            root = Path(where)
+            config = load(root) if (root / FILE).is_file() else Config(root=root, project=root.name)
+            inner = Reader(config, root, None, self.known_runs, None)
+            try:
+                inner._snapshot(rev)
+            except CannotDecide as error:
+                self.unreadable[f"{where}@{rev}", ""] = error.cause or error.message
+            finally:
+                if inner.git:
+                    inner.git.close()
+            self._pending += inner._pending
+            waiting += inner.said.upstreams
+
+    def _snapshot(self, rev: str) -> None:
+        """Tell everything that one commit says."""
+        assert self.git
+        tree = Tree(self.files)
+        changed = tree.change(self.git.tree(rev).items())
+        self._visit(tree, dict.fromkeys(changed), _moment_of(self.git.commit(rev)))
+
+    # -- giving out ------------------------------------------------------------------------------------------------
+
+    def _tell(self, statement: Ran | Known, moment: Moment, *, force: bool = False) -> None:
+        mark = hashlib.sha256(repr(statement).encode()).hexdigest()
+        if mark in self._statements:
+            return
+        self._statements[mark] = None
+        if isinstance(statement, Ran):
+            if statement.run_id in self._open and moment.commit:
+                del self._open[statement.run_id]  # seen before it was committed; now its commit is known
+                force = True
+            elif statement.run_id in self._runs and not force:
+                return
+            self._runs.add(statement.run_id)
+        self._pending.append(_Pending(statement, moment, force))
+
+    def _flush(self, commits: int = 0) -> Iterator[Batch]:
+        """Give out what is told so far. The cursor stays the old one: an interrupted reading begins again."""
+        events, executions = self._events()
+        if events or commits:
+            yield Batch(events, self._told, commits, executions)
+
+    def _events(self) -> tuple[list[bytes], int]:
+        asked = [p.statement.run_id for p in self._pending if isinstance(p.statement, Ran) and not p.force]
+        known = self.known_runs(asked) if asked else set()
+        events: list[bytes] = []
+        executions = 0
+        for statement, moment, force in self._pending:
+            if isinstance(statement, Known):
+                events.append(dataset_event(statement.artifact, time=statement.at or moment.time))
+            elif force or statement.run_id not in known:
+                executions += 1
+                if not moment.commit and self.git:
+                    self._open[statement.run_id] = None
+                events.append(_event(statement, moment))
+        self._pending.clear()
+        return events, executions
+
+    def _blob(self, blob: str) -> bytes:
+        if self.git is None:
+            raise CannotDecide(f"no content for {blob}", code="GIT_FAILED")
+        return self.git.blob(blob)
+
+
+def _event(run: Ran, moment: Moment) -> bytes:
+    return run_event(
+        run_id=run.run_id,
+        job=(run.namespace, run.address),
+        time=moment.time,
+        inputs=run.inputs,
+        outputs=run.outputs,
+        execution=Execution("dvc", run.address, moment.evidence, moment.commit, run.key, moment.author),
+    )
+
+
+def _shape(execution: Record) -> tuple[frozenset[str], frozenset[str]]:
+    return frozenset(dep.path for dep in execution.deps), frozenset(out.path for out in execution.outs)
+
+
+def _iso(stamp: float) -> str:
+    return datetime.fromtimestamp(int(stamp), tz=timezone.utc).isoformat()
+
+
+def _moment_of(commit: Commit) -> Moment:
+    return Moment(_iso(commit.time), commit.sha, commit.author)
+
+
+def _config_digest(config: Config) -> str:
+    """Of the settings that decide what records mean: when they change, everything is read again."""
+    parts = [config.project, config.code, config.models, [(r.pattern, dict(r.origin)) for r in config.origins]]
+    return hashlib.sha256(json.dumps([*parts, config.extra.get("dvc", {})], default=str).encode()).hexdigest()
+
+
+def _old_cursor(cursor: str | None, config: Config) -> dict[str, Any]:
+    if not cursor:
+        return {}
+    try:
+        old = json.loads(cursor)
+    except ValueError:
+        return {}
+    if not isinstance(old, dict) or old.get("version") != VERSION or old.get("config") != _config_digest(config):
+        return {}
+    return old

@@ -1,0 +1,403 @@
+"""What DVC's records mean: runs with their data inputs and outputs, sources with their tags. Values, no reading of files.
+
+Here it is decided what is data and what is code, what things are called, and for which content a claim holds.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from lineage.config import Config, load
+from lineage.errors import UsageError
+from lineage.events import naming
+from lineage.vocabulary import Artifact, ArtifactType, Content, Input, Kind, Origin, Tag, Use
+from lineage_dvc.cache import Cache
+from lineage_dvc.claim import Claim
+from lineage_dvc.definition import DvcFile, Meaning, resolve
+from lineage_dvc.record import Entry, Record, Upstream
+from lineage_dvc.tree import Tree
+
+
+class Ran(NamedTuple):
+    """A run, as OpenLineage sees it."""
+
+    run_id: str
+    namespace: str
+    address: str
+    """``dvc.yaml:train@a`` or ``data/raw.dvc``."""
+    key: str
+    """DVC's own identity of the execution."""
+    inputs: tuple[Input, ...]
+    outputs: tuple[Artifact, ...]
+
+
+class Known(NamedTuple):
+    """A dataset version and its tags."""
+
+    artifact: Artifact
+    at: str = ""
+    """When its claim was made, ISO 8601; empty: with the commit."""
+
+
+class Expired(NamedTuple):
+    """A claim that no longer frees what lies at its path."""
+
+    where: str
+    """File or stage that carries it."""
+    path: str
+    claim: Claim
+
+
+class Matcher:
+    """Shell patterns over paths: over the whole path, without a slash also over the name; ``dir/**`` is ``dir`` too.
+
+    Args:
+        patterns: as in lineage.toml.
+    """
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        whole, names = [], []
+        for pattern in patterns:
+            whole.append(fnmatch.translate(pattern))
+            if pattern.endswith("/**"):
+                whole.append(fnmatch.translate(pattern[:-3]))
+            if "/" not in pattern:
+                names.append(fnmatch.translate(pattern))
+        self._whole = re.compile("|".join(whole) or r"(?!)")
+        self._names = re.compile("|".join(names) or r"(?!)")
+        self._memo: dict[str, bool] = {}
+
+    def __call__(self, path: str) -> bool:
+        found = self._memo.get(path)
+        if found is None:
+            found = bool(self._whole.match(path) or self._names.match(posixpath.basename(path)))
+            self._memo[path] = found
+        return found
+
+
+class Interpreter:
+    """Makes runs and sources of DVC's records, for one project.
+
+    Args:
+        config: the project's settings.
+        root: its DVC root.
+        cache: its cache.
+    """
+
+    def __init__(self, config: Config, root: Path, cache: Cache) -> None:
+        self.config = config
+        self.root = root
+        self.cache = cache
+        self.namespace = naming.dvc_namespace(config.project)
+        self.code = Matcher(config.code)
+        self.model = Matcher(config.models)
+        self.rules = tuple(
+            (rule.pattern, _rule_tag(rule.pattern, rule.origin, rule.location)) for rule in config.origins
+        )
+        self.bound: dict[str, str] = {}
+        """Claims that name no content, and the content beside which they were first seen."""
+        self.upstreams: dict[tuple[str, str], None] = {}
+        """(path of a local upstream repository, commit) that something was imported from."""
+        self.absent: dict[str, str] = {}
+        """Directories whose list of files is not in the cache: content key to path."""
+        self._described: set[str] = set()
+        self._projects: dict[str, tuple[str, str]] = {}
+
+    # -- names -----------------------------------------------------------------------------------------------------
+
+    def local(self, path: str) -> str | None:
+        """The path from the DVC root of something that lies on this machine's work tree; None for the rest of the world."""
+        if "://" in path:
+            return None
+        if path.startswith("/"):
+            try:
+                return Path(path).relative_to(self.root).as_posix()
+            except ValueError:
+                return None
+        return path
+
+    def artifact(
+        self, path: str, content: Content | None, *, model: bool = False, tags: tuple[Tag, ...] = ()
+    ) -> Artifact:
+        """The dataset version at a resolved path, with the files of a directory where the cache lists them."""
+        local = self.local(path)
+        if local is None:
+            namespace, name = self._elsewhere(path)
+        else:
+            namespace, name = self.namespace, local
+        if content and content.hash.endswith(".dir") and not content.members:
+            content = self._described_content(content, local or path)
+        return Artifact(namespace, name, content, ArtifactType.MODEL if model else ArtifactType.DATASET, tags)
+
+    def _elsewhere(self, path: str) -> tuple[str, str]:
+        if path.startswith("remote://"):
+            remote, _, rest = path[len("remote://") :].partition("/")
+            path = posixpath.join(self.cache.remote(remote), rest) if self.cache.remote(remote) else path
+        return naming.from_uri(path)
+
+    def _described_content(self, content: Content, path: str) -> Content:
+        if content.hash in self._described:
+            return content  # each list of files is told once
+        members = self.cache.members(content.hash)
+        if members is None:
+            self.absent[content.hash] = path
+            return content
+        self._described.add(content.hash)
+        self.absent.pop(content.hash, None)
+        return msgspec.structs.replace(content, members=members)
+
+    # -- runs ------------------------------------------------------------------------------------------------------
+
+    def stage(self, tree: Tree, address: str, record: Record, meaning: Meaning, *, key: str = "") -> Ran:
+        """The run of a stage.
+
+        Args:
+            tree: the state of the repository that holds the record.
+            address: ``dvc.yaml:train``.
+            record: the execution.
+            meaning: what dvc.yaml says of the stage.
+            key: DVC's identity, where it is known from elsewhere.
+        """
+        outputs: list[Artifact] = []
+        for out in record.outs:
+            path = resolve(meaning.wdir, out.path)
+            outputs.append(self.artifact(path, out.content, model=self.is_model(path, meaning)))
+        key = key or f"{record.key}/{record.value}"
+        return Ran(
+            naming.run_id("dvc", self.config.project, address, *key.split("/")),
+            self.namespace,
+            address,
+            key,
+            tuple(self.inputs(tree, record.deps, meaning)),
+            tuple(outputs),
+        )
+
+    def is_model(self, path: str, meaning: Meaning) -> bool:
+        """Whether an output is a model: dvc.yaml says so, or it matches the project's patterns and measures nothing."""
+        return path in meaning.models or (path not in meaning.measures and self.model(path))
+
+    def inputs(self, tree: Tree, deps: Iterable[Entry], meaning: Meaning) -> Iterator[Input]:
+        """The data among the dependencies of a stage, each with its role."""
+        seen: set[tuple[str, str, Content | None]] = set()
+        for dep in deps:
+            path = resolve(meaning.wdir, dep.path)
+            local = self.local(path)
+            if local is not None and tree.is_code(local, self.code):
+                continue
+            use = _use(meaning, dep.path, path)
+            for artifact in self._read(tree, path, local, dep):
+                mark = (artifact.namespace, artifact.name, artifact.content)
+                if mark not in seen:
+                    seen.add(mark)
+                    yield Input(artifact, use)
+
+    def _read(self, tree: Tree, path: str, local: str | None, dep: Entry) -> Iterator[Artifact]:
+        if dep.upstream is not None:
+            yield self.upstream(dep.upstream, dep.content)
+            return
+        yield self.artifact(path, dep.content, model=bool(local in tree.outputs and self.model(path)))
+        if local is None or local in tree.outputs:
+            return
+        # A file of a tracked directory, or a directory that holds what other stages make: DVC links them by path.
+        outer = tree.enclosing(local)
+        if outer is not None:
+            whole = tree.content(outer)
+            members = self.cache.members(whole.hash) if whole else None
+            if dep.content is None or not any(m.hash == dep.content.hash for m in members or ()):
+                yield self.artifact(outer, whole)
+        for inner in tree.within(local):
+            yield self.artifact(inner, tree.content(inner), model=self.model(inner))
+
+    def dvc_run(self, tree: Tree, path: str, file: DvcFile) -> Ran | None:
+        """The run behind a `.dvc` file that was imported (or, before DVC 1.0, made by a command); None when it was added."""
+        if not file.record.deps:
+            return None
+        meaning = Meaning(file.wdir, models=file.models)
+        first = file.record.outs[0].content if file.record.outs else None
+        # an import is an exact copy: what was imported has the content of what lies here
+        deps = [dep._replace(content=dep.content or (first if dep.upstream else None)) for dep in file.record.deps]
+        return self.stage(tree, path, file.record._replace(deps=tuple(deps)), meaning)
+
+    def upstream(self, upstream: Upstream, content: Content | None) -> Artifact:
+        """What ``dvc import`` took, under the name that its own project gives it where that is known."""
+        path = posixpath.normpath(upstream.path.replace("\\", "/")) if upstream.path else ""
+        url = upstream.url
+        project, where = self._project(url)
+        if project:
+            if where:
+                self.upstreams[where, upstream.rev] = None
+            return Artifact(naming.dvc_namespace(project), path, content)
+        if "://" not in url and re.match(r"[^/]+@[^/]+:", url):
+            host, _, rest = url.partition(":")
+            url = f"ssh://{host}/{rest}"
+        namespace, name = naming.from_uri(url)
+        return Artifact(namespace, f"{name}/{path}@{upstream.rev}", content)
+
+    def _project(self, url: str) -> tuple[str, str]:
+        """The project name of an upstream repository, and its path on this machine; empty where unknown."""
+        found = self._projects.get(url)
+        if found is None:
+            found = ("", "")
+            known = self.config.extra.get("dvc", {}).get("projects", {})
+            path = self._upstream_path(url)
+            if path is not None:
+                try:
+                    found = (load(path).project if (path / "lineage.toml").is_file() else path.name, str(path))
+                except UsageError:
+                    found = (path.name, str(path))
+            if isinstance(known, dict) and url in known:
+                found = (str(known[url]), found[1])
+            self._projects[url] = found
+        return found
+
+    def _upstream_path(self, url: str) -> Path | None:
+        if "://" in url and not url.startswith("file://"):
+            return None
+        path = Path(naming.from_uri(url)[1])
+        for candidate in (path,) if path.is_absolute() else (self.root / path, self.root.parent / path):
+            if (candidate / ".git").exists():
+                return candidate.resolve()
+        return None
+
+    # -- sources and tags ------------------------------------------------------------------------------------------
+
+    def stage_tags(self, tree: Tree, address: str, record: Record, meaning: Meaning, author: str) -> Iterator[Known]:
+        """The tags that are on what a stage makes and on the sources it reads."""
+        several = len(record.outs) > 1
+        own = dict(meaning.outs)
+        root = not any(True for _ in self.inputs(tree, record.deps, meaning))
+        for out in record.outs:
+            path = resolve(meaning.wdir, out.path)
+            model = self.is_model(path, meaning)
+            yield from self._claimed(address, path, out.content, meaning.claims, author, model=model, exact=several)
+            yield from self._claimed(address, path, out.content, own.get(path, ()), author, model=model)
+            if root:
+                yield from self._ruled(path, out.content, model=model)
+        said = dict(meaning.inputs)
+        for dep in record.deps:
+            path = resolve(meaning.wdir, dep.path)
+            local = self.local(path)
+            if dep.upstream is not None or (local is not None and tree.is_code(local, self.code)):
+                continue
+            yield from self._claimed(address, path, dep.content, said.get(path, ()), author)
+            if local is None or not (local in tree.outputs or tree.enclosing(local)):
+                yield from self._ruled(path, dep.content)
+
+    def dvc_tags(self, tree: Tree, path: str, file: DvcFile, author: str) -> Iterator[Known]:
+        """What a `.dvc` file tracks, as dataset versions with their tags."""
+        for out, claims in file.outs:
+            where = resolve(file.wdir, out.path)
+            model = where in file.models or self.model(where)
+            tags = list(self._claimed(path, where, out.content, (*file.claims, *claims), author, model=model))
+            tags += self._ruled(where, out.content, model=model)
+            if not any(known.artifact.content == out.content for known in tags):
+                yield Known(self.artifact(where, out.content, model=model))
+            yield from tags
+            for dep in file.record.deps:
+                # Where it came from is what the claim speaks of: the source carries the tag as well.
+                outside = (
+                    self.upstream(dep.upstream, dep.content or out.content)
+                    if dep.upstream
+                    else self.artifact(resolve(file.wdir, dep.path), dep.content)
+                )
+                now = [
+                    k
+                    for k in tags
+                    if k.artifact.content and out.content and k.artifact.content.hash == out.content.hash
+                ]
+                for known in now:
+                    yield Known(msgspec.structs.replace(outside, tags=known.artifact.tags), known.at)
+                if not dep.upstream:
+                    yield from self._ruled(resolve(file.wdir, dep.path), dep.content)
+
+    def _ruled(self, path: str, content: Content | None, *, model: bool = False) -> Iterator[Known]:
+        names = {path, self.local(path) or path}
+        tags = tuple(tag for pattern, tag in self.rules if any(fnmatch.fnmatchcase(name, pattern) for name in names))
+        if tags:
+            yield Known(self.artifact(path, content, model=model, tags=tags))
+
+    def _claimed(
+        self,
+        where: str,
+        path: str,
+        content: Content | None,
+        claims: Sequence[Claim],
+        author: str,
+        *,
+        model: bool = False,
+        exact: bool = False,
+    ) -> Iterator[Known]:
+        for claim in claims:
+            if not claim.speaks_of(path):
+                continue
+            spoken = claim.keys(path) or self._first(where, path, claim, content)
+            at = _moment(claim.at)
+            for key in sorted(spoken):
+                if (claim.paths or not exact) and (content is None or key != content.hash):
+                    yield Known(self.artifact(path, Content(key), model=model, tags=(claim.tag(author),)), at)
+            if content is not None and content.hash in spoken:
+                yield Known(self.artifact(path, content, model=model, tags=(claim.tag(author),)), at)
+            elif not claim.clean:
+                carried = ", ".join(sorted(spoken))
+                yield Known(
+                    self.artifact(path, content, model=model, tags=(claim.tag(author, spoken_for=carried),)), at
+                )
+
+    def _first(self, where: str, path: str, claim: Claim, content: Content | None) -> frozenset[str]:
+        mark = hashlib.sha256(json.dumps([where, path, repr(claim)]).encode()).hexdigest()[:16]
+        if mark not in self.bound and content is not None:
+            self.bound[mark] = content.hash
+        return frozenset({self.bound[mark]} if mark in self.bound else ())
+
+    def expired(self, where: str, path: str, content: Content | None, claims: Sequence[Claim]) -> Iterator[Expired]:
+        """The claims on a path that free other content than what lies there."""
+        for claim in claims:
+            if claim.clean and content is not None and claim.speaks_of(path):
+                spoken = claim.keys(path) or self._first(where, path, claim, content)
+                if content.hash not in spoken:
+                    yield Expired(where, path, claim)
+
+
+def _use(meaning: Meaning, written: str, path: str) -> Use:
+    for pattern, use in meaning.uses:
+        if pattern in (written, path) or resolve(meaning.wdir, pattern) == path:
+            return use
+    for pattern, use in meaning.uses:
+        if fnmatch.fnmatchcase(written, pattern) or fnmatch.fnmatchcase(path, pattern):
+            return use
+    return Use.CONTENT
+
+
+def _rule_tag(pattern: str, fields: Mapping[str, str], location: str) -> Tag:
+    values = dict(fields)
+    try:
+        kind = Kind(values.pop("kind"))
+    except ValueError:
+        kinds = ", ".join(k.value for k in Kind if k is not Kind.UNDECLARED)
+        raise UsageError(
+            f"{location}: unknown kind of origin for {pattern!r}", code="CONFIG_INVALID", cause=f"known: {kinds}"
+        ) from None
+    if kind is Kind.UNDECLARED:
+        raise UsageError(f"{location}: `undeclared` cannot be declared", code="CONFIG_INVALID")
+    return Tag(Origin(kind, **values), by=location, reason=f"pattern {pattern}")
+
+
+def _moment(text: str) -> str:
+    """ISO 8601 with a zone, or empty when the text is no time."""
+    try:
+        found = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+    except ValueError:
+        return ""
+    if found.tzinfo is None:
+        found = found.replace(tzinfo=timezone.utc)
+    return found.astimezone(timezone.utc).isoformat()

@@ -1,0 +1,165 @@
+"""The work tree: DVC's files as they lie there now, committed or not.
+
+Hashes of the data itself are `lineage_dvc.hashing`'s.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import posixpath
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+
+from lineage.errors import UsageError
+from lineage_dvc.definition import Meaning
+from lineage_dvc.git import Repository, blob_id, is_dvc_file
+from lineage_dvc.record import Record, Unreadable
+from lineage_dvc.tree import Files, Tree
+
+Sign = list[object]
+"""[mtime in ns, bytes, git name of the content] of a file."""
+
+
+def find_root(start: Path) -> Path | None:
+    """The DVC root around a directory."""
+    return next((d for d in (start, *start.parents) if (d / ".dvc").is_dir()), None)
+
+
+class WorkTree:
+    """The files below a DVC root.
+
+    Args:
+        root: the DVC root.
+        git: the repository around it, if any.
+    """
+
+    def __init__(self, root: Path, git: Repository | None) -> None:
+        self.root = root
+        self.git = git
+        self._data: dict[str, bytes] = {}
+        self.files = Files(self._blob, self._side)
+        self._notes = root / ".dvc" / "tmp" / "lineage" / "unreadable.json"
+
+    def paths(self) -> list[str]:
+        """DVC's files."""
+        return self.git.dvc_files() if self.git else [path for path in self._walk() if is_dvc_file(path)]
+
+    def signs(self, old: Mapping[str, Sign]) -> dict[str, Sign]:
+        """What lies there, by path. A file with the same time and size as before is not read again."""
+        found: dict[str, Sign] = {}
+        for path in self.paths():
+            try:
+                stat = (self.root / path).stat()
+            except OSError:
+                continue  # in the index, not on disk
+            before = old.get(path)
+            mark = [stat.st_mtime_ns, stat.st_size]
+            found[path] = before if before and before[:2] == mark else [*mark, self._put(path)]
+        return found
+
+    def tree(self) -> Tree:
+        """The state of the work tree.
+
+        Raises:
+            UsageError: a file cannot be read.
+        """
+        held = self.git.index() if self.git else dict.fromkeys(self._walk(), "?")
+        for path in [path for path in held if is_dvc_file(path)]:
+            del held[path]
+        for path in self.paths():
+            if (self.root / path).is_file():
+                held[path] = self._put(path)
+        return Tree(self.files, held)
+
+    def check(self, path: str) -> None:
+        """Make sure that a file of DVC can be understood.
+
+        Raises:
+            UsageError: ``DVC_FILE_UNREADABLE``.
+        """
+        blob = self._put(path)
+        try:
+            if path.endswith("dvc.lock"):
+                for text in self.files.lock(blob).values():
+                    self.files.record(text)
+            elif path.endswith("dvc.yaml"):
+                self.files.definitions(posixpath.dirname(path), blob, {})
+            else:
+                self.files.dvc_file(path, blob)
+        except Unreadable as error:
+            raise UsageError(
+                f"{path} cannot be read", code="DVC_FILE_UNREADABLE", cause=str(error),
+                hint=f"mend it, or take the committed one: git checkout -- {path}",
+            ) from None  # fmt: skip
+
+    def executions(self, tree: Tree) -> Iterator[tuple[str, Record, Meaning]]:
+        """What the locks of a state say: address, execution, meaning."""
+        for path in [path for path in tree.held if posixpath.basename(path) == "dvc.lock"]:
+            folder = posixpath.dirname(path)
+            try:
+                lock = self.files.lock(tree.held[path])
+                for name, text in lock.items():
+                    address = f"{posixpath.join(folder, 'dvc.yaml')}:{name}"
+                    yield address, self.files.record(text), tree.meaning(folder, name)[0]
+            except Unreadable:
+                continue
+
+    def mtime(self, path: str) -> str:
+        """When a file was written, ISO 8601."""
+        stamp = (self.root / path).stat().st_mtime
+        return datetime.fromtimestamp(int(stamp), tz=timezone.utc).isoformat()
+
+    # -- what could not be read, kept for people ---------------------------------------------------------------------
+
+    def note(self, unreadable: Mapping[tuple[str, str], str], *, fresh: bool) -> None:
+        """Keep the list of files that could not be read; it is below DVC's own ignored directory."""
+        kept = {} if fresh else {(path, commit): why for path, commit, why in self.noted()}
+        merged = {**kept, **unreadable}
+        if merged == kept and not fresh:
+            return
+        if not merged and not self._notes.exists():
+            return
+        self._notes.parent.mkdir(parents=True, exist_ok=True)
+        draft = self._notes.with_suffix(".new")
+        draft.write_text(json.dumps([[*key, why] for key, why in sorted(merged.items())]), encoding="utf-8")
+        draft.replace(self._notes)
+
+    def noted(self) -> list[tuple[str, str, str]]:
+        """(path, commit, why) of the files that the last readings could not read."""
+        try:
+            return [(str(p), str(c), str(w)) for p, c, w in json.loads(self._notes.read_text(encoding="utf-8"))]
+        except (OSError, ValueError):
+            return []
+
+    # -- disk ------------------------------------------------------------------------------------------------------
+
+    def _put(self, path: str) -> str:
+        try:
+            data = (self.root / path).read_bytes()
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read", code="DVC_FILE_UNREADABLE", cause=str(error)) from None
+        blob = blob_id(data)
+        self._data[blob] = data
+        return blob
+
+    def _blob(self, blob: str) -> bytes:
+        if blob in self._data:
+            return self._data[blob]
+        assert self.git
+        return self.git.blob(blob)
+
+    def _side(self, path: str, held: Mapping[str, str]) -> bytes | None:
+        del held  # the file on disk counts, added to git or not
+        try:
+            return (self.root / path).read_bytes()
+        except OSError:
+            return None
+
+    def _walk(self) -> Iterator[str]:
+        for folder, folders, files in os.walk(self.root):
+            folders[:] = [name for name in folders if not name.startswith(".") and name != "__pycache__"]
+            inside = Path(folder).relative_to(self.root)
+            for file in files:
+                yield (inside / file).as_posix()
