@@ -77,7 +77,7 @@ def _upgrade(connection: Connection) -> None:
         connection.connection.driver_connection.isolation_level = None  # type: ignore[union-attr]
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     else:
-        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7236837411)")
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7236837411)")  # store.postgresql.WRITER_LOCK
     context = MigrationContext.configure(connection, opts={"transactional_ddl": True, "target_metadata": metadata})
     current = context.get_current_heads()
     target = script.get_current_head()
