@@ -84,7 +84,9 @@ def run(arguments: Sequence[str]) -> int:
 
 def _run(arguments: Sequence[str], settings: Settings) -> int:
     try:
-        return int(root.main(list(arguments), prog_name="lineagegate", standalone_mode=False, obj=settings) or 0)
+        # not `main` of click: it turns a broken pipe into exit status 1, which says "denied" here
+        with root.make_context("lineagegate", list(arguments), obj=settings) as context:
+            return int(root.invoke(context) or 0)
     except click.exceptions.Exit as leave:
         return leave.exit_code
     except (click.Abort, KeyboardInterrupt):
