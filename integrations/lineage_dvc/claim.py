@@ -1,7 +1,8 @@
 """What people write under ``meta.lineage``: where data came from, and for which content they say so.
 
 ``meta`` belongs to a path, not to content (facts/dvc.md), so a claim names the content it speaks for. On other
-content a claim of a kind that frees data expires, any other sticks. Reading of values only; writing is `lineage_dvc.declare`.
+content a claim of a kind that frees data expires, any other sticks. Reading of values only; `lineage_dvc.declare`
+writes.
 """
 
 from __future__ import annotations

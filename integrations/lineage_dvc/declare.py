@@ -1,14 +1,16 @@
 """Writing ``meta.lineage`` into `.dvc` files and dvc.yaml, where people and DVC keep it.
 
-Comments, order and quotes stay (ruamel.yaml, as DVC itself writes). ``meta`` is not part of what DVC compares: no stage
-becomes stale by it, dvc.lock and the run cache stay as they are (facts/dvc.md). A claim is added beside others, and only
-renewed when the same origin is declared again: a claim that frees data never takes the place of one that restricts it.
+Comments, order and quotes stay (ruamel.yaml, as DVC itself writes). ``meta`` is not part of what DVC compares: no
+stage becomes stale by it, dvc.lock and the run cache stay as they are (facts/dvc.md). A claim is added beside others,
+and only renewed when the same origin is declared again: a claim that frees data never takes the place of one that
+restricts it.
 """
 
 from __future__ import annotations
 
 import difflib
 import io
+import posixpath
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
@@ -106,7 +108,7 @@ def _write(
         definitions = Definitions(data, str(Path(file).parent.as_posix()), lambda other: _bytes(root / other))
         for written in {definitions.written(stage) or stage for stage in stages}:
             node = document["stages"][written]
-            node = node["do"] if "do" in node else node
+            node = node.get("do", node)
             mine = [p for p in places if (definitions.written(p.stage) or p.stage) == written]
             single = len(mine) == 1 and definitions.written(mine[0].stage) == mine[0].stage
             sources = [p for p in mine if p.dep]
@@ -140,8 +142,6 @@ def _bytes(path: Path) -> bytes | None:
 
 def _as_written(wdir: str, place: Place) -> str:
     """The output from the stage's working directory, as its lock entry has it."""
-    import posixpath
-
     name = place.target.artifact.name
     return name if wdir in (".", "") else posixpath.relpath(name, wdir)
 

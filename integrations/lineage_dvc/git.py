@@ -162,10 +162,9 @@ class Repository:
 
     def dvc_files(self) -> list[str]:
         """DVC's files below the root in the work tree, those not added to git too; what git ignores DVC ignores."""
-        output = self._run(
-            "ls-files", "-z", "-c", "-o", "--exclude-standard", "--full-name", "--",
-            *(f":(top,glob){self.prefix + '/' if self.prefix else ''}**/{name}" for name in ("*.dvc", "dvc.yaml", "dvc.lock", "Dvcfile")),
-        )  # fmt: skip
+        below = f":(top,glob){self.prefix}/**/" if self.prefix else ":(top,glob)**/"
+        patterns = [below + name for name in ("*.dvc", "dvc.yaml", "dvc.lock", "Dvcfile")]
+        output = self._run("ls-files", "-z", "-c", "-o", "--exclude-standard", "--full-name", "--", *patterns)
         paths = {self._inside(token.decode("utf-8", "surrogateescape")) for token in output.split(b"\0") if token}
         return sorted(path for path in paths if is_dvc_file(path) and not path.startswith("../"))
 

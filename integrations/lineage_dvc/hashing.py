@@ -1,8 +1,8 @@
 """The hash of what lies on disk now, as DVC computes it, remembered by size and time of change.
 
-A file is its md5; a directory is the md5 of a JSON list of its files (dvc_data/hashfile/tree.py). The memory is a file below
-DVC's ignored ``.dvc/tmp``; what was changed in the last two seconds is not remembered, as a second change could hide in
-the same time stamp.
+A file is its md5; a directory is the md5 of a JSON list of its files (dvc_data/hashfile/tree.py). The memory is a file
+below DVC's ignored ``.dvc/tmp``; what was changed in the last two seconds is not remembered, as a second change could
+hide in the same time stamp.
 """
 
 from __future__ import annotations
