@@ -11,7 +11,7 @@ _STYLES = (
     (r"^.*\b(refused|cannot be decided|failed|breaks the policy)\b.*$", "bold red"),
     (r"^.*\b(allowed by lineagegate, with a warning)\b.*$", "bold yellow"),
     (r"^.*\ballowed by lineagegate$", "bold green"),
-    (r"(?m)^  (source|path|rule|remedy|effect|grant|decision|cause|hint|sources)(?= )", "dim"),
+    (r"(?m)^  (source|path|rule|warning|remedy|grant|decision|more|cause|hint|sources)(?= )", "dim"),
     (r"(?m)^ *[├└]─", "dim"),
     (r"lineagegate (declare|why|sync|grant|init|check|status|doctor|audit|policy)\b[^\n]*$", "cyan"),
 )

@@ -93,8 +93,8 @@ def _run(arguments: Sequence[str], settings: Settings) -> int:
         click.echo("interrupted; what was acknowledged is kept", err=True)
         return 128 + signal.SIGINT
     except click.ClickException as wrong:
-        context = wrong.ctx if isinstance(wrong, click.UsageError) else None
-        hint = f"{context.command_path} --help" if context else "lineagegate --help"
+        where = wrong.ctx if isinstance(wrong, click.UsageError) else None
+        hint = f"{where.command_path} --help" if where else "lineagegate --help"
         settings.fail(UsageError(wrong.format_message(), hint=hint))
         return WRONG
     except LineageError as failure:

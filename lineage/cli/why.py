@@ -35,7 +35,7 @@ def why(settings: Settings, artifact: str, origin: str) -> None:
     shown, count = tuple(found.paths), found.labels.sources
     settings.show(
         lambda: document.why(found.artifact, shown, found.paths, sources=count, position=found.labels.position),
-        lambda: text.why_text(name, shown, found.paths, sources=count),
+        lambda: text.why_text(name, shown, found.paths, sources=count, origin=origin),
     )
 
 

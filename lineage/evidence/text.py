@@ -7,6 +7,7 @@ A sentence comes first, then the evidence, aligned. Lines are not wrapped, so th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from msgspec import structs
@@ -84,22 +85,22 @@ def decision_text(decision: Decision) -> str:
 
     The first line is a sentence that can stand alone, as the message of an exception does.
     """
-    blocks = [_fields(_finding(finding)) for finding in _ordered(decision.findings)[:MOST]]
-    left = len(decision.findings) - MOST
-    if left > 0:
-        blocks.append([f"{_MARK}… and {left} more"])
-    closing: list[tuple[str, str]] = []
+    fields: list[tuple[str, str]] = []
+    ordered = _ordered(decision.findings)
+    for label, findings in groupby(ordered[:MOST], key=lambda finding: finding.label):
+        fields += _label_fields(label, list(findings))
+    if len(ordered) > MOST:
+        fields.append(("…", f"and {len(ordered) - MOST} more"))
     if decision.outcome is Outcome.CANNOT_DECIDE:
-        closing.append(("cause", decision.reason))
-        closing.append(("hint", decision.hint))
-    elif not decision.findings:
-        closing.append(("sources", _count(decision.sources, "source") + _carried(decision.labels)))
-    blocks.append(_fields([*closing, ("decision", _reference(decision))]))
-
-    return "\n".join([_sentence(decision), *(line for block in blocks for line in block)])
+        fields += [("cause", decision.reason), ("hint", decision.hint)]
+    elif not ordered:
+        fields.append(("sources", _count(decision.sources, "source") + _carried(decision.labels)))
+    return "\n".join([_sentence(decision), *_fields([*fields, _reference(decision)])])
 
 
-def why_text(name: str, labels: Iterable[Label], paths: Mapping[Label, Sequence[Step]], *, sources: int) -> str:
+def why_text(
+    name: str, labels: Iterable[Label], paths: Mapping[Label, Sequence[Step]], *, sources: int, origin: str = ""
+) -> str:
     """What an artifact carries, with one shortest path for each label as a picture.
 
     Args:
@@ -107,11 +108,13 @@ def why_text(name: str, labels: Iterable[Label], paths: Mapping[Label, Sequence[
         labels: what is shown.
         paths: one path for each label, source first, the artifact last.
         sources: how many sources the whole closure holds.
+        origin: what the labels were chosen by.
     """
     shown = sorted(labels, key=_weight)
     if not shown:
-        return f"{name} carries no label of that kind; its lineage holds {_count(sources, 'source')}."
-    lines = [f"{name} carries {_count(len(shown), 'label')} from {_count(sources, 'source')}."]
+        return f"{name} carries no label that speaks of {origin}; its lineage holds {_count(sources, 'source')}."
+    chosen = f" that {'speaks' if len(shown) == 1 else 'speak'} of {origin}" if origin else ""
+    lines = [f"{name} carries {_count(len(shown), 'label')}{chosen}; its lineage holds {_count(sources, 'source')}."]
     for label in shown:
         lines += ["", label_text(label)]
         lines += _picture(paths.get(label, ()), label)
@@ -265,12 +268,10 @@ def _sentence(decision: Decision) -> str:
     what = _what(decision)
     asked = decision.action == "check"
     if decision.outcome is Outcome.CANNOT_DECIDE:
-        end = "" if decision.blocks else f" (mode {decision.mode}: it is not held up)"
-        return (
-            f"{what} cannot be decided, so it is refused by lineagegate"
-            if not end
-            else f"{what} cannot be decided{end}"
-        )
+        if asked:
+            return f"{what} cannot be decided; its registration would be refused by lineagegate"
+        end = ", so it is refused by lineagegate" if decision.blocks else f" (mode {decision.mode}: it is not held up)"
+        return f"{what} cannot be decided{end}"
     if decision.outcome is Outcome.DENY:
         if decision.blocks:
             return f"{what} would be refused by lineagegate" if asked else f"{what} refused by lineagegate"
@@ -290,23 +291,25 @@ def _what(decision: Decision) -> str:
     }.get(decision.action, decision.subject)
 
 
-def _finding(finding: Finding) -> list[tuple[str, str]]:
-    label, path = finding.label, finding.path
-    source = f"{path[0].artifact} ({label_text(label)})" if path else label_text(label)
-    spoken = f", {_spoken(label, path[0])}" if path else ""
-    rule = f"{finding.rule} ({finding.location})" if finding.location else finding.rule
-    fields = [
-        ("source", source + spoken),
-        ("path", path_text(path)),
-        ("rule", f"{rule}: {finding.reason}" if finding.reason else rule),
-    ]
-    if finding.grant:
-        return [*fields, ("grant", f"{finding.grant} frees this")]
-    if finding.effect == "warn":
-        fields.append(("effect", "warning"))
-    # the policy decides without paths; here the source has a name
-    remedy = finding.remedy.replace(" SOURCE ", f" {path[0].artifact} ") if path else finding.remedy
-    return [*fields, ("remedy", remedy)]
+def _label_fields(label: Label, findings: Sequence[Finding]) -> list[tuple[str, str]]:
+    """A source with its path, and under it everything that rules say about it."""
+    path = findings[0].path
+    source = f"{path[0].artifact} ({label_text(label)}), {_spoken(label, path[0])}" if path else label_text(label)
+    fields = [("source", source), ("path", path_text(path))]
+    for finding in findings:
+        rule = f"{finding.rule} ({finding.location})" if finding.location else finding.rule
+        said = f"{rule}: {finding.reason}" if finding.reason else rule
+        fields.append(("warning" if finding.effect == "warn" else "rule", said))
+        if finding.grant:
+            fields.append(("grant", f"{finding.grant} frees this"))
+            continue
+        # the policy decides without paths; here the source has a name
+        remedy = finding.remedy.replace(" SOURCE ", f" {path[0].artifact} ") if path else finding.remedy
+        if remedy and label.origin.kind is Kind.UNDECLARED:
+            remedy += "; lineagegate status lists every such source"  # only one of them has its path here
+        if ("remedy", remedy) not in fields:
+            fields.append(("remedy", remedy))
+    return fields
 
 
 def _spoken(label: Label, source: Step) -> str:
@@ -319,16 +322,25 @@ def _spoken(label: Label, source: Step) -> str:
 
 
 def _ordered(findings: Iterable[Finding]) -> list[Finding]:
-    """What refuses first, then what warns, then what a grant freed; inside, the order of the decision."""
-    return sorted(findings, key=lambda f: (bool(f.grant), f.effect != "deny", f.effect != "warn"))
+    """Source by source; what refuses first, then what warns, then what a grant freed."""
+
+    def weight(finding: Finding) -> tuple[bool, bool, bool]:
+        return bool(finding.grant), finding.effect != "deny", finding.effect != "warn"
+
+    heaviest: dict[Label, tuple[bool, bool, bool]] = {}
+    for finding in findings:
+        heaviest[finding.label] = min(weight(finding), heaviest.get(finding.label, weight(finding)))
+    place = {label: index for index, label in enumerate(sorted(heaviest, key=lambda label: heaviest[label]))}
+    return sorted(findings, key=lambda finding: (place[finding.label], weight(finding)))
 
 
-def _reference(decision: Decision) -> str:
+def _reference(decision: Decision) -> tuple[str, str]:
+    """The recorded decision, and the command that shows the whole picture; a check is not recorded."""
     command = f"lineagegate why {decision.subject}"
     origins = {f.label.origin.provider or f.label.origin.kind.value for f in decision.findings if not f.grant}
     if len(origins) == 1:
         command += f" --origin {origins.pop()}"
-    return f"{decision.id} · {command}"
+    return ("more", command) if decision.action == "check" else ("decision", f"{decision.id} · {command}")
 
 
 def _carried(labels: Sequence[Label]) -> str:

@@ -85,14 +85,14 @@ def test_a_mode_that_holds_nothing_up_exits_0_unless_strict(mode: str, project: 
 def test_why_shows_one_path_for_each_label(project: Path, cli: Cli) -> None:
     shown = cli("why", "models:/seed-chat/1")
     assert shown.status == 0
-    assert "models:/seed-chat/1 carries 2 labels from 2 sources." in shown.out
+    assert "models:/seed-chat/1 carries 2 labels; its lineage holds 2 sources." in shown.out
     assert "├─ clean  data/clean" in shown.out
     assert "└─ train  models:/seed-chat/1" in shown.out
     only = cli("why", "models:/seed-chat/1", "--origin", "openai", verb="why").document
     (label,) = only["labels"]
     assert label["origin"]["provider"] == "openai"
     assert [step["artifact"] for step in label["path"]] == ["data/gpt4", "data/clean", "models:/seed-chat/1"]
-    assert "no label of that kind" in cli("why", "models:/seed-chat/1", "--origin", "nobody").out
+    assert "no label that speaks of nobody" in cli("why", "models:/seed-chat/1", "--origin", "nobody").out
 
 
 def test_why_keeps_uses_apart(project: Path, cli: Cli) -> None:

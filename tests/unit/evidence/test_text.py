@@ -85,6 +85,18 @@ REFUSED = Decision(
 DECISIONS = {
     "refused": REFUSED,
     "refused-for-several-reasons": replace(REFUSED, findings=(WARNED, UNKNOWN, DENIED), labels=(WEB, DIALOGUES, EXAM)),
+    "refused-by-two-rules": replace(
+        REFUSED,
+        findings=(DENIED, UNKNOWN, replace(DENIED, effect="warn", rule="resold", reason="the reseller's terms")),
+    ),
+    "check-cannot-decide": replace(
+        REFUSED,
+        action="check",
+        subject="a",
+        outcome=Outcome.CANNOT_DECIDE,
+        findings=(),
+        reason="nothing is recorded of a",
+    ),
     "not-held-up": replace(REFUSED, mode="warn"),
     "alias-refused": replace(REFUSED, action="alias", subject="models:/seed-chat/3", attributes={"alias": "champion"}),
     "check-refused": replace(REFUSED, action="check", subject="models:/seed-chat/3"),
@@ -123,8 +135,8 @@ def test_a_refusal_names_source_path_rule_remedy_and_decision() -> None:
 
 def test_a_long_refusal_is_cut_and_says_so() -> None:
     lines = text.decision_text(replace(REFUSED, findings=(DENIED,) * 13)).splitlines()
-    assert sum(line.startswith("  source") for line in lines) == text.MOST
-    assert lines[-2] == "  … and 3 more"
+    assert sum(line.startswith("  rule") for line in lines) == text.MOST
+    assert lines[-2] == "  …        and 3 more"
 
 
 def test_the_remedy_of_an_undeclared_source_names_it() -> None:
@@ -135,7 +147,7 @@ def test_the_remedy_of_an_undeclared_source_names_it() -> None:
 def test_why_is_a_picture_of_paths(golden: Golden) -> None:
     paths = {DIALOGUES: DIALOGUES_PATH, WEB: WEB_PATH, EXAM: EXAM_PATH}
     golden("why.txt", text.why_text("models:/seed-chat/3", paths, paths, sources=14) + "\n")
-    assert "no label of that kind" in text.why_text("x", (), {}, sources=1)
+    assert "no label that speaks of openai" in text.why_text("x", (), {}, sources=1, origin="openai")
     assert "(no path recorded)" in text.why_text("x", [WEB], {}, sources=1)
 
 
