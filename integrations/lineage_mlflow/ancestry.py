@@ -75,7 +75,8 @@ class Reader:
         artifact = Artifact(self.namespace, name, held, ArtifactType.MODEL)
         if source.run is None:
             return self._unlinked(source, artifact)
-        seen: set[str] = set()
+        logged = self._logged(source, held)
+        seen = {source.model.model_id: logged} if source.model is not None else {}
         inputs, digests, events = self._read(source, seen)
         if not inputs:
             return Ancestry(
@@ -84,7 +85,7 @@ class Reader:
                 f"run {source.run.info.run_id} says nothing of what it read",
                 "run it in a stage of the pipeline, or log its data with `mlflow.log_input`",
             )
-        event = self._event(source, (*inputs, *around), (self._logged(source, held), artifact))
+        event = self._event(source, (*inputs, *around), (logged, artifact))
         return Ancestry(artifact, (*events, event), inputs=frozenset(digests))
 
     def _unlinked(self, source: Source, artifact: Artifact) -> Ancestry:
@@ -100,7 +101,7 @@ class Reader:
 
     # -- inputs ----------------------------------------------------------------------------------------------------
 
-    def _read(self, source: Source, seen: set[str]) -> tuple[list[Input], set[str], list[bytes]]:
+    def _read(self, source: Source, seen: dict[str, Artifact]) -> tuple[list[Input], set[str], list[bytes]]:
         run, model = source.run, source.model
         inputs: list[Input] = []
         digests: set[str] = set()
@@ -154,22 +155,21 @@ class Reader:
             found = [datasets.unexplained(logged.dataset, self.namespace, experiment)]
         return (Input(artifact, role) for artifact in found)
 
-    def _used(self, model_id: str, seen: set[str]) -> tuple[Artifact, list[bytes]]:
+    def _used(self, model_id: str, seen: dict[str, Artifact]) -> tuple[Artifact, list[bytes]]:
         from mlflow.exceptions import MlflowException
 
-        bare = Artifact(self.namespace, f"logged-models/{model_id}", None, ArtifactType.MODEL)
         if model_id in seen:
-            return bare, []
-        seen.add(model_id)
+            return seen[model_id], []
         if len(seen) > _RUNS:
             raise CannotDecide(f"the chain of models behind {model_id} is longer than {_RUNS}")
         try:
             model = self.tracking.get_logged_model(model_id)
         except MlflowException:
-            return bare, []  # deleted: a source that nobody speaks for, unless the ledger knows it
+            # deleted: a source that nobody speaks for, unless the ledger knows it
+            return Artifact(self.namespace, f"logged-models/{model_id}", None, ArtifactType.MODEL), []
         run = _get(self.tracking, model.source_run_id) if model.source_run_id else None
         source = Source(model.artifact_location, run, model)
-        artifact = self._logged(source, self._content(source))
+        artifact = seen[model_id] = self._logged(source, self._content(source))
         if run is None:
             return artifact, []
         inputs, _, events = self._read(source, seen)

@@ -89,7 +89,7 @@ class MlflowRegistry:
 
         decision = version.tags.get(judged_by.DECISION, "")
         if prompt_tagged(version.tags, version.source):
-            return RegisteredVersion(version.name, version.version, decision, None, exempt=True)
+            return RegisteredVersion(version.name, str(version.version), decision, None, exempt=True)
         anomalies: list[tuple[str, str]] = []
         here = f"models:/{version.name}/{version.version}"
         if decision and seen.setdefault(decision, here) != here:
@@ -117,7 +117,7 @@ class MlflowRegistry:
             judged = version.tags.get(judged_by.CONTENT, "")
             if decision and judged and judged != held.hash and not judged.startswith("mlflow:"):
                 anomalies.append(("OTHER_CONTENT", "its files are not those that were judged"))
-        return RegisteredVersion(version.name, version.version, decision, artifact, anomalies=tuple(anomalies))
+        return RegisteredVersion(version.name, str(version.version), decision, artifact, anomalies=tuple(anomalies))
 
     def _stores(self) -> tuple[Any, Any]:
         from mlflow.tracking._model_registry.utils import _get_store as registry_store

@@ -19,11 +19,12 @@ from lineage.events.facets import PRODUCER
 from lineage.events.naming import model_name
 from lineage.vocabulary import Artifact, ArtifactType, Content
 from lineage_mlflow.session import session
-from lineage_mlflow.swap import Act, guard
+from lineage_mlflow.swap import Act, guard, nested
 from lineage_mlflow.verdict import (
     CONTENT,
     RESERVED,
     Asked,
+    Judged,
     described,
     judge,
     judge_version,
@@ -104,13 +105,7 @@ def _create(asked: Asked) -> Any:
     kept = {key: value for key, value in tags.items() if not key.startswith(RESERVED)}
     asked.call.arguments["tags"] = [ModelVersionTag(k, v) for k, v in (kept | version_tags(judged)).items()]
     version = asked.go_on()
-    # the decision is recorded and on the version by now: what is still missing is its number in the ledger
-    with _quietly(), session() as gate:
-        gate.record([named(judged.ancestry.artifact, model_name(name, version.version))])
-    with _quietly():
-        text = described(asked["description"], judged.decision, f"models:/{name}/{version.version}")
-        version = asked.store.update_model_version(name, version.version, text)
-    return version
+    return _numbered(asked, judged, version)
 
 
 def _stage(asked: Asked) -> Any:
@@ -191,7 +186,8 @@ def _delete_alias(asked: Asked) -> Any:
 
 
 def _set_tag(asked: Asked) -> Any:
-    reserved(asked["key"] or asked["tag"].key)
+    if not nested():
+        reserved(asked["key"] or asked["tag"].key)
     return asked.go_on()
 
 
@@ -215,6 +211,19 @@ def _note(asked: Asked, number: Any, key: str, value: str) -> None:
         tags = [{"key": key, "value": value, "source": "MLFLOW"}]
         altered = _facet(_LIFECYCLE, lifecycleStateChange="ALTER")
         gate.record([_event(asked, version, {"tags": _facet(_TAGS, tags=tags), "lifecycleStateChange": altered})])
+
+
+def _numbered(asked: Asked, judged: Judged, version: Any) -> Any:
+    """Note the number that MLflow gave, in the ledger and in the description. The decision is on the version by now."""
+    name, number = version.name, version.version
+    try:
+        with session() as gate:
+            gate.record([named(judged.ancestry.artifact, model_name(name, number))])
+        text = described(asked["description"], judged.decision, f"models:/{name}/{number}")
+        return asked.store.update_model_version(name, number, text)
+    except Exception as error:
+        _log.warning("lineagegate: models:/%s/%s exists, but was not noted in the ledger: %s", name, number, error)
+        return version
 
 
 def _event(asked: Asked, version: Any, facets: Mapping[str, Any]) -> bytes:

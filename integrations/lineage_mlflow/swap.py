@@ -10,12 +10,15 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 Act = Callable[[Any, Callable[..., Any], inspect.BoundArguments], Any]
 """Called in place of a method with the store, the store's own method and the arguments bound by name."""
 
 _Store = TypeVar("_Store")
+
+_depth: ContextVar[int] = ContextVar("_depth", default=0)
 
 
 class Guarded:
@@ -48,12 +51,24 @@ def guard(store: _Store, acts: Mapping[str, Act], *, refuses: str = "") -> _Stor
     return store
 
 
+def nested() -> bool:
+    """Whether the act running now was called by a store's own method, not from outside.
+
+    The file stores write tags one by one through their public methods while they create a version or a run.
+    """
+    return _depth.get() > 1
+
+
 def _method(original: Callable[..., Any], act: Act) -> Callable[..., Any]:
     signature = inspect.signature(original)
 
     # wraps: MLflow's client inspects the signature for `local_model_path`
     @functools.wraps(original)
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return act(self, original, signature.bind(self, *args, **kwargs))
+        token = _depth.set(_depth.get() + 1)
+        try:
+            return act(self, original, signature.bind(self, *args, **kwargs))
+        finally:
+            _depth.reset(token)
 
     return method

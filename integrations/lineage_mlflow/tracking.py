@@ -17,11 +17,11 @@ from typing import Any
 from lineage.errors import LineageError
 from lineage.events.naming import mlflow_namespace
 from lineage.gate import Gate
-from lineage.vocabulary import Artifact, Input, Label
+from lineage.vocabulary import Artifact, Input, Kind, Origin
 from lineage_mlflow import datasets
 from lineage_mlflow.ancestry import CWD, ROOT, STAGE, event_of, packed
 from lineage_mlflow.session import is_server, running, session
-from lineage_mlflow.swap import Act, guard
+from lineage_mlflow.swap import Act, guard, nested
 
 _log = logging.getLogger("lineagegate")
 
@@ -176,15 +176,17 @@ def _tagged(gate: Gate, logged: Any, *, trusted: bool) -> Artifact | None:
 
 def _origins(gate: Gate, artifact: Artifact) -> list[str]:
     """The origins an artifact is known to carry, as people read them."""
+    said = {_text(tag.origin) for tag in artifact.tags}
     try:
-        labels = gate.labels(artifact).labels
+        said |= {_text(label.origin) for label in gate.labels(artifact).labels}
     except LineageError:
-        return ["unknown"]
-    return sorted({_text(label) for label in labels})
+        pass  # never recorded yet
+    if artifact.tags:
+        said.discard(Kind.UNDECLARED.value)
+    return sorted(said) or [Kind.UNDECLARED.value]
 
 
-def _text(label: Label) -> str:
-    origin = label.origin
+def _text(origin: Origin) -> str:
     owner = "/".join(filter(None, (origin.provider, origin.service)))
     via = f"via {origin.channel}" if origin.channel else ""
     return " ".join(filter(None, (origin.kind.value, owner, via)))
@@ -194,7 +196,7 @@ def _reserved(_: Any, original: Callable[..., Any], call: inspect.BoundArguments
     """Refuse writes to our tags, whatever the method calls them."""
     from lineage_mlflow.verdict import reserved
 
-    given = call.arguments
+    given = {} if nested() else call.arguments
     for tag in (given.get("tag"), *(given.get("tags") or ())):
         if tag is not None:
             reserved(tag.key)

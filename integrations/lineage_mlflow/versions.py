@@ -27,7 +27,7 @@ def versions(store: Any, name: str) -> list[Any]:
     from mlflow.exceptions import MlflowException
 
     found = {
-        version.version: version
+        str(version.version): version
         for hidden in ("", f" and tags.`{PROMPT}` = 'true'")
         for version in _pages(store.search_model_versions, f"name = '{_quoted(name)}'" + hidden)
     }
