@@ -15,7 +15,7 @@ import pytest
 
 SCHEMAS = Path(__file__).parents[2] / "schemas" / "cli"
 
-MAKE = """
+MAKE = r"""
 import pathlib, sys
 text = "".join(pathlib.Path(name).read_text() for name in sys.argv[2:])
 pathlib.Path(sys.argv[1]).write_text(f"{sys.argv[1]}\n{text.upper()}")
