@@ -47,7 +47,7 @@ def install_hooks(root: Path) -> list[Path]:
     for file, text in files.items():
         if _BEGIN in text or (file.name == "post-checkout" and not text):
             continue  # `dvc install` refuses when a post-checkout hook exists: ours joins one, it never makes one
-        first, rest = (text.split("\n", 1) + [""])[:2] if text.startswith("#!") else ("", text)
+        first, rest = ([*text.split("\n", 1), ""])[:2] if text.startswith("#!") else ("", text)
         shell = first + "\n" if first else _SHELL
         # first, because hooks often end in `exec` (DVC's do) or `exit`; it cannot fail, so it stops nothing
         _write(file, shell + _BLOCK + rest)

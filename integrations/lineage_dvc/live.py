@@ -1,6 +1,7 @@
 """The work tree now: the stage that is running, the data inputs of any stage, what lies at a path. With live hashes.
 
-For a model that is registered inside a stage whose lock entry is not yet written (facts/pipelines-in-the-wild.md, shape 3).
+For a model that is registered inside a stage whose lock entry is not yet written (facts/pipelines-in-the-wild.md,
+shape 3).
 """
 
 from __future__ import annotations
@@ -90,8 +91,8 @@ class Now:
     def canonical(self, address: str, cwd: Path) -> str | None:
         """The address of a stage from the DVC root.
 
-        ``DVC_STAGE`` is relative to the directory in which dvc was called, which the stage cannot see; but the stage runs
-        in its own working directory (facts/dvc.md).
+        ``DVC_STAGE`` is relative to the directory in which dvc was called, which the stage cannot see; but the stage
+        runs in its own working directory (facts/dvc.md).
 
         Args:
             address: ``train``, ``dvc.yaml:train``, ``../sub/dvc.yaml:train@a``.

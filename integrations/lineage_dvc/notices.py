@@ -1,7 +1,7 @@
 """What a person should look at in a DVC repository: claims that expired, data that no stage declares, records that lie.
 
-Nothing here decides; each notice names the file or stage and the command that helps. Only small files are hashed: what git
-holds is compared with the lock, what DVC tracks is compared by what DVC itself recorded.
+Nothing here decides; each notice names the file or stage and the command that helps. What git holds is hashed and
+compared with the lock; what DVC tracks may be large, so only DVC's own records of it are compared.
 """
 
 from __future__ import annotations
@@ -314,7 +314,7 @@ _SOURCE_KEY = re.compile(
 
 
 def _parameters(seen: Sequence[_Seen]) -> Iterator[Notice]:
-    """A parameter is configuration and carries no label, but it may name the source (facts/pipelines-in-the-wild.md)."""
+    """A parameter is configuration and carries no label, but may name the source (pipelines-in-the-wild.md, trap 9)."""
     for each in seen:
         named = sorted(
             f"{key}: {value}"
