@@ -39,6 +39,7 @@ POLICY = """
 mode: enforce
 models:
   - {name: "seed-*", competes-with: openai}
+  - {name: summariser, competes-with: []}
 rules:
   - id: no-gpt
     match: {origin: {provider: openai}, model: {competes-with: openai}}
