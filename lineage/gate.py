@@ -7,6 +7,7 @@ Everything raises `LineageError`; nothing here decides that an unreadable thing 
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
@@ -104,7 +105,7 @@ class Gate:
         Returns:
             The gate, and the files that were written.
         """
-        from lineage.policy import starter_policy
+        from lineage.policy import load_policy, starter_policy
 
         directory = directory.resolve()
         written: list[Path] = []
@@ -115,20 +116,21 @@ class Gate:
             if error.code != "CONFIG_MISSING":
                 raise
             config = None
+        policy = config.policy_path if config else directory / Config.policy
+        if policy.exists():
+            load_policy(policy)  # a broken one is refused before anything is written
         if config is None or (config.file is None):
             name = project or directory.name
-            lines = [f'project = "{name}"  # the name in every record; the same in every clone']
+            lines = [f"project = {_quoted(name)}  # the name in every record; the same in every clone"]
             if store:
-                lines.append(f'store = "{store}"')
+                lines.append(f"store = {_quoted(store)}")
             _write(file, "\n".join(lines) + "\n")
             written.append(file)
             config = load(directory)
         if not config.policy_path.exists():
             _write(config.policy_path, starter_policy(config.project))
             written.append(config.policy_path)
-        gate = cls(config, Graph(create_store(config.store_url)))
-        gate.policy()
-        return gate, written
+        return cls(config, Graph(create_store(config.store_url))), written
 
     def close(self) -> None:
         """Release the store."""
@@ -558,6 +560,11 @@ def _git(root: Path, key: str) -> str:
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.strip()
+
+
+def _quoted(text: str) -> str:
+    """A TOML string; JSON's strings are a subset of them."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _write(path: Path, text: str) -> None:

@@ -25,6 +25,23 @@ def test_init_writes_what_is_missing_and_keeps_what_is_there(
     assert cli("policy", "test").status == 0  # the policy that init writes passes its own cases
 
 
+def test_init_refuses_a_broken_policy_before_it_writes(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lineage.policy.yaml").write_text("mode: perhaps\n")
+    assert cli("init", verb="error").document["error"]["code"] == "POLICY_INVALID"
+    assert [path.name for path in tmp_path.iterdir()] == ["lineage.policy.yaml"]
+
+
+def test_init_in_a_directory_with_an_odd_name(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = tmp_path / 'a "b" \\ ü'
+    odd.mkdir()
+    monkeypatch.chdir(odd)
+    assert cli("init").status == 0
+    assert cli("status").status == 0
+
+
 def test_init_uses_the_repository_around(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".git").mkdir()
     (tmp_path / "a" / "b").mkdir(parents=True)
