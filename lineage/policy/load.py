@@ -316,7 +316,8 @@ def _assemble(own: _Source, directory: Path | None) -> Policy:
     _extended(own, directory, seen, (own.name,))
     sources, names = tuple(seen.values()), catalogue()
     rules = tuple(rule for source in sources for rule in _rules(source, names))
-    check_rules(rules, {rule.location: _position(seen, rule) for rule in rules})
+    # own rules last: a contradiction is reported where it can be mended
+    check_rules(sorted(rules, key=lambda rule: rule.file == own.name))
     mode, _ = _setting("mode", sources, _MODES)
     undeclared, undeclared_location = _setting("undeclared", sources, SEVERITY)
     default, default_location = _setting("default", sources, SEVERITY)
@@ -336,11 +337,6 @@ def _assemble(own: _Source, directory: Path | None) -> Policy:
         tuple(_case(own, index, case) for index, case in enumerate(own.file.tests)),
         names,
     )
-
-
-def _position(seen: dict[str, _Source], rule: Rule) -> yaml12.Position:
-    source = seen[rule.file]
-    return source.at("rules", next(i for i, block in enumerate(source.file.rules) if block.id == rule.id))
 
 
 def _setting(key: str, sources: Sequence[_Source], order: dict[str, int]) -> tuple[str, str]:
@@ -386,6 +382,7 @@ def _rule(
         tuple(_citation(reference, names) for reference in block.terms),
         source.name,
         at.line,
+        at.column,
     )
 
 

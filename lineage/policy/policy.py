@@ -158,6 +158,7 @@ class Rule:
     terms: tuple[Citation, ...]
     file: str
     line: int
+    column: int
 
     @property
     def location(self) -> str:
