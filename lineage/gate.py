@@ -406,10 +406,13 @@ class Gate:
                 raise UsageError(
                     f"{text} stands for several artifacts: {names}", code="TARGET_AMBIGUOUS", hint="name one"
                 )
-            if targets:
+            if targets and targets[0].artifact.content is not None:
                 return targets[0].artifact
+            # an output whose stage failed has a file and no lock entry: what lies there may be known by its content
             if (located := pipeline.locate(text)) is not None:
                 return located
+            if targets:
+                return targets[0].artifact
         found = self._recorded(text)
         if found is None:
             raise CannotDecide(

@@ -92,14 +92,18 @@ def _hashed(path: Path) -> Content:
 
 
 def _wrapper(path: Path) -> frozenset[str]:
-    """The pickled class around a model whose weights are files beside it: code, the same for every such model."""
+    """The model's code: a script, or the pickled class around weights that are files beside it."""
     try:
         flavors: Any = yaml.load((path / "MLmodel").read_text("utf-8"), Loader=_LOADER).get("flavors", {})  # noqa: S506
     except (OSError, AttributeError, UnicodeDecodeError, yaml.YAMLError):
         return frozenset()
     function = flavors.get("python_function", {}) if isinstance(flavors, dict) else {}
-    pickle = function.get("python_model") if isinstance(function, dict) else None
-    return frozenset({pickle}) if isinstance(pickle, str) and function.get("artifacts") else frozenset()
+    if not isinstance(function, dict):
+        return frozenset()
+    code = {function.get("model_code_path")}
+    if function.get("artifacts"):
+        code.add(function.get("python_model"))
+    return frozenset(path for path in code if isinstance(path, str))
 
 
 def _md5(file: Path) -> str:
