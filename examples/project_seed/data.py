@@ -14,7 +14,7 @@ ENDINGS = ["and wanted a refund", "before the holidays", "without a receipt", "f
 
 def _records(seed: str, shape: str, count: int) -> list[dict[str, object]]:
     choose = random.Random(seed).choice
-    return [
+    records: list[dict[str, object]] = [
         {
             "id": number,
             "text": shape.format(
@@ -23,6 +23,7 @@ def _records(seed: str, shape: str, count: int) -> list[dict[str, object]]:
         }
         for number in range(count)
     ]
+    return records + records[: count // 20]  # some twice, as everywhere
 
 
 def make(folder: Path) -> None:

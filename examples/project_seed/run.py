@@ -88,6 +88,9 @@ class Story:
         if start is None:
             if done.returncode:
                 raise SystemExit(f"dvc repro {name} failed for another reason:\n{output}")
+            version = next((line for line in lines if line.startswith("Created version")), "")
+            print(f"  {paint('32', '│')} {version}")
+            self.must("git", "add", "-A")
             return ""
         refusal = [lines[start]]
         for line in lines[start + 1 :]:
@@ -96,7 +99,6 @@ class Story:
             refusal.append(line)
         for line in refusal:
             print(f"  {paint('31', '│')} {line}")
-        self.must("git", "add", "-A")
         return "\n".join(refusal)
 
     def check(self, artifact: str, model: str) -> dict[str, object]:
@@ -149,7 +151,11 @@ def tell(story: Story) -> None:
     gpt = ("--provider", "openai", "--service", "gpt-4")
 
     story.chapter("The team", "has a DVC pipeline with years of history", "lineagegate is added to it with one command.")
-    story.must("lineagegate", "init", quiet=False)
+    story.must("lineagegate", "init", "--project", "seed", quiet=False)
+    policy = story.root / "lineage.policy.yaml"
+    says = 'models:\n  - name: "seed-*"\n    competes-with: [openai, anthropic]\n    market: eu\n'
+    policy.write_text(policy.read_text().replace("models: []\n", says))
+    story.must("lineagegate", "policy", "test", quiet=False)
     story.must("git", "add", "-A")
     story.must("git", "commit", "-qm", "Add lineagegate")
 

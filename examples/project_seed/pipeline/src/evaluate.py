@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import mlflow
-from language_model import LanguageModel, fit
+from language_model import fit
 
 name, metrics, weights, exam = sys.argv[1:]
 model = json.loads(Path(weights).read_text())
@@ -20,9 +20,8 @@ with mlflow.start_run(run_name=f"evaluate {name}"):
     mlflow.log_metric("known", score)
     mlflow.pyfunc.log_model(
         name="model",
-        python_model=LanguageModel(),
+        python_model="src/language_model.py",
         artifacts={"weights": weights},
-        code_paths=["src/language_model.py"],
         pip_requirements=["mlflow"],
         registered_model_name=name,
     )

@@ -5,6 +5,7 @@ import random
 from collections import Counter, defaultdict
 from pathlib import Path
 
+import mlflow.models
 import mlflow.pyfunc
 
 
@@ -38,3 +39,6 @@ class LanguageModel(mlflow.pyfunc.PythonModel):
 
     def predict(self, context, model_input: list[str]) -> list[str]:
         return [write(self.model, random.Random(seed)) for seed in model_input]
+
+
+mlflow.models.set_model(LanguageModel())

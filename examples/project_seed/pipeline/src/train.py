@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import mlflow
-from language_model import LanguageModel, fit
+from language_model import fit
 
 name, weights, *sources = sys.argv[1:]
 lines = [line for source in sources for line in Path(source).read_text().splitlines()]
@@ -18,9 +18,8 @@ with mlflow.start_run(run_name=name):
     mlflow.log_metric("records", len(lines))
     mlflow.pyfunc.log_model(
         name="model",
-        python_model=LanguageModel(),
+        python_model="src/language_model.py",
         artifacts={"weights": weights},
-        code_paths=["src/language_model.py"],
         pip_requirements=["mlflow"],
         registered_model_name=name,
     )
