@@ -7,6 +7,7 @@ not the gate: where our side fails, MLflow goes on and the log says so; the regi
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import logging
 import os
@@ -177,10 +178,8 @@ def _tagged(gate: Gate, logged: Any, *, trusted: bool) -> Artifact | None:
 def _origins(gate: Gate, artifact: Artifact) -> list[str]:
     """The origins an artifact is known to carry, as people read them."""
     said = {_text(tag.origin) for tag in artifact.tags}
-    try:
+    with contextlib.suppress(LineageError):  # never recorded yet
         said |= {_text(label.origin) for label in gate.labels(artifact).labels}
-    except LineageError:
-        pass  # never recorded yet
     if artifact.tags:
         said.discard(Kind.UNDECLARED.value)
     return sorted(said) or [Kind.UNDECLARED.value]

@@ -85,6 +85,7 @@ channel = "azure-openai"
 
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     "DVC_NO_ANALYTICS": "1",
     "MLFLOW_ALLOW_FILE_STORE": "true",
     "PYTHONWARNINGS": "ignore",
@@ -164,6 +165,8 @@ class Project:
         """A version, made as clients make them."""
         if not any(model.name == name for model in self.client.search_registered_models()):
             self.client.create_registered_model(name)
+        if source.startswith("models:/m-"):
+            arguments.setdefault("model_id", source.removeprefix("models:/"))  # a server asks for both
         return self.client.create_model_version(name, source, **arguments)
 
     def versions(self, name: str) -> list[Any]:
@@ -217,7 +220,8 @@ class Server:
         self._wait()
 
     def _wait(self) -> None:
-        for _ in range(240):
+        until = time.monotonic() + 180
+        while time.monotonic() < until:
             if self.process.poll() is not None:
                 break
             try:
