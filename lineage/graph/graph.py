@@ -53,6 +53,7 @@ _LABELS = (
     "SELECT h.position, h.epoch, c.node, n.pairset FROM head h LEFT JOIN content c ON c.key = ? "
     "LEFT JOIN node n ON n.id = c.node"
 )
+_RETAGGED = "SELECT source, max(epoch) FROM retag WHERE epoch > ? GROUP BY source"
 
 
 class Graph:
@@ -88,7 +89,8 @@ class Graph:
             Number of entries after them.
 
         Raises:
-            UsageError: ``EVENT_INVALID`` naming the event's index, ``CLOCK_WENT_BACK``, ``STORE_BUSY``; nothing changed.
+            UsageError: ``EVENT_INVALID`` naming the event's index, ``CLOCK_WENT_BACK``, ``STORE_BUSY``; then nothing
+                changed.
         """
         parsed = [_checked(data, i) for i, data in enumerate(events)]
         time = microseconds(now or datetime.now(timezone.utc))
@@ -184,12 +186,9 @@ class Graph:
     def _unchanged(self, pairs: frozenset[int], since: int, until: int) -> bool:
         """Whether no source among the pairs was retagged after epoch ``since``."""
         if self._changed_from < 0 or since < self._changed_from:
-            self._changed = dict(self._store.rows("SELECT source, max(epoch) FROM retag WHERE epoch > ? GROUP BY source", (since,)))
-            self._changed_from, self._changed_to = since, until
-        elif self._changed_to < until:
-            self._changed.update(
-                self._store.rows("SELECT source, max(epoch) FROM retag WHERE epoch > ? GROUP BY source", (self._changed_to,))
-            )
+            self._changed, self._changed_from, self._changed_to = {}, since, since
+        if self._changed_to < until:
+            self._changed.update(self._store.rows(_RETAGGED, (self._changed_to,)))
             self._changed_to = until
         return not any(self._changed.get(pair >> 4, -1) > since for pair in pairs)
 
@@ -346,7 +345,7 @@ class Graph:
     # sources
 
     def sources(self, artifact: Artifact) -> list[Source]:
-        """The sources of an artifact, undeclared ones first.
+        """The sources of an artifact, undeclared ones first; what models generated is left out.
 
         Raises:
             CannotDecide: ``ARTIFACT_UNKNOWN``, ``GRAPH_DAMAGED``.
@@ -355,8 +354,9 @@ class Graph:
             working = self._view()
             node = self._known(working, artifact)
             bottoms = {working.source(p >> 4).base or p >> 4 for p in working.pairs(node.pairset)}
+            in_models = self._sources_of_models(working)
             found = [
-                self._source(working, s, frozenset())
+                self._source(working, s, in_models)
                 for s in sorted(bottoms)
                 if working.source(s).kind == SourceKind.SELF and resolve(working, s)[0]
             ]
@@ -408,8 +408,10 @@ class Graph:
         """Every grant ever given, as said last; one that was withdrawn once stays so. Dates are the policy's matter."""
         with self._store.read():
             out: dict[str, Grant] = {}
-            for (position,) in self._store.rows("SELECT entry FROM act WHERE kind = ? ORDER BY entry", (int(Act.GRANT),)):
-                act = act_of(event_at(self._view(), position))
+            working = self._view()
+            found = self._store.rows("SELECT entry FROM act WHERE kind = ? ORDER BY entry", (int(Act.GRANT),))
+            for (position,) in found:
+                act = act_of(event_at(working, position))
                 if isinstance(act, Grant):
                     before = out.get(act.id)
                     gone = act.withdrawn or bool(before and before.withdrawn)
@@ -425,11 +427,16 @@ class Graph:
         """
         with self._store.read():
             working = self._view()
-            where, args = ("kind = ? AND key = ?", (int(Act.MODEL), model)) if model else ("kind = ?", (int(Act.DECISION),))
-            found = self._store.rows(
-                f"SELECT entry FROM act WHERE {where} ORDER BY entry DESC LIMIT ?",  # noqa: S608 - a constant
-                (*args, 2**31 if limit is None else limit),
-            )
+            most = 2**31 if limit is None else limit
+            if model is None:
+                found = self._store.rows(
+                    "SELECT entry FROM act WHERE kind = ? ORDER BY entry DESC LIMIT ?", (int(Act.DECISION), most)
+                )
+            else:
+                found = self._store.rows(
+                    "SELECT entry FROM act WHERE kind = ? AND key = ? ORDER BY entry DESC LIMIT ?",
+                    (int(Act.MODEL), model, most),
+                )
             acts = [act_of(event_at(working, position)) for (position,) in found]
             return [act for act in acts if isinstance(act, Decision)]
 

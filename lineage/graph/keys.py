@@ -1,4 +1,4 @@
-"""Which artifacts are one node (law 7): those with equal content; where content says nothing, those with equal names."""
+"""Which artifacts are one node (law 7): those of equal content; where content says nothing, those of equal name."""
 
 from __future__ import annotations
 

@@ -269,25 +269,7 @@ class Projection:
     def _explain(self) -> None:
         """Say of each node that may have changed whether a run explains it; who is not explained is a source."""
         working = self.working
-        check = dict.fromkeys(self._touched)
-        directories = list(self._members)
-        for run in self._runs.values():
-            for node, _, _ in run.outputs:
-                check[node] = None
-                if working.node(node).flags & DIRECTORY:
-                    directories.append(node)
-        for id_ in directories:
-            check[id_] = None
-            directory = working.node(id_)
-            for file in self._members.get(id_, ()):
-                if working.node(file).flags & ALONE:
-                    check[file] = None
-            # of the files known before, only those that a maker of the directory reads can change their answer
-            for r in working.makers(directory):
-                for read_ in working.run(r).reads:
-                    if id_ in working.directories(working.node(read_)):
-                        check[read_] = None
-        for id_ in check:
+        for id_ in self._maybe_changed():
             node = working.node(id_)
             explained = working.explained(node)
             if explained != bool(node.flags & EXPLAINED):
@@ -297,6 +279,26 @@ class Projection:
                     working.retag(node.source)
             if not explained and node.flags & ALONE:
                 self._source(node, self._touched.get(id_) or self._name_of(node))
+
+    def _maybe_changed(self) -> dict[int, None]:
+        """The nodes whose explanation this batch may have changed, in order."""
+        working = self.working
+        check = dict.fromkeys(self._touched)
+        directories = list(self._members)
+        for run in self._runs.values():
+            for output, _, _ in run.outputs:
+                check[output] = None
+                if working.node(output).flags & DIRECTORY:
+                    directories.append(output)
+        for id_ in directories:
+            check[id_] = None
+            check.update((f, None) for f in self._members.get(id_, ()) if working.node(f).flags & ALONE)
+            # of the files known before, only those that a maker of the directory reads can change their answer
+            for r in working.makers(working.node(id_)):
+                for read_ in working.run(r).reads:
+                    if id_ in working.directories(working.node(read_)):
+                        check[read_] = None
+        return check
 
     def _name_of(self, node: Node) -> int:
         """A name of a node that this batch does not name: from a run that made or reads it."""

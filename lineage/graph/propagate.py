@@ -73,12 +73,12 @@ class Propagation:
             if not role:  # content of what is no model: the common case
                 parts.append(pairset)
                 continue
-            use, model = role >> 1, bool(role & 1)
-            part = working.through(pairset, use, model)
+            use = role >> 1
+            part = working.through(pairset, use, bool(role & 1))
             parts.append(part)
             if use == EVALUATION:
                 tested.append(part)
-            elif model:
+            elif role & 1:
                 models.append(edge)
         inherited = parts[0] if len(parts) == 1 else working.union(parts)
         generated = inherited
@@ -170,10 +170,8 @@ class Propagation:
             node.made = own if node.flags & DIRECTORY else 0
             working.touch(node)
         for node in region.values():
-            for run in working.makers(node):
-                self.push(run)
-            for run in working.readers(node.id):
-                self.push(run)
+            for r in (*working.makers(node), *working.readers(node.id)):
+                self.push(r)
             for member in working.members(node):
                 inside = working.node(member)
                 self.inherit(inside, node.made)

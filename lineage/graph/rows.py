@@ -64,12 +64,15 @@ class Node:
         self.dirty = False
 
 
+Edge = tuple[int, int, int]
+
+
 class Run:
     """One run, with everything any of its events said it read and made."""
 
     __slots__ = ("dirty", "entry", "id", "inputs", "outputs", "reads", "substantial")
 
-    def __init__(self, id: int, entry: int, inputs: list[tuple[int, int, int]], outputs: list[tuple[int, int, int]]) -> None:  # noqa: A002
+    def __init__(self, id: int, entry: int, inputs: list[Edge], outputs: list[Edge]) -> None:  # noqa: A002
         self.id = id
         self.entry = entry
         self.inputs = inputs
@@ -90,7 +93,7 @@ class Run:
 
 
 _edges_encode = msgspec.msgpack.Encoder().encode
-_edges_decode = msgspec.msgpack.Decoder(tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]]).decode
+_edges_decode = msgspec.msgpack.Decoder(tuple[list[Edge], list[Edge]]).decode
 
 
 def pack_edges(run: Run) -> bytes:
@@ -98,14 +101,18 @@ def pack_edges(run: Run) -> bytes:
     return _edges_encode((run.inputs, run.outputs))
 
 
-def unpack_edges(data: bytes) -> tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]]:
+def unpack_edges(data: bytes) -> tuple[list[Edge], list[Edge]]:
     """(inputs, outputs) from the stored form; raises msgspec.DecodeError."""
     return _edges_decode(data)
 
 
-_NODE = "n.id, n.pairset, n.made, n.run, n.source, n.flags"
-NODE_BY_KEY = Lookup(f"SELECT c.key, c.node, {_NODE} FROM content c LEFT JOIN node n ON n.id = c.node", "c.key", "bytea")
-NODE_BY_ID = Lookup(f"SELECT {_NODE} FROM node n", "n.id")
+NODE_BY_KEY = Lookup(
+    "SELECT c.key, c.node, n.id, n.pairset, n.made, n.run, n.source, n.flags "
+    "FROM content c LEFT JOIN node n ON n.id = c.node",
+    "c.key",
+    "bytea",
+)
+NODE_BY_ID = Lookup("SELECT id, pairset, made, run, source, flags FROM node", "id")
 KEY_OF_NODE = Lookup("SELECT node, key FROM content", "node")
 RUN_BY_KEY = Lookup("SELECT key, run FROM run_key", "key", "bytea")
 RUN_BY_ID = Lookup("SELECT id, entry, edges FROM run", "id")

@@ -133,7 +133,9 @@ class _Search:
             run = working.run(r)
             if any(o[0] == node.id and not o[2] for o in run.outputs):
                 for model, dataset, role in run.inputs:
-                    if role & 1 and role >> 1 != EVALUATION and generated_origin(working, dataset) == self.wanted.origin:
+                    if not role & 1 or role >> 1 == EVALUATION:
+                        continue
+                    if generated_origin(working, dataset) == self.wanted.origin:
                         source = working.generated_by(dataset, 0)
                         if working.source(source).node not in blocked:
                             return model, dataset, r

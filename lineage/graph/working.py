@@ -410,11 +410,14 @@ class Working:
 
     def load_sources(self, ids: Iterable[int]) -> None:
         """Read sources by id, in one go."""
-        for columns in self.store.lookup(rows.SOURCE_BY_ID, [i for i in ids if i not in self.sources]):
-            origins = tuple(map(int, columns[5].split(","))) if columns[5] else ()
-            self.sources[columns[0]] = SourceRow(*columns[:5], origins)
+        wanted = [i for i in ids if i not in self.sources]
+        for id_, kind, node, dataset, base, origins in self.store.lookup(rows.SOURCE_BY_ID, wanted):
+            taken_out = tuple(map(int, origins.split(","))) if origins else ()
+            self.sources[id_] = SourceRow(id_, kind, node, dataset, base, taken_out)
 
-    def new_source(self, kind: SourceKind, node: int, dataset: int, base: int = 0, origins: tuple[int, ...] = ()) -> int:
+    def new_source(
+        self, kind: SourceKind, node: int, dataset: int, base: int = 0, origins: tuple[int, ...] = ()
+    ) -> int:
         """Give out a source."""
         self.head.sources += 1
         id_ = self.head.sources

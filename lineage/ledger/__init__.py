@@ -1,4 +1,4 @@
-"""How facts are kept: the Merkle tree over the entries (RFC 6962), the form of their bytes at rest, the recording clock.
+"""How facts are kept: the Merkle tree over the entries (RFC 6962), their bytes at rest, the recording clock.
 
 Pure: no database, no files but the compression dictionary. `lineage.store` holds the rows, `lineage.graph` writes them.
 """

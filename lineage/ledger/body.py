@@ -60,5 +60,8 @@ def unpack(stored: bytes) -> bytes:
     else:
         cause = f"unknown form {form!r}"
     raise CannotDecide(
-        "an entry of the ledger cannot be read", code="LEDGER_DAMAGED", cause=cause, hint="restore the store from a backup"
+        "an entry of the ledger cannot be read",
+        code="LEDGER_DAMAGED",
+        cause=cause,
+        hint="restore the store from a backup",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from functools import cache
 from pathlib import Path
 
 from alembic.migration import MigrationContext
@@ -51,12 +52,13 @@ def migrate(url: str) -> None:
         engine.dispose()
 
 
-def schema_statements() -> list[str]:
+@cache
+def schema_statements() -> tuple[str, ...]:
     """The newest schema as SQLite statements, with its first rows: what a scratch database is made with."""
     dialect = sqlite.dialect()
     made = [str(CreateTable(table).compile(dialect=dialect)) for table in metadata.sorted_tables]
     made += [str(CreateIndex(i).compile(dialect=dialect)) for t in metadata.sorted_tables for i in t.indexes]
-    return [*made, *FIRST_ROWS]
+    return (*made, *FIRST_ROWS)
 
 
 def _engine(url: str) -> Engine:
@@ -82,7 +84,7 @@ def _upgrade(connection: Connection) -> None:
     current = context.get_current_heads()
     target = script.get_current_head()
     try:
-        steps = list(script.iterate_revisions(target, current or "base"))  # type: ignore[arg-type]
+        steps = list(script.iterate_revisions(target, current or "base"))
     except (CommandError, ResolutionError, RangeNotAncestorError):
         raise UsageError(
             "the store was made by a newer version",
