@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 MOST = 10
 """How many findings a refusal spells out; the rest is counted. A wall of text is not read."""
 
+ALIKE = 3
+"""How many notices of one kind a sync spells out; the rest is named."""
+
 _BASIS = {
     Basis.DECLARED: "declared",
     Basis.OBSERVED: "observed",
@@ -156,10 +159,18 @@ def sync_text(
     lines = [f"{read}; {_count(events, 'event')} recorded." if events else "Nothing new."]
     lines += _numbers(counts)
     lines += _todo(todo)
-    for _, where, message, hint in notices:
-        lines += ["", f"{where}: {message}"]
-        if hint:
-            lines.append(f"{_MARK}{hint}")
+    alike: dict[str, list[Sequence[str]]] = {}
+    for notice in notices:
+        alike.setdefault(notice[0], []).append(notice)
+    for items in alike.values():
+        for _, where, message, hint in items[:ALIKE]:
+            lines += ["", f"{where}: {message}"]
+            if hint:
+                lines.append(f"{_MARK}{hint}")
+        if len(items) > ALIKE:
+            lines.append(
+                f"… and {len(items) - ALIKE} more of this kind: {', '.join(item[1] for item in items[ALIKE:])}"
+            )
     return "\n".join(lines)
 
 

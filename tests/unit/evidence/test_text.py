@@ -178,6 +178,10 @@ def test_sync_and_status_count_and_list_what_to_do(golden: Golden) -> None:
     golden("sync.txt", text.sync_text(96, 214, 220, COUNTS, todo, [notice]) + "\n")
     golden("status.txt", text.status_text(COUNTS, []) + "\n")
     assert text.sync_text(0, 0, 0, COUNTS, [], []).startswith("Nothing new.")
+    ghosts = [("GHOST_STAGE", f"dvc.yaml:s{i}", "it never ran", "dvc repro") for i in range(7)]
+    assert text.sync_text(1, 1, 1, COUNTS, [], ghosts).endswith(
+        "… and 4 more of this kind: " + ", ".join(f"dvc.yaml:s{i}" for i in range(3, 7))
+    )
     many = text.status_text(COUNTS, [f"data/{i}.dvc" for i in range(50)])
     assert "… and 30 more" in many
 
