@@ -22,7 +22,7 @@ MAX_DEPTH = 100
 """Nesting that is read; more is no file a person or a tool wrote."""
 
 MAX_VALUES = 1_000_000
-"""Values after aliases are followed, against aliases of aliases that unfold without end."""
+"""Values after aliases are followed; of a short text less, against aliases of aliases that unfold without end."""
 
 _OPENERS = 5_000
 
@@ -108,9 +108,10 @@ class _Reader:
         self._keys: dict[Path, Position] = {}
         self._values: dict[Path, Position] = {}
         self._open: set[int] = set()
-        self._count = 0
+        self._left = MAX_VALUES
 
     def document(self, text: str) -> Document:
+        self._left = min(MAX_VALUES, 10_000 + 10 * len(text))
         try:
             _check_depth(text)
             node = yaml.compose(text, Loader=_Loader)
@@ -132,8 +133,8 @@ class _Reader:
         return Document(value, self._keys, self._values)
 
     def _value(self, node: yaml.Node, path: Path) -> Any:
-        self._count += 1
-        if len(self._open) > MAX_DEPTH or self._count > MAX_VALUES:
+        self._left -= 1
+        if len(self._open) > MAX_DEPTH or self._left < 0:
             raise YamlError("it nests or unfolds without end", _at(node))
         if self._positions:
             self._values[path] = _at(node)
@@ -256,12 +257,12 @@ def _check_depth(text: str) -> None:
 
 
 def _mending(problem: str, text: str, where: Position | None) -> str:
+    if "\n<<<<<<<" in "\n" + text or "\n>>>>>>>" in text:
+        return "the file holds conflict markers of a merge: resolve them"
     if where and "\t" in [*text.split("\n"), ""][where.line - 1][: where.column]:
         return "indent with spaces; YAML does not allow tabs"
     if "another document" in problem:
         return "one document is read; remove what follows `---`"
     if "mapping values are not allowed" in problem:
         return "put text that holds a colon between quotes, or check the indentation above"
-    if "<<<<<<<" in text or ">>>>>>>" in text:
-        return "the file holds conflict markers of a merge: resolve them"
     return "check the indentation and the quotes on this line and the one above"

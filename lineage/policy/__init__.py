@@ -1,13 +1,14 @@
 """What is allowed: the policy file, matching, the decision, grants, packs, and the catalogue of providers.
 
-Pure: no store, no network, no clock but where a test of a policy asks for "now". Only `load` reads files.
+Pure: no store, no network, no clock but where a test of a policy asks for "now". Files are read in `source` alone, and
+the package's own data (packs, catalogue, starter policy) where it is used.
 
-    load      file -> Policy: YAML, shapes (`file`), contradictions, packs
-    policy    the compiled rules and what they match on (`pattern`)
-    decision  labels + Policy + grants -> Decision
-    grants    what may be granted, and what a grant in force frees
-    cases     the tests beside a policy; `view`: what a policy says, for people
-    catalogue providers, resellers, channels, hosts and terms
+    load       file -> Policy: `source` (one file), `file` (its shape), `compile`, `contradictions`, packs
+    policy     the compiled rules and what they match on (`pattern`)
+    decision   labels + Policy + grants -> Decision
+    grants     what may be granted, and what a grant in force frees
+    cases      the tests beside a policy; `view`: what a policy says, for people
+    catalogue  providers, resellers, channels, hosts and terms
 """
 
 from lineage.policy.cases import CaseResult, run_tests

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from lineage.policy.catalogue import Catalogue
@@ -211,7 +212,9 @@ class Policy:
     digest: str
     """sha256, lower-case hex: of the file's bytes, or of the digests of all its files when it extends others."""
     files: tuple[tuple[str, str], ...]
-    """Name and sha256 of each file read, the policy itself first."""
+    """Name and sha256 of each file and pack read, the policy itself first."""
+    paths: tuple[Path, ...]
+    """Of the files among them: when one of them changes, the policy is to be loaded again."""
     mode: str
     """``enforce``, ``warn`` or ``audit``."""
     undeclared: str
@@ -228,7 +231,9 @@ class Policy:
     def label_facts(self, label: Label) -> LabelFacts:
         """A label in the words that rules match on."""
         origin = label.origin
-        named = self.catalogue.named(origin.provider, origin.service, origin.channel)
+        # an own model called claude-detector is not Anthropic's
+        ours = origin.kind in (Kind.FIRST_PARTY, Kind.FIRST_PARTY_MODEL_OUTPUT)
+        named = self.catalogue.named(origin.provider, "" if ours else origin.service, origin.channel)
         single = {
             "service": normal(origin.service),
             "channel": named.channel,

@@ -16,7 +16,7 @@ from lineage import yaml12
 from lineage.errors import UsageError
 from lineage.policy import load_policy, packs, parse_policy, starter_policy
 from lineage.policy.file import json_schema
-from lineage.policy.load import MAX_BYTES
+from lineage.policy.source import MAX_BYTES
 from tests.unit.policy.samples import NAME, output, rule, verdict
 
 GOOD = "rules:\n" + rule("origin: {provider: openai}")
@@ -125,9 +125,7 @@ def test_anchors() -> None:
 
 
 def test_a_rule_of_ones_own_may_be_stricter_than_a_pack() -> None:
-    text = (
-        "extends: lineagegate/packs/cohere\nrules:\n  - id: own\n    match: {origin: {kind: third-party-model-output"
-    )
+    text = "extends: lineagegate/packs/cohere\nrules:\n  - id: own\n    match: {origin: {kind: third-party-model-output"
     text += ", provider: cohere}, model: {competes-with: cohere}}\n    unless: {use: evaluation}\n    reason: x\n"
     assert verdict(text + "    effect: deny\n", output("cohere")) == "deny"
     with pytest.raises(UsageError) as caught:
@@ -147,7 +145,7 @@ def test_what_is_no_text(tmp_path: Path) -> None:
     file = tmp_path / NAME
     for data, said in (
         (b"rules: []\nmode: \xff\n", f"{NAME}:2:7: this is not UTF-8 text"),
-        (b"rules: \x00\n", f"{NAME}:1:8: this is no YAML"),
+        (b"rules: \x00\n", f"{NAME}:1:8: this cannot be read as YAML"),
         (GOOD.encode("utf-16"), "this is not UTF-8 text"),
         (b"#" * (MAX_BYTES + 1), f"the file has {MAX_BYTES + 1} bytes"),
     ):
@@ -176,10 +174,16 @@ def test_extending_files_and_packs(tmp_path: Path) -> None:
     own = tmp_path / NAME
     own.write_text("mode: enforce\nextends: [shared/base.yaml, lineagegate/packs/openai]\nrules: []\n")
     policy = load_policy(own)
-    assert [name for name, _ in policy.files] == [NAME, "shared/base.yaml", "more.yaml", "lineagegate/packs/openai"]
+    assert [name for name, _ in policy.files] == [
+        NAME,
+        "shared/base.yaml",
+        "shared/more.yaml",
+        "lineagegate/packs/openai",
+    ]
+    assert policy.paths == (own, tmp_path / "shared/base.yaml", tmp_path / "shared/more.yaml")
     assert (policy.mode, policy.undeclared, policy.default) == ("enforce", "warn", "warn")
-    assert policy.default_location == "more.yaml:1"
-    assert policy.rules[0].location == "more.yaml:4"
+    assert policy.default_location == "shared/more.yaml:1"
+    assert policy.rules[0].location == "shared/more.yaml:4"
     assert verdict(policy, output("openai")) == "deny"
     before = policy.digest
     (tmp_path / "shared" / "more.yaml").write_text("default: warn\nmode: warn\n\n" + GOOD)
@@ -203,7 +207,7 @@ def test_the_strictest_setting_of_what_is_extended(tmp_path: Path) -> None:
     [
         ({"a.yaml": f"extends: {NAME}\nrules: []\n"}, f"a.yaml:1:1: `{NAME}` extends itself"),
         ({"a.yaml": "extends: b.yaml\nrules: []\n"}, "a.yaml:1:1: `b.yaml` cannot be read"),
-        ({"a.yaml": "rules: [\n"}, "a.yaml:2:1: this is no YAML"),
+        ({"a.yaml": "rules: [\n"}, "a.yaml:2:1: this cannot be read as YAML"),
         ({"a.yaml": "rules:\n" + rule("use: content", name="own")}, "is used twice"),
     ],
 )
@@ -216,6 +220,16 @@ def test_faults_of_what_is_extended(tmp_path: Path, files: dict[str, str], said:
         load_policy(own)
     assert said in caught.value.message
     assert caught.value.code == "POLICY_INVALID"
+
+
+def test_two_files_of_one_name(tmp_path: Path) -> None:
+    (tmp_path / "team").mkdir()
+    (tmp_path / "base.yaml").write_text("rules:\n" + rule("use: prompt", name="outer"))
+    (tmp_path / "team" / "base.yaml").write_text(GOOD)
+    (tmp_path / "team" / "team.yaml").write_text("extends: [base.yaml, ../base.yaml]\nrules: []\n")
+    own = tmp_path / NAME
+    own.write_text("extends: [base.yaml, team/team.yaml]\nrules: []\n")
+    assert [found.location for found in load_policy(own).rules] == ["base.yaml:2", "team/base.yaml:2"]
 
 
 def test_links_cannot_make_it_read_without_end(tmp_path: Path) -> None:

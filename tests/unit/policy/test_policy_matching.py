@@ -39,6 +39,8 @@ def test_a_channel_gives_its_provider_away() -> None:
 def test_a_service_gives_its_provider_away() -> None:
     assert verdict(OPENAI, output("acme", service="GPT-4-turbo", channel="acme-gateway")) == "deny"
     assert verdict(OPENAI, output("acme", service="own-model", channel="acme-gateway")) == "allow"
+    ours = of(Kind.FIRST_PARTY_MODEL_OUTPUT, service="gpt-4-detector")
+    assert verdict(OPENAI, ours) == "allow", "a name of one's own model gives nobody away"
 
 
 def test_reseller_and_provider_are_told_apart() -> None:
