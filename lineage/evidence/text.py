@@ -368,7 +368,7 @@ def _picture(path: Sequence[Step], label: Label) -> list[str]:
         role = "" if step.use in ("", Use.CONTENT.value) else f" ({step.use})"
         branch = "└─ " if index == len(path) else "├─ "
         who = "  ".join(part for part in (step.time[:10], step.commit[:7], step.by) if part)
-        rows.append((f"{branch}{step.run or '(recorded)'}{role}", step.artifact, who))
+        rows.append((f"{branch}{step.run or '(same content)'}{role}", step.artifact, who))
     return lines + _table(rows)
 
 
