@@ -82,7 +82,7 @@ class Gate:
     def __init__(self, config: Config, graph: Graph) -> None:
         self.config = config
         self.graph = graph
-        self._policy: tuple[tuple[int, int], Policy] | None = None
+        self._policy: tuple[_Marks, Policy] | None = None
 
     @classmethod
     def open(cls, config: Config | None = None, start: Path | None = None) -> Gate:
@@ -296,14 +296,11 @@ class Gate:
         """
         from lineage.policy import load_policy
 
-        path = self.config.policy_path
-        try:
-            stat = path.stat()
-        except OSError:
-            return load_policy(path)  # says what is wrong
-        mark = (stat.st_mtime_ns, stat.st_size)
-        if self._policy is None or self._policy[0] != mark:
-            self._policy = (mark, load_policy(path))
+        paths = self._policy[1].paths if self._policy else (self.config.policy_path,)
+        marks = _marks(paths)  # before the files are read: a change in between is then seen next time
+        if self._policy is None or self._policy[0] != marks:
+            loaded = load_policy(self.config.policy_path)
+            self._policy = (marks if loaded.paths == paths else (), loaded)
         return self._policy[1]
 
     def judge(
@@ -574,6 +571,22 @@ def _write(path: Path, text: str) -> None:
     draft = path.with_name(path.name + ".new")
     draft.write_text(text, encoding="utf-8")
     draft.replace(path)
+
+
+_Marks = tuple[tuple[int, int] | None, ...]
+
+
+def _marks(paths: Iterable[Path]) -> _Marks:
+    """When files were written last and how long they are; None for one that is not there."""
+    marks: list[tuple[int, int] | None] = []
+    for path in paths:
+        try:
+            stat = path.stat()
+        except OSError:
+            marks.append(None)
+        else:
+            marks.append((stat.st_mtime_ns, stat.st_size))
+    return tuple(marks)
 
 
 def _now() -> datetime:
