@@ -150,18 +150,13 @@ class Repository:
                 found[self._inside(path.decode("utf-8", "surrogateescape"))] = parts[2].decode()
         return found
 
-    def index(self) -> dict[str, str]:
-        """Every file that git holds in the work tree: path to the blob that was added."""
-        found: dict[str, str] = {}
-        for token in self._run("ls-files", "-z", "-s", "--full-name", ":/").split(b"\0"):
-            fields, _, path = token.partition(b"\t")
-            parts = fields.split(b" ")
-            if len(parts) == 3:
-                found[self._inside(path.decode("utf-8", "surrogateescape"))] = parts[1].decode()
-        return found
+    def work_tree(self) -> list[str]:
+        """Files of the work tree that git holds, or would with the next ``git add``: not those that it ignores."""
+        output = self._run("ls-files", "-z", "-c", "-o", "--exclude-standard", "--full-name", ":/")
+        return [self._inside(token.decode("utf-8", "surrogateescape")) for token in output.split(b"\0") if token]
 
     def dvc_files(self) -> list[str]:
-        """DVC's files below the root in the work tree, those not added to git too; what git ignores DVC ignores."""
+        """DVC's files among them, below the root."""
         below = f":(top,glob){self.prefix}/**/" if self.prefix else ":(top,glob)**/"
         patterns = [below + name for name in ("*.dvc", "dvc.yaml", "dvc.lock", "Dvcfile")]
         output = self._run("ls-files", "-z", "-c", "-o", "--exclude-standard", "--full-name", "--", *patterns)

@@ -362,8 +362,7 @@ def _unreadable(work: WorkTree) -> Iterator[Notice]:
 def _history(now: Now) -> Iterator[Notice]:
     if now.git is None:
         yield Notice(
-            "GIT_MISSING", str(now.root.name), "there is no git repository: only the work tree and the run cache are read",
-            "git init",
+            "GIT_MISSING", now.root.name, "without git only the work tree and the run cache are read", "git init"
         )  # fmt: skip
     elif now.git.shallow():
         yield Notice(

@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lineage.config import FILE, Config, load
+from lineage.config import Config
 from lineage.errors import CannotDecide
 from lineage.events import dataset_event, run_event
 from lineage.pipeline import Batch, Progress
@@ -26,6 +26,7 @@ from lineage_dvc.git import Commit, Repository, find_top, is_dvc_file
 from lineage_dvc.record import Record, Unreadable, decoded, parsed, record
 from lineage_dvc.statement import Interpreter, Known, Ran
 from lineage_dvc.tree import Files, Tree
+from lineage_dvc.upstream import settings_of
 from lineage_dvc.worktree import WorkTree
 
 BATCH = 1000
@@ -326,9 +327,7 @@ class Reader:
             if (where, rev) in done:
                 continue
             done.add((where, rev))
-            root = Path(where)
-            config = load(root) if (root / FILE).is_file() else Config(root=root, project=root.name)
-            inner = Reader(config, root, None, self.known_runs, None)
+            inner = Reader(settings_of(Path(where)), Path(where), None, self.known_runs, None)
             try:
                 inner._snapshot(rev)
             except CannotDecide as error:

@@ -93,6 +93,8 @@ def stages_of_lock(text: str) -> dict[str, str]:
     Raises:
         Unreadable: it is no lock file.
     """
+    if text and not text.endswith("\n"):
+        raise Unreadable("its last line has no end: it is cut short")
     found = _by_layout(text)
     if found is not None:
         return found
@@ -140,7 +142,11 @@ def record_of(text: str) -> Record:
     entry = json.loads(text) if text.startswith("{") else _entry_by_layout(text)
     if entry is None:
         entry = parsed(text)
-    return record(entry)
+    found = record(entry)
+    for each in (*found.deps, *found.outs):
+        if each.content is None and each.upstream is None:
+            raise Unreadable(f"{each.path} has no hash: it is cut short")
+    return found
 
 
 def record(entry: Any) -> Record:

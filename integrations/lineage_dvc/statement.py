@@ -1,4 +1,4 @@
-"""What DVC's records mean: runs with their data inputs and outputs, sources with their tags. Values, no reading of files.
+"""What DVC's records mean: runs with their data inputs and outputs, sources with their tags.
 
 Here it is decided what is data and what is code, what things are called, and for which content a claim holds.
 """
@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from lineage.config import Config, load
+from lineage.config import Config
 from lineage.errors import UsageError
 from lineage.events import naming
 from lineage.vocabulary import Artifact, ArtifactType, Content, Input, Kind, Origin, Tag, Use
@@ -26,6 +26,7 @@ from lineage_dvc.claim import Claim
 from lineage_dvc.definition import DvcFile, Meaning, resolve
 from lineage_dvc.record import Entry, Record, Upstream
 from lineage_dvc.tree import Tree
+from lineage_dvc.upstream import content_at, project_of, upstream_uri
 
 
 class Ran(NamedTuple):
@@ -111,12 +112,12 @@ class Interpreter:
         self.absent: dict[str, str] = {}
         """Directories whose list of files is not in the cache: content key to path."""
         self._described: set[str] = set()
-        self._projects: dict[str, tuple[str, str]] = {}
+        self._projects: dict[str, tuple[str, Path | None]] = {}
 
     # -- names -----------------------------------------------------------------------------------------------------
 
     def local(self, path: str) -> str | None:
-        """The path from the DVC root of something that lies on this machine's work tree; None for the rest of the world."""
+        """The path from the DVC root of something in the work tree; None for the rest of the world."""
         if "://" in path:
             return None
         if path.startswith("/"):
@@ -231,43 +232,20 @@ class Interpreter:
     def upstream(self, upstream: Upstream, content: Content | None) -> Artifact:
         """What ``dvc import`` took, under the name that its own project gives it where that is known."""
         path = posixpath.normpath(upstream.path.replace("\\", "/")) if upstream.path else ""
-        url = upstream.url
-        project, where = self._project(url)
-        if project:
-            if where:
-                self.upstreams[where, upstream.rev] = None
-            return Artifact(naming.dvc_namespace(project), path, content)
-        if "://" not in url and re.match(r"[^/]+@[^/]+:", url):
-            host, _, rest = url.partition(":")
-            url = f"ssh://{host}/{rest}"
-        namespace, name = naming.from_uri(url)
-        return Artifact(namespace, f"{name}/{path}@{upstream.rev}", content)
+        project, where = self._elsewhere_project(upstream.url)
+        if not project:
+            namespace, name = naming.from_uri(upstream_uri(upstream.url))
+            return Artifact(namespace, f"{name}/{path}@{upstream.rev}", content)
+        if where is not None:
+            self.upstreams[str(where), upstream.rev] = None
+            content = content or content_at(where, upstream.rev, path)
+        return Artifact(naming.dvc_namespace(project), path, content)
 
-    def _project(self, url: str) -> tuple[str, str]:
-        """The project name of an upstream repository, and its path on this machine; empty where unknown."""
+    def _elsewhere_project(self, url: str) -> tuple[str, Path | None]:
         found = self._projects.get(url)
         if found is None:
-            found = ("", "")
-            known = self.config.extra.get("dvc", {}).get("projects", {})
-            path = self._upstream_path(url)
-            if path is not None:
-                try:
-                    found = (load(path).project if (path / "lineage.toml").is_file() else path.name, str(path))
-                except UsageError:
-                    found = (path.name, str(path))
-            if isinstance(known, dict) and url in known:
-                found = (str(known[url]), found[1])
-            self._projects[url] = found
+            found = self._projects[url] = project_of(self.config, self.root, url)
         return found
-
-    def _upstream_path(self, url: str) -> Path | None:
-        if "://" in url and not url.startswith("file://"):
-            return None
-        path = Path(naming.from_uri(url)[1])
-        for candidate in (path,) if path.is_absolute() else (self.root / path, self.root.parent / path):
-            if (candidate / ".git").exists():
-                return candidate.resolve()
-        return None
 
     # -- sources and tags ------------------------------------------------------------------------------------------
 

@@ -65,9 +65,8 @@ class WorkTree:
         Raises:
             UsageError: a file cannot be read.
         """
-        held = self.git.index() if self.git else dict.fromkeys(self._walk(), "?")
-        for path in [path for path in held if is_dvc_file(path)]:
-            del held[path]
+        everything = self.git.work_tree() if self.git else self._walk()
+        held = {path: "?" for path in everything if not is_dvc_file(path)}
         for path in self.paths():
             if (self.root / path).is_file():
                 held[path] = self._put(path)

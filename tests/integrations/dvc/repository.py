@@ -67,13 +67,13 @@ class Reading:
         """Names of the outputs of the last run of a stage."""
         return [dataset.name for dataset in self.run(address).outputs]
 
-    def dataset(self, name: str) -> Dataset:
+    def dataset(self, name: str, namespace: str = "") -> Dataset:
         """The last thing said of a dataset, in a run or on its own."""
         found = [
             d
             for e in self.events
             for d in (*e.inputs, *e.outputs, *([e.dataset] if e.dataset else []))
-            if d.name == name
+            if d.name == name and namespace in ("", d.namespace)
         ]
         return found[-1]
 
@@ -92,7 +92,7 @@ class Reading:
         """Kinds of the origins on a dataset."""
         return {tag.origin.kind.value for tag in self.tags(name, content)}
 
-    def labels(self, name: str) -> set[str]:
+    def labels(self, name: str, md5: str = "") -> set[str]:
         """Kinds that reach a dataset by name and content, and ``undeclared`` for every source without a tag.
 
         A naive closure, to see that what was read connects.
@@ -106,13 +106,13 @@ class Reading:
                 if content and content.members:
                     members.setdefault(content.hash, set()).update(m.hash for m in content.members)
                 for tag in dataset.artifact.tags:
-                    tags.setdefault(content.hash if content else dataset.name, set()).add(tag.origin.kind.value)
+                    tags.setdefault(content.hash if content else _key(dataset)[0], set()).add(tag.origin.kind.value)
             for dataset in event.outputs:
                 made.setdefault(_key(dataset), []).append(event)
         found: set[str] = set()
         seen: set[tuple[str, str]] = set()
-        last = self.dataset(name)
-        waiting = [_key(last)]
+        last = self.dataset(name, "dvc://demo")
+        waiting = [(f"{last.namespace}/{name}", md5) if md5 else _key(last)]
         while waiting:
             key = waiting.pop()
             if key in seen:
@@ -121,8 +121,9 @@ class Reading:
             found |= tags.get(key[1] or key[0], set())
             makers = [e for k, events in made.items() for e in events if k == key or (key[1] and k[1] == key[1])]
             inputs = [dataset for event in makers for dataset in event.inputs]
-            inner = [("", md5) for md5 in members.get(key[1], ())]
-            if not inputs and not inner and not tags.get(key[1] or key[0]):
+            inner = [("", member) for member in members.get(key[1], ())]
+            made_from_data = any(event.inputs for event in made.get(key, ()))
+            if key[0] and not made_from_data and not tags.get(key[1] or key[0]):
                 found.add("undeclared")
             waiting += [*map(_key, inputs), *inner]
         return found
@@ -130,7 +131,7 @@ class Reading:
 
 def _key(dataset: Dataset) -> tuple[str, str]:
     content = dataset.artifact.content
-    return (dataset.name, content.hash if content else "")
+    return (f"{dataset.namespace}/{dataset.name}", content.hash if content else "")
 
 
 class Repo:
