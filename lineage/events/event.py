@@ -34,7 +34,7 @@ _VERSION_SCHEMA = (
 )
 
 
-class _Struct(msgspec.Struct, frozen=True, omit_defaults=True):
+class _Struct(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     pass
 
 

@@ -15,7 +15,7 @@ PRODUCER = "https://github.com/lineagegate/lineagegate"
 SCHEMA_BASE = "https://lineagegate.github.io/schemas/facets/1-0-0"
 
 
-class Facet(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Facet(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """OpenLineage's BaseFacet: who wrote it and which schema it follows."""
 
     producer: str = msgspec.field(default="", name="_producer")

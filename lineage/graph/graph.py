@@ -28,8 +28,8 @@ from lineage.graph.questions import Dataset, Impact, ImpactItem, Labels, Recorde
 from lineage.graph.resolve import label, label_codes, pack_labels, resolve, unpack_labels
 from lineage.graph.rows import EXPLAINED, Act, Head, Node, SourceKind
 from lineage.graph.walk import downstream, labels_of, path
-from lineage.graph.working import Working, pack_pairs, unpack_pairs
-from lineage.ledger import Frontier, happened, leaf_hash, pack, recording_time, unpack
+from lineage.graph.working import Working, digest_of, pack_pairs, unpack_pairs
+from lineage.ledger import CHUNK, Frontier, happened, leaf_hash, pack, recording_time, unpack
 from lineage.ledger.clock import microseconds
 from lineage.store import Store, scratch_store
 from lineage.store.store import damaged
@@ -104,20 +104,22 @@ class Graph:
                 working = self._fresh()
                 head = working.head
                 frontier = Frontier(head.position, head.frontier)
-                accepted = []
-                for data, event, time in incoming:
-                    head.recorded = recording_time(head.recorded, time, accept=self._accept_clock)
-                    working.put(rows.PUT_ENTRY, (head.position, head.recorded, pack(data)))
+                start = head.position
+                chunk: list[bytes] = []
+                for data, _, time in incoming:
+                    now = recording_time(head.recorded, time, accept=self._accept_clock)
+                    if chunk and (now != head.recorded or len(chunk) == CHUNK):
+                        _put_chunk(working, chunk)
+                        chunk = []
+                    head.recorded = now
+                    chunk.append(data)
                     frontier.append(leaf_hash(data))
-                    accepted.append((head.position, event))
                     head.position += 1
-                head.frontier = frontier.pack()
-                if incoming:
-                    # acts of this batch are read back from the ledger by id, so the entries go first
-                    store.insert(rows.PUT_ENTRY, working.pending.pop(rows.PUT_ENTRY))
-                    Projection(working).apply(accepted)
-                for key, value in state.items():
-                    working.put(rows.PUT_STATE, (key, value))
+                if chunk:
+                    _put_chunk(working, chunk)
+                    head.frontier = frontier.pack()
+                    Projection(working).apply([(start + i, event) for i, (_, event, _) in enumerate(incoming)])
+                working.pending[rows.PUT_STATE] += state.items()
                 _flush(working)
         except BaseException:
             self._working = None  # holds ids that were never written
@@ -287,7 +289,7 @@ class Graph:
             if row is None:
                 return []
             found = self._store.rows("SELECT node FROM version WHERE dataset = ? ORDER BY entry, node", (row.id,))
-            return [artifact_of(working, row.id, working.node(node)) for (node,) in found]
+            return [artifact_of(working, row.id, working.node(n)) for n in (row.node, *(n for (n,) in found))]
 
     def names(self, namespace: str = "", prefix: str = "", *, models: bool = False) -> list[Dataset]:
         """Names under which versions are recorded, in order.
@@ -299,7 +301,7 @@ class Graph:
         """
         with self._store.read():
             found = self._store.rows(
-                "SELECT s.name, d.name, d.model, count(v.node) FROM dataset d JOIN namespace s ON s.id = d.namespace "
+                "SELECT s.name, d.name, d.model, 1 + count(v.node) FROM dataset d JOIN namespace s ON s.id = d.namespace "
                 "LEFT JOIN version v ON v.dataset = d.id "
                 "WHERE (? = '' OR s.name = ?) AND substr(d.name, 1, ?) = ? AND d.model >= ? "
                 "GROUP BY s.name, d.name, d.model",
@@ -381,8 +383,8 @@ class Graph:
 
     def _sources_of_models(self, working: Working) -> frozenset[int]:
         sets = self._store.rows(
-            "SELECT DISTINCT n.pairset FROM dataset d JOIN version v ON v.dataset = d.id JOIN node n ON n.id = v.node "
-            "WHERE d.model = 1"
+            "SELECT n.pairset FROM dataset d JOIN node n ON n.id = d.node WHERE d.model = 1 UNION SELECT n.pairset "
+            "FROM dataset d JOIN version v ON v.dataset = d.id JOIN node n ON n.id = v.node WHERE d.model = 1"
         )
         return frozenset(pair >> 4 for (s,) in sets for pair in working.pairs(s))
 
@@ -459,12 +461,11 @@ class Graph:
                 "((n.flags & ?) = 0 OR EXISTS (SELECT 1 FROM tag t WHERE t.source = s.id))",
                 (EXPLAINED,),
             )
-            versions = self._store.one("SELECT count(*) FROM version")
             return Status(
                 head.position,
                 head.runs,
                 head.datasets,
-                versions[0] if versions else 0,
+                head.versions,
                 head.models,
                 sources[0] if sources else 0,
                 len(self._undeclared(working)),
@@ -484,15 +485,14 @@ class Graph:
         past = Graph(scratch_store(), accept_clock=True)
         batch: list[tuple[bytes, Event, int]] = []
         with self._store.read():
-            for _, time, body in self._store.entries():
+            for _, _, time, body in self._store.entries():
                 if upto is not None and time > upto:
                     continue
-                data = unpack(bytes(body))
-                event = read(data)
-                if until is not None and _time(event) > until:
-                    continue
-                batch.append((data, event, time))
-                if len(batch) == 1000:
+                for data in unpack(bytes(body)):
+                    event = read(data)
+                    if until is None or _time(event) <= until:
+                        batch.append((data, event, time))
+                if len(batch) >= 1000:
                     past._write(batch, {})
                     batch = []
         past._write(batch, {})
@@ -525,45 +525,48 @@ def _head(store: Store) -> Head:
     return Head(*row)
 
 
+def _put_chunk(working: Working, chunk: list[bytes]) -> None:
+    head = working.head
+    row = (head.position - len(chunk), len(chunk), head.recorded, pack(chunk))
+    working.pending[rows.PUT_ENTRY].append(row)
+
+
 def _flush(working: Working) -> None:
     """Write everything that changed. In the transaction."""
-    store, head = working.store, working.head
+    store, head, pending = working.store, working.head, working.pending
     for set_id in working.new_sets:
         pairs = working.sets[set_id]
         packed = pack_pairs(pairs)
         labels = pack_labels(*label_codes(working, pairs))
-        working.put(rows.PUT_SET, (set_id, _digest(packed), packed, labels, head.epoch))
+        pending[rows.PUT_SET].append((set_id, digest_of(packed), packed, labels, head.epoch))
     for run in working.dirty_runs:
         run.dirty = False
-        working.put(rows.PUT_RUN, (run.id, run.entry, rows.pack_edges(run)))
+        into = rows.NEW_RUN if run.id in working.new_runs else rows.PUT_RUN
+        pending[into].append((run.id, run.entry, rows.pack_edges(run)))
     for dataset in working.dirty_datasets:
         dataset.dirty = False
-        working.put(
-            rows.PUT_DATASET, (dataset.id, dataset.namespace, dataset.name, dataset.last, dataset.model)
+        into = rows.NEW_DATASET if dataset.id in working.new_datasets else rows.PUT_DATASET
+        pending[into].append(
+            (dataset.id, dataset.namespace, dataset.name, dataset.node, dataset.entry, dataset.last, dataset.model)
         )
     for node in working.dirty_nodes:
         node.dirty = False
         into = rows.NEW_NODE if node.id in working.new_nodes else rows.PUT_NODE
-        working.put(into, (node.id, node.pairset, node.made, node.run, node.source, node.flags))
-    for table, pending in working.pending.items():
-        store.insert(table, pending)
+        pending[into].append((node.id, node.pairset, node.made, node.run, node.source, node.flags))
+    for table, new in pending.items():
+        if new:
+            store.insert(table, new)
     store.execute(rows.PUT_HEAD, msgspec.structs.astuple(head))
 
 
-def _digest(packed: bytes) -> bytes:
-    from hashlib import blake2b
-
-    return blake2b(packed, digest_size=16).digest()
-
-
-_NUL = re.compile(rb"\\u0000|\x00")
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def _checked(data: bytes, index: int) -> Event:
     """An event that can be recorded."""
     try:
         event = read(data)
-        if _NUL.search(data):
+        if b"\\u0000" in data and _NUL.search(data):  # the plain search first: it is ten times as fast
             raise UsageError("", cause="it holds a NUL character")
         moment = happened(event.time)
         if not moment.zoned and event.producer == PRODUCER:

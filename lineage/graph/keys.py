@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from binascii import Error, hexlify, unhexlify
 
 from lineage.vocabulary import Content
 
@@ -32,14 +31,14 @@ def content_key(hash_: str) -> bytes:
             return b"\x02" + _unhex(hash_[4:36])
         if size == 71 and hash_.startswith("sha256:"):
             return b"\x03" + _unhex(hash_[7:])
-    except (Error, ValueError):
+    except ValueError:
         pass
     return b"c" + hash_.encode()
 
 
 def _unhex(text: str) -> bytes:
-    value = unhexlify(text)
-    if hexlify(value).decode() != text:  # upper case is another text, and must come back as it was
+    value = bytes.fromhex(text)
+    if value.hex() != text:  # upper case is another text, and must come back as it was
         raise ValueError(text)
     return value
 
@@ -71,6 +70,6 @@ def run_key(run_id: str) -> bytes:
     if len(run_id) == 36 and run_id[8] == run_id[13] == run_id[18] == run_id[23] == "-":
         try:
             return _unhex(run_id.replace("-", ""))
-        except (Error, ValueError):
+        except ValueError:
             pass
     return b"r" + run_id.encode()

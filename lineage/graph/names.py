@@ -38,11 +38,8 @@ def artifact_of(working: Working, dataset: int, node: Node) -> Artifact:
     """The dataset version of a name and a node, as the event that first recorded it says."""
     row = working.dataset(dataset)
     namespace = working.namespace_text(row.namespace)
-    found = working.store.one("SELECT entry FROM version WHERE dataset = ? AND node = ?", (dataset, node.id))
-    if found is None:
-        raise damaged(f"the version of dataset {dataset} with node {node.id} is missing")
     content = None
-    for reference in references(event_at(working, found[0])):
+    for reference in references(event_at(working, working.version(dataset, node.id))):
         if (reference.namespace, reference.name) == (namespace, row.name):
             content = reference.artifact.content
             if _is(working, namespace, row.name, content, node):
@@ -69,7 +66,10 @@ def file_of(working: Working, file: Node, directory: Node) -> Artifact:
     holder = artifact_of(working, dataset, directory)
     members = holder.content.members if holder.content else ()
     if not members:  # the first event that named it here did not list the files; another name's did
-        for (other,) in working.store.rows("SELECT entry FROM version WHERE node = ?", (directory.id,)):
+        for (other,) in working.store.rows(
+            "SELECT entry FROM version WHERE node = ? UNION SELECT entry FROM dataset WHERE node = ?",
+            (directory.id, directory.id),
+        ):
             for reference in references(event_at(working, other)):
                 content = reference.artifact.content
                 if content and content.members and content.hash == (holder.content and holder.content.hash):
@@ -87,7 +87,9 @@ def any_artifact(working: Working, node: Node) -> Artifact | None:
     dataset = dataset_of_node(working, node)
     if dataset:
         return artifact_of(working, dataset, node)
-    found = working.store.one("SELECT dataset FROM version WHERE node = ?", (node.id,))
+    found = working.store.one(
+        "SELECT dataset FROM version WHERE node = ? UNION SELECT id FROM dataset WHERE node = ?", (node.id, node.id)
+    )
     if found:
         return artifact_of(working, found[0], node)
     for directory in working.directories(node):
@@ -106,9 +108,8 @@ def recorded_tags(working: Working, node: Node) -> list[Recorded]:
     for _, origin, basis, position in working.store.lookup(rows.TAGS, (node.source,)):
         if origin << 3 | basis in taken:
             continue
-        entry = working.store.lookup(rows.BODY, (position,))
         event = event_at(working, position)
-        recorded = moment_of(entry[0][1]).isoformat()
+        recorded = moment_of(working.entry(position)[1]).isoformat()
         for reference in references(event):
             artifact = reference.artifact
             if not _is(working, artifact.namespace, artifact.name, artifact.content, node):

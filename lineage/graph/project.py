@@ -6,7 +6,8 @@ arriving together cost nothing extra. Rows only ever appear; what they lead to i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from lineage.events import ACTS, Event
 from lineage.events.event import Dataset, read
@@ -14,7 +15,7 @@ from lineage.events.facets import LineageContentDatasetFacet
 from lineage.events.naming import OUR_NAMESPACE
 from lineage.graph import rows
 from lineage.graph.keys import content_key, key_of_text, named_key, node_key, run_key
-from lineage.graph.pairs import NUMBER
+from lineage.graph.pairs import EVALUATION, NUMBER
 from lineage.graph.propagate import Propagation
 from lineage.graph.rows import (
     ALONE,
@@ -30,13 +31,33 @@ from lineage.graph.rows import (
     Run,
     SourceKind,
 )
-from lineage.graph.working import Working
-from lineage.ledger import unpack
-from lineage.store.store import damaged
+from lineage.graph.working import DatasetRow, Working
 from lineage.vocabulary import Content, Correction, Decision, Grant, Kind, Removal, Tag
+from lineage.vocabulary.artifact import TRIVIAL_BYTES, TRIVIAL_HASHES
 
 Accepted = tuple[int, Event]
 """(position, event)."""
+
+
+class _Reference(NamedTuple):
+    """A dataset as an event names it."""
+
+    dataset: Dataset
+    key: bytes
+    content: LineageContentDatasetFacet | None
+    model: bool
+
+
+class _Prepared(NamedTuple):
+    """An event, and what it names."""
+
+    position: int
+    event: Event
+    act: bool
+    run: bytes
+    inputs: Sequence[_Reference]
+    outputs: Sequence[_Reference]
+    alone: Sequence[_Reference]
 
 
 class Projection:
@@ -54,71 +75,74 @@ class Projection:
 
     def apply(self, events: Sequence[Accepted]) -> None:
         """Project events and propagate what follows."""
-        self._prefetch(events)
-        for position, event in events:
-            job = event.job
-            if job is not None and job.namespace == OUR_NAMESPACE and job.name in ACTS:
-                self._act(event, position)
-            elif event.run is not None:
-                self._run(run_key(event.run.run_id), event, position)
-            elif event.dataset is not None:
-                self._named(event.dataset, position)
-            elif job is not None and (event.inputs or event.outputs):
-                # a JobEvent states what every run of the job reads and makes: lineage like a run's
-                self._run(b"j" + f"{job.namespace}/{job.name}".encode(), event, position)
+        prepared = [_prepare(position, event) for position, event in events]
+        self._prefetch(prepared)
+        for item in prepared:
+            if item.act:
+                self._act(item.event, item.position)
+            elif item.run:
+                self._run(item)
+            else:
+                for reference in item.alone:
+                    self._named(reference, item.position)
         self._explain()
         self._propagate()
 
-    def _prefetch(self, events: Sequence[Accepted]) -> None:
-        keys: set[bytes] = set()
-        names: set[str] = set()
-        runs: set[bytes] = set()
-        for _, event in events:
-            if event.run is not None:
-                runs.add(run_key(event.run.run_id))
-            elif event.job is not None:
-                runs.add(b"j" + f"{event.job.namespace}/{event.job.name}".encode())
-            for dataset in _datasets(event):
-                names.add(dataset.name)
-                content = _content(dataset)
-                keys.add(_key(dataset, content))
+    def _prefetch(self, prepared: Sequence[_Prepared]) -> None:
+        keys: dict[bytes, None] = {}
+        names: dict[str, None] = {}
+        for item in prepared:
+            for reference in (*item.inputs, *item.outputs, *item.alone):
+                keys[reference.key] = None
+                names[reference.dataset.name] = None
+                content = reference.content
                 if content is not None and content.members:
-                    keys.update(content_key(m.hash) for m in content.members)
+                    keys.update((content_key(m.hash), None) for m in content.members)
         working = self.working
         working.fetch_nodes(keys)
-        working.load_nodes({i for k in keys if (i := working.node_ids.get(k)) is not None})
-        working.fetch_runs(runs)
+        known = working.node_ids
+        working.load_nodes([known[key] for key in keys if key in known])
+        working.fetch_runs([item.run for item in prepared if item.run])
         working.fetch_datasets(names)
 
     # what an event names
 
-    def _named(self, dataset: Dataset, position: int) -> tuple[Node, int]:
+    def _named(self, reference: _Reference, position: int) -> tuple[Node, int]:
         """The node and the name of a dataset reference, with its tags and files."""
         working = self.working
-        facets = dataset.facets
-        content = _content(dataset)
-        node = working.node_of(_key(dataset, content))
-        row = working.dataset_of(dataset.namespace, dataset.name)
+        dataset, key, content, model = reference
+        node_id = working.node_ids.get(key)
+        node = working.node_of(key) if node_id is None else working.nodes.get(node_id) or working.node(node_id)
+        row = working.names.get((dataset.namespace, dataset.name)) or working.dataset_of(dataset.namespace, dataset.name)
         if row.last != node.id:
-            row.last = node.id
+            self._version(row, node, position)
+        if model and not row.model:
+            row.model = 1
+            working.head.models += 1
             working.touch_dataset(row)
-            working.put(rows.PUT_VERSION, (row.id, node.id, position))
-        if facets is not None:
-            if dataset.is_model and not row.model:
-                row.model = 1
-                working.head.models += 1
-                working.touch_dataset(row)
-            if content is not None and content.members:
-                self._files(node, content)
-            if facets.origin is not None:
-                for tag in facets.origin.tags:
-                    self._tag(node, row.id, tag, position)
-        if node.id not in self._touched:
-            self._touched[node.id] = row.id
+        if content is not None and content.members:
+            self._files(node, content)
         if not node.flags & ALONE:
             node.flags |= ALONE
             working.touch(node)
+        if node.id not in self._touched:
+            self._touched[node.id] = row.id
+        facets = dataset.facets
+        if facets is not None and facets.origin is not None:
+            for tag in facets.origin.tags:
+                self._tag(node, row.id, tag, position)
         return node, row.id
+
+    def _version(self, row: DatasetRow, node: Node, position: int) -> None:
+        """Note that a name now stands for this node."""
+        working = self.working
+        row.last = node.id
+        working.touch_dataset(row)
+        if not row.node:
+            row.node, row.entry = node.id, position
+            working.head.versions += 1
+        elif row.node != node.id and not working.has_version(row.id, node.id):
+            working.add_version(row.id, node.id, position)
 
     def _files(self, directory: Node, content: LineageContentDatasetFacet) -> None:
         working = self.working
@@ -134,9 +158,9 @@ class Projection:
             new.append(node.id)
             node.flags |= MEMBER
             working.touch(node)
-            working.put(rows.PUT_MEMBER, (directory.id, node.id))
-            working.new_members.setdefault(directory.id, []).append(node.id)
-            working.new_directories.setdefault(node.id, []).append(directory.id)
+            working.pending[rows.PUT_MEMBER].append((directory.id, node.id))
+            working.new_members[directory.id].append(node.id)
+            working.new_directories[node.id].append(directory.id)
         if new and not directory.flags & DIRECTORY:
             directory.flags |= DIRECTORY
             directory.made = directory.pairset
@@ -148,7 +172,7 @@ class Projection:
         working = self.working
         self._source(node, dataset)
         origin, basis = working.origin_id(tag.origin), BASIS_NUMBER[tag.basis]
-        working.put(rows.PUT_TAG, (node.source, origin, basis, position))
+        working.pending[rows.PUT_TAG].append((node.source, origin, basis, position))
         tags = working.tags(node.source)
         if (code := origin << 3 | basis) not in tags:
             tags.add(code)
@@ -163,32 +187,34 @@ class Projection:
 
     # runs
 
-    def _run(self, key: bytes, event: Event, position: int) -> None:
+    def _run(self, item: _Prepared) -> None:
         working = self.working
-        run = working.run_of(key, position)
+        position = item.position
+        run = working.run_of(item.run, position)
         grown = False
-        for dataset in event.inputs:
-            node, name = self._named(dataset, position)
-            edge = (node.id, name, NUMBER[dataset.use] << 1 | dataset.is_model)
+        for reference in item.inputs:
+            node, name = self._named(reference, position)
+            edge = (node.id, name, NUMBER[reference.dataset.use] << 1 | reference.model)
             if edge in run.inputs:
                 continue
             grown = True
             if node.id not in run.reads:
-                working.put(rows.PUT_READS, (node.id, run.id))
-                working.new_readers.setdefault(node.id, []).append(run.id)
+                working.pending[rows.PUT_READS].append((node.id, run.id))
+                working.new_readers[node.id].append(run.id)
+                run.reads.add(node.id)
+            if edge[2] >> 1 != EVALUATION:
+                run.substantial = True
             run.inputs.append(edge)
-            run.reads.add(node.id)
-        for dataset in event.outputs:
-            node, name = self._named(dataset, position)
-            made = (node.id, name, int(dataset.is_model))
-            if made in run.outputs:
+        for reference in item.outputs:
+            node, name = self._named(reference, position)
+            edge = (node.id, name, int(reference.model))
+            if edge in run.outputs:
                 continue
             grown = True
-            if not any(o[0] == node.id for o in run.outputs):
+            if all(made[0] != node.id for made in run.outputs):
                 self._made(node, run)
-            run.outputs.append(made)
+            run.outputs.append(edge)
         if grown:
-            run.refresh()
             self._runs[run.id] = run
             if not run.dirty:
                 run.dirty = True
@@ -200,8 +226,8 @@ class Projection:
             node.run = run.id
         else:
             node.flags |= MORE_MAKERS
-            working.put(rows.PUT_MADE, (node.id, run.id))
-            working.new_makers.setdefault(node.id, []).append(run.id)
+            working.pending[rows.PUT_MADE].append((node.id, run.id))
+            working.new_makers[node.id].append(run.id)
         working.touch(node)
 
     # acts
@@ -225,7 +251,7 @@ class Projection:
                 self._take_back(correction)
 
     def _keep(self, kind: Act, key: str, position: int) -> None:
-        self.working.put(rows.PUT_ACT, (int(kind), key, position))
+        self.working.pending[rows.PUT_ACT].append((int(kind), key, position))
 
     def _agreed(self, kind: Act, act: Removal | Correction, position: int) -> bool:
         """Whether with this saying a claim and a second person's approval of the same claim are both on record."""
@@ -250,7 +276,7 @@ class Projection:
         node.flags |= NARROWED
         working.touch(node)
         for source in sources:
-            working.put(rows.PUT_REMOVAL, (node.id, origin, source.id))
+            working.pending[rows.PUT_REMOVAL].append((node.id, origin, source.id))
         self._shrink[node.id] = node
 
     def _take_back(self, correction: Correction) -> None:
@@ -260,7 +286,8 @@ class Projection:
         node = working.node_of(key)
         node.flags |= CORRECTED
         working.touch(node)
-        working.put(rows.PUT_TAKEN, (node.id, working.origin_id(correction.origin), BASIS_NUMBER[correction.basis]))
+        origin = working.origin_id(correction.origin)
+        working.pending[rows.PUT_TAKEN].append((node.id, origin, BASIS_NUMBER[correction.basis]))
         if node.source:
             working.retag(node.source)
 
@@ -326,21 +353,36 @@ class Projection:
             propagation.finish()
 
 
-def _datasets(event: Event) -> Iterable[Dataset]:
-    yield from event.inputs
-    yield from event.outputs
-    if event.dataset is not None:
-        yield event.dataset
+def _prepare(position: int, event: Event) -> _Prepared:
+    """What the projection needs of an event, worked out once."""
+    job = event.job
+    if job is not None and job.namespace == OUR_NAMESPACE and job.name in ACTS:
+        return _Prepared(position, event, True, b"", (), (), ())
+    if event.run is not None:
+        run = run_key(event.run.run_id)
+    elif event.dataset is not None:
+        return _Prepared(position, event, False, b"", (), (), (_reference(event.dataset),))
+    elif job is not None and (event.inputs or event.outputs):
+        # a JobEvent states what every run of the job reads and makes: lineage like a run's
+        run = b"j" + f"{job.namespace}/{job.name}".encode()
+    else:
+        return _Prepared(position, event, False, b"", (), (), ())
+    inputs, outputs = [_reference(d) for d in event.inputs], [_reference(d) for d in event.outputs]
+    return _Prepared(position, event, False, run, inputs, outputs, ())
 
 
-def _content(dataset: Dataset) -> LineageContentDatasetFacet | None:
-    return dataset.facets.content if dataset.facets is not None else None
-
-
-def _key(dataset: Dataset, content: LineageContentDatasetFacet | None) -> bytes:
+def _reference(dataset: Dataset) -> _Reference:
+    facets = dataset.facets
+    if facets is None:
+        return _Reference(dataset, named_key(f"{dataset.namespace}/{dataset.name}"), None, False)
+    content = facets.content
     if content is None:
-        return named_key(f"{dataset.namespace}/{dataset.name}")
-    return node_key(dataset.namespace, dataset.name, Content(content.hash, content.size))
+        key = named_key(f"{dataset.namespace}/{dataset.name}")
+    elif content.hash in TRIVIAL_HASHES or (content.size is not None and content.size < TRIVIAL_BYTES):
+        key = node_key(dataset.namespace, dataset.name, Content(content.hash, content.size))
+    else:
+        key = content_key(content.hash)
+    return _Reference(dataset, key, content, facets.dataset_type is not None and dataset.is_model)
 
 
 def _claim(act: Removal | Correction) -> tuple[object, ...]:
@@ -372,7 +414,4 @@ def entries_of(working: Working, kind: Act, key: str) -> list[Event]:
 
 def event_at(working: Working, position: int) -> Event:
     """The event of an entry."""
-    found = working.store.lookup(rows.BODY, (position,))
-    if not found:
-        raise damaged(f"entry {position} of the ledger is missing")
-    return read(unpack(bytes(found[0][2])))
+    return read(working.entry(position)[0])

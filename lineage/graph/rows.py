@@ -79,13 +79,11 @@ class Run:
         """(node, dataset, use * 2 + model)."""
         self.outputs = outputs
         """(node, dataset, model)."""
+        self.reads = {edge[0] for edge in inputs}
+        """Nodes among the inputs."""
+        self.substantial = any(edge[2] >> 1 != EVALUATION for edge in inputs)
+        """Whether an input counts: what is only evaluated on makes nothing."""
         self.dirty = False
-        self.refresh()
-
-    def refresh(self) -> None:
-        """Recompute what is derived from the edges."""
-        self.reads = {i[0] for i in self.inputs}
-        self.substantial = any(i[2] >> 1 != EVALUATION for i in self.inputs)
 
     def explains(self, node: int) -> bool:
         """Whether it made the node from data: it has an input that counts, and the node is not among its inputs."""
@@ -123,18 +121,17 @@ MEMBERS = Lookup("SELECT directory, node FROM member", "directory", order="node"
 SET_BY_DIGEST = Lookup("SELECT digest, id FROM pairset", "digest", "bytea")
 SET_BY_ID = Lookup("SELECT id, pairs FROM pairset", "id")
 LABELS_BY_SET = Lookup("SELECT id, labels, epoch, pairs FROM pairset", "id")
-DATASET_BY_ID = Lookup("SELECT id, namespace, name, last, model FROM dataset", "id")
-DATASET_BY_NAME = Lookup("SELECT id, namespace, name, last, model FROM dataset", "name", "text")
+DATASET_BY_ID = Lookup("SELECT id, namespace, name, node, entry, last, model FROM dataset", "id")
+DATASET_BY_NAME = Lookup("SELECT id, namespace, name, node, entry, last, model FROM dataset", "name", "text")
 SOURCE_BY_ID = Lookup("SELECT id, kind, node, dataset, base, origins FROM source", "id")
 NARROWED_BY_BASE = Lookup("SELECT base, id, origins FROM source", "base > 0 AND base")
 GENERATED_BY_DATASET = Lookup("SELECT dataset, id FROM source", "kind = 1 AND dataset")
 TAGS = Lookup("SELECT source, origin, basis, entry FROM tag", "source", order="entry, origin, basis")
 TAKEN = Lookup("SELECT node, origin, basis FROM taken", "node")
 REMOVALS = Lookup("SELECT node, origin, source FROM removal", "node")
-BODY = Lookup("SELECT position, recorded, body FROM entry", "position")
 
 I8, TX, BY = "bigint", "text", "bytea"
-PUT_ENTRY = Insert("entry", ("position", "recorded", "body"), (I8, I8, BY))
+PUT_ENTRY = Insert("entry", ("position", "count", "recorded", "body"), (I8, I8, I8, BY))
 PUT_NODE = Insert(
     "node",
     ("id", "pairset", "made", "run", "source", "flags"),
@@ -146,6 +143,7 @@ NEW_NODE = Insert("node", ("id", "pairset", "made", "run", "source", "flags"), (
 PUT_CONTENT = Insert("content", ("key", "node"), (BY, I8))
 PUT_RUN_KEY = Insert("run_key", ("key", "run"), (BY, I8))
 PUT_RUN = Insert("run", ("id", "entry", "edges"), (I8, I8, BY), "ON CONFLICT (id) DO UPDATE SET edges = excluded.edges")
+NEW_RUN = Insert("run", ("id", "entry", "edges"), (I8, I8, BY))
 PUT_READS = Insert("reads", ("node", "run"), (I8, I8))
 PUT_MADE = Insert("made", ("node", "run"), (I8, I8))
 PUT_MEMBER = Insert("member", ("directory", "node"), (I8, I8))
@@ -159,14 +157,18 @@ PUT_ACT = Insert("act", ("kind", "key", "entry"), (I8, TX, I8), "ON CONFLICT DO 
 PUT_NAMESPACE = Insert("namespace", ("id", "name"), (I8, TX))
 PUT_DATASET = Insert(
     "dataset",
-    ("id", "namespace", "name", "last", "model"),
-    (I8, I8, TX, I8, I8),
+    ("id", "namespace", "name", "node", "entry", "last", "model"),
+    (I8, I8, TX, I8, I8, I8, I8),
     "ON CONFLICT (id) DO UPDATE SET last = excluded.last, model = excluded.model",
+)
+NEW_DATASET = Insert(
+    "dataset", ("id", "namespace", "name", "node", "entry", "last", "model"), (I8, I8, TX, I8, I8, I8, I8)
 )
 PUT_VERSION = Insert("version", ("dataset", "node", "entry"), (I8, I8, I8), "ON CONFLICT DO NOTHING")
 PUT_ORIGIN = Insert("origin", ("id", "value"), (I8, TX))
 PUT_STATE = Insert("state", ("key", "value"), (TX, TX), "ON CONFLICT (key) DO UPDATE SET value = excluded.value")
 
+ENTRY_AT = "SELECT position, count, recorded, body FROM entry WHERE position <= ? ORDER BY position DESC LIMIT 1"
 HEAD = (
     "SELECT position, recorded, frontier, epoch, nodes, runs, datasets, versions, models, pairsets, sources, origins, "
     "namespaces FROM head"

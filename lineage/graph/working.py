@@ -8,6 +8,7 @@ between (`Graph` sees to that). A row that must be there and is not raises (law 
 from __future__ import annotations
 
 import struct
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import Any
@@ -18,12 +19,15 @@ from lineage.errors import UsageError
 from lineage.graph import rows
 from lineage.graph.pairs import CONTENT, MASK, MOST_SOURCES, through
 from lineage.graph.rows import CORRECTED, DIRECTORY, MEMBER, MORE_MAKERS, NARROWED, Head, Node, Run, SourceKind
+from lineage.ledger import CHUNK, unpack
 from lineage.store import Insert, Lookup, Store
 from lineage.store.store import damaged
 from lineage.vocabulary import UNDECLARED, Origin
 
 EMPTY = 1
 """Id of the empty set: known, and nothing inherited."""
+MOST_CHUNKS = 64
+"""Rows of the ledger kept unpacked (about 100 kB each)."""
 MOST_ROWS = 100_000
 """Rows of one kind kept between transactions; beyond, all are dropped (about 40 MB)."""
 
@@ -36,6 +40,8 @@ class DatasetRow(msgspec.Struct):
     id: int
     namespace: int
     name: str
+    node: int
+    entry: int
     last: int
     model: int
     dirty: bool = False
@@ -55,6 +61,11 @@ class SourceRow(msgspec.Struct, frozen=True):
 def pack_pairs(pairs: frozenset[int]) -> bytes:
     """The stored form of a set: sorted, four bytes each, little end first."""
     return struct.pack(f"<{len(pairs)}I", *sorted(pairs))
+
+
+def digest_of(packed: bytes) -> bytes:
+    """What a set is found by."""
+    return blake2b(packed, digest_size=16).digest()
 
 
 def unpack_pairs(data: bytes) -> frozenset[int]:
@@ -78,7 +89,7 @@ class Working:
         self.runs: dict[int, Run] = {}
         self.run_ids: dict[bytes, int] = {}
         self.datasets: dict[int, DatasetRow] = {}
-        self.dataset_ids: dict[tuple[int, str], int] = {}
+        self.names: dict[tuple[str, str], DatasetRow] = {}
         self.asked_names: set[str] = set()
         self.namespaces: dict[str, int] | None = None
         self.sets: dict[int, frozenset[int]] = {EMPTY: frozenset()}
@@ -91,21 +102,25 @@ class Working:
         self.resolved: dict[int, tuple[bool, Codes]] = {}
         self.tag_codes: dict[int, set[int]] = {}
         self.memo: dict[Any, int] = {}
+        self.chunks: dict[int, tuple[int, int, list[bytes]]] = {}
         self.changed()
 
     def changed(self) -> None:
         """Forget what was to be written: it is, or it never will be."""
-        self.pending: dict[Insert, list[tuple[Any, ...]]] = {}
+        self.pending: defaultdict[Insert, list[tuple[Any, ...]]] = defaultdict(list)
         self.dirty_nodes: list[Node] = []
         self.new_nodes: set[int] = set()
         self.dirty_runs: list[Run] = []
+        self.new_runs: set[int] = set()
         self.dirty_datasets: list[DatasetRow] = []
+        self.new_datasets: set[int] = set()
+        self.new_versions: set[tuple[int, int]] = set()
         self.new_sets: list[int] = []
         self.new_sources: set[int] = set()
-        self.new_readers: dict[int, list[int]] = {}
-        self.new_makers: dict[int, list[int]] = {}
-        self.new_members: dict[int, list[int]] = {}
-        self.new_directories: dict[int, list[int]] = {}
+        self.new_readers: defaultdict[int, list[int]] = defaultdict(list)
+        self.new_makers: defaultdict[int, list[int]] = defaultdict(list)
+        self.new_members: defaultdict[int, list[int]] = defaultdict(list)
+        self.new_directories: defaultdict[int, list[int]] = defaultdict(list)
         self.retagged: set[int] = set()
 
     def trim(self) -> None:
@@ -119,7 +134,7 @@ class Working:
             self.run_ids.clear()
         if len(self.asked_names) > MOST_ROWS:
             self.datasets.clear()
-            self.dataset_ids.clear()
+            self.names.clear()
             self.asked_names.clear()
         if len(self.sets) > MOST_ROWS // 4 or len(self.memo) > MOST_ROWS:
             self.sets = {EMPTY: frozenset()}
@@ -131,13 +146,6 @@ class Working:
             self.generated.clear()
             self.resolved.clear()
             self.tag_codes.clear()
-
-    def put(self, into: Insert, row: tuple[Any, ...]) -> None:
-        """Have a row written at the end."""
-        rows_ = self.pending.get(into)
-        if rows_ is None:
-            rows_ = self.pending[into] = []
-        rows_.append(row)
 
     # nodes
 
@@ -173,7 +181,7 @@ class Working:
         self.nodes[node.id] = node
         self.node_ids[key] = node.id
         self.new_nodes.add(node.id)
-        self.put(rows.PUT_CONTENT, (key, node.id))
+        self.pending[rows.PUT_CONTENT].append((key, node.id))
         self.touch(node)
         return node
 
@@ -229,8 +237,50 @@ class Working:
         return self._linked(rows.DIRECTORIES, node.id, self.new_directories) if node.flags & MEMBER else []
 
     def _linked(self, query: Lookup, node: int, new: dict[int, list[int]]) -> list[int]:
-        found = [] if node in self.new_nodes else [row[1] for row in self.store.lookup(query, (node,))]
-        return found + new.get(node, [])
+        new_ = new.get(node, [])
+        return new_ if node in self.new_nodes else [row[1] for row in self.store.lookup(query, (node,))] + new_
+
+    # entries
+
+    def entry(self, position: int) -> tuple[bytes, int]:
+        """(exact bytes, time it was recorded) of an entry."""
+        chunk = self.chunks.get(position // CHUNK)
+        if chunk is None or not chunk[0] <= position < chunk[0] + len(chunk[2]):
+            row = self.store.one(rows.ENTRY_AT, (position,))
+            if row is None or position >= row[0] + row[1]:
+                raise damaged(f"entry {position} of the ledger is missing")
+            chunk = row[0], row[2], unpack(bytes(row[3]))
+            if len(chunk[2]) != row[1]:
+                raise damaged(f"the row of entry {position} does not hold what it says")
+            if len(self.chunks) > MOST_CHUNKS:
+                self.chunks.clear()
+            self.chunks[position // CHUNK] = chunk
+        return chunk[2][position - chunk[0]], chunk[1]
+
+    def version(self, dataset: int, node: int) -> int:
+        """Position of the entry that first named a node so."""
+        row = self.dataset(dataset)
+        if row.node == node:
+            return row.entry
+        found = self.store.one("SELECT entry FROM version WHERE dataset = ? AND node = ?", (dataset, node))
+        if found is None:
+            raise damaged(f"the version of dataset {dataset} with node {node} is missing")
+        return int(found[0])
+
+    def has_version(self, dataset: int, node: int) -> bool:
+        """Whether the table `version` has this one, or will."""
+        if (dataset, node) in self.new_versions:
+            return True
+        if node in self.new_nodes or dataset in self.new_datasets:
+            return False
+        sql = "SELECT 1 FROM version WHERE dataset = ? AND node = ?"
+        return self.store.one(sql, (dataset, node)) is not None
+
+    def add_version(self, dataset: int, node: int, entry: int) -> None:
+        """Have a version written."""
+        self.head.versions += 1
+        self.new_versions.add((dataset, node))
+        self.pending[rows.PUT_VERSION].append((dataset, node, entry))
 
     # runs
 
@@ -251,7 +301,8 @@ class Working:
         run = Run(self.head.runs, entry, [], [])
         self.runs[run.id] = run
         self.run_ids[key] = run.id
-        self.put(rows.PUT_RUN_KEY, (key, run.id))
+        self.new_runs.add(run.id)
+        self.pending[rows.PUT_RUN_KEY].append((key, run.id))
         run.dirty = True
         self.dirty_runs.append(run)
         return run
@@ -272,21 +323,14 @@ class Working:
 
     # names
 
-    def namespace(self, text: str, *, make: bool = False) -> int:
-        """Id of a namespace, 0 if there is none."""
+    def _namespaces(self) -> dict[str, int]:
         if self.namespaces is None:
             self.namespaces = {name: id_ for id_, name in self.store.rows("SELECT id, name FROM namespace")}
-        found = self.namespaces.get(text, 0)
-        if not found and make:
-            self.head.namespaces += 1
-            found = self.namespaces[text] = self.head.namespaces
-            self.put(rows.PUT_NAMESPACE, (found, text))
-        return found
+        return self.namespaces
 
     def namespace_text(self, id: int) -> str:  # noqa: A002
         """A namespace by id."""
-        self.namespace("")
-        for text, number in (self.namespaces or {}).items():
+        for text, number in self._namespaces().items():
             if number == id:
                 return text
         raise damaged(f"namespace {id} is missing")
@@ -303,28 +347,29 @@ class Working:
         if columns[0] not in self.datasets:
             row = DatasetRow(*columns)
             self.datasets[row.id] = row
-            self.dataset_ids[row.namespace, row.name] = row.id
+            self.names[self.namespace_text(row.namespace), row.name] = row
 
     def dataset_of(self, namespace: str, name: str) -> DatasetRow:
         """The dataset of a name that was fetched before, made if there is none."""
-        key = (self.namespace(namespace, make=True), name)
-        known = self.dataset_ids.get(key)
-        if known is not None:
-            return self.dataset(known)
-        self.head.datasets += 1
-        row = DatasetRow(self.head.datasets, key[0], name, 0, 0)
-        self.datasets[row.id] = row
-        self.dataset_ids[key] = row.id
-        self.touch_dataset(row)
+        row = self.names.get((namespace, name))
+        if row is None:
+            head, known = self.head, self._namespaces()
+            if namespace not in known:
+                head.namespaces += 1
+                known[namespace] = head.namespaces
+                self.pending[rows.PUT_NAMESPACE].append((head.namespaces, namespace))
+            head.datasets += 1
+            row = DatasetRow(head.datasets, known[namespace], name, 0, 0, 0, 0)
+            self.datasets[row.id] = row
+            self.names[namespace, name] = row
+            self.new_datasets.add(row.id)
+            self.touch_dataset(row)
         return row
 
     def find_dataset(self, namespace: str, name: str) -> DatasetRow | None:
         """The dataset of a name, if there is one."""
-        key = (self.namespace(namespace), name)
-        if key not in self.dataset_ids:
-            self.fetch_datasets((name,))
-        known = self.dataset_ids.get(key)
-        return None if known is None else self.dataset(known)
+        self.fetch_datasets((name,))
+        return self.names.get((namespace, name))
 
     def dataset(self, id: int) -> DatasetRow:  # noqa: A002
         """A dataset by id."""
@@ -361,8 +406,7 @@ class Working:
         if known is not None:
             return known
         packed = pack_pairs(pairs)
-        digest = blake2b(packed, digest_size=16).digest()
-        found = self.store.lookup(rows.SET_BY_DIGEST, (digest,))
+        found = self.store.lookup(rows.SET_BY_DIGEST, (digest_of(packed),))
         if found:
             id_ = int(found[0][1])
         else:
@@ -425,7 +469,7 @@ class Working:
             raise UsageError("the store is full", code="STORE_FULL", cause=f"it holds {MOST_SOURCES - 1} sources")
         self.sources[id_] = SourceRow(id_, kind, node, dataset, base, origins)
         self.new_sources.add(id_)
-        self.put(rows.PUT_SOURCE, (id_, int(kind), node, dataset, base, ",".join(map(str, origins))))
+        self.pending[rows.PUT_SOURCE].append((id_, int(kind), node, dataset, base, ",".join(map(str, origins))))
         return id_
 
     def generated_by(self, dataset: int, node: int) -> int:
@@ -467,7 +511,7 @@ class Working:
         removed: dict[int, list[int]] = {}
         for _, origin, bottom in self.store.lookup(rows.REMOVALS, (node.id,)):
             removed.setdefault(bottom, []).append(origin)
-        for row_node, origin, bottom in self.pending.get(rows.PUT_REMOVAL, ()):
+        for row_node, origin, bottom in self.pending[rows.PUT_REMOVAL]:
             if row_node == node.id:
                 removed.setdefault(bottom, []).append(origin)
         out = set()
@@ -490,7 +534,7 @@ class Working:
                 known = self.head.origins
                 self.origins[known] = origin
                 self.origin_ids[origin] = known
-                self.put(rows.PUT_ORIGIN, (known, msgspec.json.encode(origin).decode()))
+                self.pending[rows.PUT_ORIGIN].append((known, msgspec.json.encode(origin).decode()))
         return known
 
     def origin(self, id: int) -> Origin:  # noqa: A002
@@ -520,7 +564,7 @@ class Working:
         if not node.flags & CORRECTED:
             return set()
         found = {o << 3 | b for _, o, b in self.store.lookup(rows.TAKEN, (node.id,))}
-        return found | {o << 3 | b for n, o, b in self.pending.get(rows.PUT_TAKEN, ()) if n == node.id}
+        return found | {o << 3 | b for n, o, b in self.pending[rows.PUT_TAKEN] if n == node.id}
 
     def retag(self, source: int) -> None:
         """Note that a source no longer resolves to what it did."""
@@ -530,7 +574,7 @@ class Working:
         if not self.retagged:
             self.head.epoch += 1
         self.retagged.add(source)
-        self.put(rows.PUT_RETAG, (self.head.epoch, source))
+        self.pending[rows.PUT_RETAG].append((self.head.epoch, source))
         for _, narrowed, _ in self.store.lookup(rows.NARROWED_BY_BASE, (source,)):
             self.retag(narrowed)
 

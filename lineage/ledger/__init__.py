@@ -3,11 +3,12 @@
 Pure: no database, no files but the compression dictionary. `lineage.store` holds the rows, `lineage.graph` writes them.
 """
 
-from lineage.ledger.body import pack, unpack
+from lineage.ledger.body import CHUNK, pack, unpack
 from lineage.ledger.clock import Moment, happened, recording_time
 from lineage.ledger.tree import EMPTY_ROOT, Frontier, leaf_hash, node_hash, root_of
 
 __all__ = [
+    "CHUNK",
     "EMPTY_ROOT",
     "Frontier",
     "Moment",

@@ -154,12 +154,13 @@ class PostgresqlStore(Store):
             self._run(sql, [_array(c, kind) for c, kind in zip(columns, into.types, strict=True)])
 
     def entries(self, start: int = 0, end: int | None = None) -> Iterator[Row]:
-        sql = "SELECT position, recorded, body FROM entry WHERE position >= ? AND position < ? ORDER BY position"
-        last = self.one("SELECT max(position) FROM entry")
-        stop = (last[0] if last and last[0] is not None else -1) + 1
-        stop = stop if end is None else min(end, stop)
-        for first in range(start, stop, _CHUNK):
-            yield from self._run(sql, (first, min(first + _CHUNK, stop)))
+        sql = (
+            "SELECT position, count, recorded, body FROM entry WHERE position + count > ? AND position < ? "
+            "ORDER BY position LIMIT 500"
+        )
+        while rows := self._run(sql, (start, 2**62 if end is None else end)):
+            yield from rows
+            start = rows[-1][0] + rows[-1][1]
 
     def _begin(self, write: bool) -> None:
         try:

@@ -13,6 +13,8 @@ from lineage.store.store import Insert, Lookup, Row, Store
 
 BUSY_SECONDS = 30.0
 """How long a writer waits for another one before it gives up."""
+_MANY = 200
+"""Keys in one query: SQLite sorts them first, so neighbours are found together."""
 _CACHE_KIB = 32 * 1024
 
 
@@ -21,7 +23,8 @@ class SqliteStore(Store):
 
     def __init__(self, url: str, *, durable: bool = True) -> None:
         super().__init__(url)
-        self._statements: dict[Insert | Lookup, str] = {}
+        self._statements: dict[Insert, str] = {}
+        self._lookups: dict[Lookup, tuple[str, str]] = {}
         try:
             # `rw`: never make an empty file where a store is expected
             target = Path(url).absolute().as_uri() + "?mode=rw" if url else ""
@@ -71,17 +74,28 @@ class SqliteStore(Store):
             raise translate(error, self.name) from None
 
     def lookup(self, query: Lookup, keys: Sequence[Any]) -> list[Row]:
-        sql = self._statements.get(query)
-        if sql is None:
-            sql = self._statements[query] = query.sql("= ?")
+        one, many = self._texts(query)
         execute = self._cursor.execute
         found: list[Row] = []
+        start, count = 0, len(keys)
         try:
-            for key in keys:
-                found += execute(sql, (key,)).fetchall()
+            while count - start >= _MANY // 2:
+                part = keys[start : start + _MANY]
+                start += len(part)
+                # one text for every length: the last key again and again, which IN looks up once
+                found += execute(many, (*part, *[part[-1]] * (_MANY - len(part)))).fetchall()
+            for key in keys[start:]:
+                found += execute(one, (key,)).fetchall()
         except sqlite3.Error as error:
             raise translate(error, self.name) from None
         return found
+
+    def _texts(self, query: Lookup) -> tuple[str, str]:
+        texts = self._lookups.get(query)
+        if texts is None:
+            many = f"IN ({', '.join('?' * _MANY)})"
+            texts = self._lookups[query] = (query.sql("= ?"), query.sql(many))
+        return texts
 
     def insert(self, into: Insert, rows: Sequence[Row]) -> None:
         sql = self._statements.get(into)
@@ -101,7 +115,8 @@ class SqliteStore(Store):
     def entries(self, start: int = 0, end: int | None = None) -> Iterator[Row]:
         with self._translating():
             yield from self._connection.execute(
-                "SELECT position, recorded, body FROM entry WHERE position >= ? AND position < ? ORDER BY position",
+                "SELECT position, count, recorded, body FROM entry WHERE position + count > ? AND position < ? "
+                "ORDER BY position",
                 (start, 2**62 if end is None else end),
             )
 
@@ -133,6 +148,8 @@ def translate(error: sqlite3.Error, name: str, *, opening: bool = False) -> Line
         name: the store, for people.
         opening: whether the store is only just being opened; then a broken file is a matter of configuration.
     """
+    if isinstance(error, sqlite3.ProgrammingError):
+        raise error  # a mistake in our own code
     text = str(error)
     if "locked" in text or "busy" in text:
         return UsageError(

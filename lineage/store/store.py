@@ -27,7 +27,7 @@ KNOWN = ("0001",)
 Row = tuple[Any, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # compared by identity: they are keys on hot paths
 class Lookup:
     """A query by one key column, asked for many keys at once."""
 
@@ -46,7 +46,7 @@ class Lookup:
         return f"{self.select} WHERE {self.key} {condition}{tail}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # compared by identity: they are keys on hot paths
 class Insert:
     """Rows into one table, as many as there are."""
 
@@ -92,7 +92,8 @@ class Store(ABC):
 
     @abstractmethod
     def entries(self, start: int = 0, end: int | None = None) -> Iterator[Row]:
-        """(position, recorded, stored body) from ``start`` (included) to ``end`` (not included), in order."""
+        """(position of the first, count, recorded, stored body) of every row that holds one of the entries from
+        ``start`` (included) to ``end`` (not included), in order."""
 
     @property
     @abstractmethod

@@ -48,7 +48,15 @@ head = Table(
     _integer("namespaces"),
 )
 
-entry = Table("entry", metadata, _integer("position", key=True), _integer("recorded"), _bytes("body"))
+# some entries a row (lineage.ledger.body), of one transaction and so of one recording time
+entry = Table(
+    "entry",
+    metadata,
+    _integer("position", key=True),  # of the first
+    _integer("count"),
+    _integer("recorded"),
+    _bytes("body"),
+)
 
 state = _keyed("state", _text("key", key=True), _text("value"))
 
@@ -60,11 +68,14 @@ dataset = Table(
     _integer("id", key=True),
     _integer("namespace"),
     _text("name"),
+    _integer("node"),  # the first version under this name, and the entry that named it
+    _integer("entry"),
     _integer("last"),  # node recorded last under this name
     _integer("model"),  # 1 when some event called it a model
     Index("dataset_name", "name", "namespace", unique=True),
 )
 
+# versions beside the first, which stands in the dataset's own row
 version = _keyed("version", _integer("dataset", key=True), _integer("node", key=True), _integer("entry"))
 
 content = _keyed("content", _bytes("key", key=True), _integer("node"))

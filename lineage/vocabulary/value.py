@@ -10,5 +10,5 @@ from __future__ import annotations
 import msgspec
 
 
-class Value(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+class Value(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel", gc=False):
     """An immutable value. `msgspec.structs.replace` makes a changed copy."""
