@@ -30,6 +30,7 @@ _BESIDE = frozenset(
     }
 )  # fmt: skip
 _CODE = ("code/", "metadata/")
+_WRAPPER_BYTES = 64 * 1024
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _memo: dict[tuple[str, int, int, int], str] = {}
@@ -100,10 +101,13 @@ def _wrapper(path: Path) -> frozenset[str]:
     function = flavors.get("python_function", {}) if isinstance(flavors, dict) else {}
     if not isinstance(function, dict):
         return frozenset()
-    code = {function.get("model_code_path")}
-    if function.get("artifacts"):
-        code.add(function.get("python_model"))
-    return frozenset(path for path in code if isinstance(path, str))
+    # MLmodel is written by whoever logs the model: it may name as code only what can be code
+    script = Path(str(function.get("model_code_path"))).name
+    code = {script} if script.endswith(".py") else set()
+    pickle = path / "python_model.pkl"
+    if function.get("artifacts") and pickle.is_file() and pickle.stat().st_size <= _WRAPPER_BYTES:
+        code.add(pickle.name)
+    return frozenset(code)
 
 
 def _md5(file: Path) -> str:
