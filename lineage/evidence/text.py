@@ -128,12 +128,20 @@ def impact_text(name: str, impact: Impact) -> str:
     """What is downstream of an artifact, models first, the nearest first."""
     if not impact.items:
         return f"Nothing recorded was made from {name}."
-    lines = [f"{_count(impact.models, 'model')} and {_count(impact.datasets, 'dataset')} were made from {name}."]
-    for heading, models in (("models", True), ("datasets", False)):
-        items = [item for item in impact.items if (item.artifact.type is ArtifactType.MODEL) is models]
-        if items:
-            lines += ["", heading]
-            lines += _table([(_name(item.artifact), _count(item.distance, "run") + " away") for item in items])
+    # people count names; the versions of one are told in its line
+    found: dict[bool, dict[str, list[int]]] = {True: {}, False: {}}
+    for item in impact.items:
+        names = found[item.artifact.type is ArtifactType.MODEL]
+        names.setdefault(display(item.artifact.namespace, item.artifact.name), []).append(item.distance)
+    models, datasets = _count(len(found[True]), "model"), _count(len(found[False]), "dataset")
+    lines = [f"{models} and {datasets} were made from {name}."]
+    for heading, names in (("models", found[True]), ("datasets", found[False])):
+        if names:
+            rows = [
+                (shown, f"{_count(min(far), 'run')} away", _count(len(far), "version") if len(far) > 1 else "")
+                for shown, far in names.items()
+            ]
+            lines += ["", heading, *_table(rows)]
     return "\n".join(lines)
 
 
@@ -269,10 +277,6 @@ def findings_text(sentence: str, findings: Iterable[Sequence[str]]) -> str:
         if hint:
             lines.append(f"{_MARK}-> {hint}")
     return "\n".join(lines)
-
-
-def _name(artifact: Artifact) -> str:
-    return display(artifact.namespace, artifact.name)
 
 
 def _sentence(decision: Decision) -> str:

@@ -161,9 +161,10 @@ def test_impact_lists_models_first(golden: Golden) -> None:
             item("models/seed-chat/3", ArtifactType.MODEL, 5),
             item("models/seed-chat-mini/1", ArtifactType.MODEL, 7),
             item("data/clean.jsonl", ArtifactType.DATASET, 1),
+            item("data/clean.jsonl", ArtifactType.DATASET, 1),
         ),
         2,
-        1,
+        2,
     )
     golden("impact.txt", text.impact_text("data/raw/gpt4_dialogues", found) + "\n")
     assert text.impact_text("x", Impact((), 0, 0)) == "Nothing recorded was made from x."
