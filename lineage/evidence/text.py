@@ -14,7 +14,6 @@ from msgspec import structs
 
 from lineage.events.naming import display
 from lineage.vocabulary import (
-    Artifact,
     ArtifactType,
     Basis,
     Decision,
