@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -58,10 +59,13 @@ Cli = Callable[..., Ran]
 
 
 @pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
+def cli(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Cli:
     """``cli("check", "x")`` runs a verb; with ``verb="check"`` as JSON, held against the published schema."""
     for name in ("ROOT", "STORE", "POLICY", "PROJECT", "USER", "DEBUG"):
         monkeypatch.delenv(f"LINEAGE_{name}", raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("reports")))
 
     def call(*arguments: str, verb: str = "") -> Ran:
         capsys.readouterr()
