@@ -195,12 +195,12 @@ def grants_text(grants: Sequence[Grant]) -> str:
     lines: list[str] = []
     for grant in grants:
         scope = " ".join(f"{name}={value}" for name, value in structs.asdict(grant.scope).items() if value)
-        dates = f"{grant.from_ or 'the beginning'} to {grant.until or 'withdrawn'}"
+        dates = (f"from {grant.from_} " if grant.from_ else "") + f"until {grant.until or 'withdrawn'}"
         lines.append(f"grant {grant.id}" + (" (withdrawn)" if grant.withdrawn else ""))
         lines += _fields(
             [
                 ("frees", scope),
-                ("from", dates),
+                ("holds", dates),
                 ("by", grant.approver),
                 ("paper", grant.reference),
                 ("reason", grant.reason),
