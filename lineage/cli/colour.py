@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.text import Text
 
 _STYLES = (
-    (r"^.*\b(refused|cannot be decided|failed|breaks the policy)\b.*$", "bold red"),
-    (r"^.*\b(allowed by lineagegate, with a warning)\b.*$", "bold yellow"),
-    (r"^.*\ballowed by lineagegate$", "bold green"),
+    (r"\A[^\n]*\b(refused|cannot be decided|failed|breaks the policy)\b[^\n]*", "bold red"),
+    (r"\A[^\n]*\ballowed by lineagegate, with a warning", "bold yellow"),
+    (r"\A[^\n]*\ballowed by lineagegate(?=\n)", "bold green"),
     (r"(?m)^  (source|path|rule|warning|remedy|grant|decision|more|cause|hint|sources)(?= )", "dim"),
     (r"(?m)^ *[├└]─", "dim"),
     (r"lineagegate (declare|why|sync|grant|init|check|status|doctor|audit|policy)\b[^\n]*$", "cyan"),

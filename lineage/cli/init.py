@@ -21,9 +21,10 @@ def init(settings: Settings, project: str) -> None:
     from lineage.gate import Gate
 
     gate, written = Gate.init(_root(settings.start), project=project, store=settings.store or "")
-    with gate, settings.progress() as progress:
+    with gate:
         names = tuple(path.relative_to(gate.config.root).as_posix() for path in written)
-        report = gate.sync(progress)
+        with settings.progress() as progress:
+            report = gate.sync(progress)
         if names and settings.format == "text":
             click.echo(f"Wrote {' and '.join(names)} in {gate.config.root}; commit them.")
         show(settings, gate, report, names)

@@ -18,8 +18,9 @@ def sync(settings: Settings) -> None:
     Commits, branches, experiments, the run cache and the work tree are read; nothing in them is changed. What waits for
     a person (sources with no declared origin, expired claims) is listed with the command that settles it.
     """
-    with settings.gate() as gate, settings.progress() as progress:
-        report = gate.sync(progress)
+    with settings.gate() as gate:
+        with settings.progress() as progress:
+            report = gate.sync(progress)
         show(settings, gate, report)
 
 

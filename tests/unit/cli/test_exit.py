@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -177,3 +178,22 @@ def test_a_verb_imports_no_more_than_it_needs(project: Path) -> None:
 def test_verbs_are_found_by_name() -> None:
     assert status_verb.status.name == "status"
     assert run(["status", "--help"]) == 0
+
+
+def test_on_a_terminal_the_bar_is_gone_before_the_answer(project: Path) -> None:
+    master, terminal = os.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    environment.pop("NO_COLOR", None)
+    process = subprocess.Popen(
+        [*LINEAGEGATE, "check", "models:/seed-chat/1"],
+        cwd=project, env=environment, stdin=terminal, stdout=terminal, stderr=terminal,
+    )  # fmt: skip
+    os.close(terminal)
+    seen = b""
+    with contextlib.suppress(OSError):  # the other end is closed
+        while chunk := os.read(master, 4096):
+            seen += chunk
+    os.close(master)
+    assert process.wait(60) == 1
+    first = seen.decode().splitlines()[0]
+    assert first == "\x1b[1;31mmodels:/seed-chat/1 would be refused by lineagegate\x1b[0m"
