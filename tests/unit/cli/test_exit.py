@@ -180,7 +180,7 @@ def test_verbs_are_found_by_name() -> None:
     assert run(["status", "--help"]) == 0
 
 
-def test_on_a_terminal_the_bar_is_gone_before_the_answer(project: Path) -> None:
+def test_on_a_terminal_the_verdict_is_coloured(project: Path) -> None:
     master, terminal = os.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
     environment.pop("NO_COLOR", None)
