@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import pwd
 import shutil
@@ -18,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 def server() -> Iterator[str]:
     """Start a server with its default settings; yields a URL."""
     tool = shutil.which("initdb")
-    folder_of_tools = Path(tool).resolve().parent if tool else Path(sorted(glob.glob("/usr/lib/postgresql/*/bin"))[-1])
+    folder_of_tools = Path(tool).resolve().parent if tool else sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
     user = None
     if os.geteuid() == 0:  # the server refuses to run as root
         user = next(u for u in ("postgres", "nobody") if any(p.pw_name == u for p in pwd.getpwall()))

@@ -2,7 +2,7 @@
 
 N stage executions of 1 to 4 inputs and 1 to 3 outputs; one dataset in a hundred is a source with one of 200 origins.
 
-- layered: eight layers, inputs from near neighbours of the layer before, recorded pipeline by pipeline, as real ones are.
+- layered: eight layers, inputs from near neighbours of the layer before, recorded pipeline by pipeline.
 - dense: inputs from the 200 datasets before, so that the closure of a late dataset is more than half of the graph.
 """
 
@@ -147,7 +147,11 @@ def origins_above(workload: Workload) -> list[frozenset[int]]:
             mask |= masks[dataset]
         for dataset in step.outputs:
             masks[dataset] = mask
-    return [frozenset(i for i in range(ORIGINS) if mask >> i & 1) for mask in masks] if workload.executions <= 10_000 else _Lazy(masks)  # type: ignore[return-value]
+    return (
+        [frozenset(i for i in range(ORIGINS) if mask >> i & 1) for mask in masks]
+        if workload.executions <= 10_000
+        else _Lazy(masks)
+    )  # type: ignore[return-value]
 
 
 class _Lazy:

@@ -51,7 +51,9 @@ class Story:
 
     def chapter(self, case: str, title: str, text: str = "") -> None:
         """A heading, and what the people of the story think they are doing."""
-        print(f"\n{paint('1;36', f'── {case} ')}{paint('1', title)} {paint('36', '─' * max(4, 94 - len(case + title)))}")
+        print(
+            f"\n{paint('1;36', f'── {case} ')}{paint('1', title)} {paint('36', '─' * max(4, 94 - len(case + title)))}"
+        )
         if text:
             print(textwrap.fill(text, 100, initial_indent="   ", subsequent_indent="   "))
 
@@ -150,7 +152,9 @@ def tell(story: Story) -> None:
     """The cases, in the order in which a team would meet them."""
     gpt = ("--provider", "openai", "--service", "gpt-4")
 
-    story.chapter("The team", "has a DVC pipeline with years of history", "lineagegate is added to it with one command.")
+    story.chapter(
+        "The team", "has a DVC pipeline with years of history", "lineagegate is added to it with one command."
+    )
     story.must("lineagegate", "init", "--project", "seed", quiet=False)
     policy = story.root / "lineage.policy.yaml"
     says = 'models:\n  - name: "seed-*"\n    competes-with: [openai, anthropic]\n    market: eu\n'
@@ -174,12 +178,17 @@ def tell(story: Story) -> None:
     refusal = story.stage("train")
     story.verdict(
         "S1",
-        all(word in refusal for word in ("gpt4_dialogues", "clean -> mix -> dedupe -> tokenize -> split -> train", "rule"))
+        all(
+            word in refusal
+            for word in ("gpt4_dialogues", "clean -> mix -> dedupe -> tokenize -> split -> train", "rule")
+        )
         and story.versions("seed-chat") == 0,
         "five transforms later the model is refused; source, path and rule are named",
     )
 
-    story.chapter("S2", "It was bought through Microsoft Azure", "A grant on one channel frees that channel, and no other.")
+    story.chapter(
+        "S2", "It was bought through Microsoft Azure", "A grant on one channel frees that channel, and no other."
+    )
     declare(story, "gpt4_direct", "third-party-model-output", *gpt, "--channel", "openai-api")
     story.must(
         "lineagegate", "grant", "--provider", "openai", "--channel", "azure-openai", "--model", "seed-chat",
@@ -199,7 +208,11 @@ def tell(story: Story) -> None:
     why = story.must("lineagegate", "why", "models/seed-rank.json", quiet=False)
     labels = json.loads(story.must("lineagegate", "--format", "json", "why", "models/seed-rank.json"))["labels"]
     uses = {label["use"] for label in labels if label["origin"].get("provider") == "openai"}
-    story.verdict("S3", uses == {"annotation"} and "annotation" in why, "seed-rank touched OpenAI output as annotation, not as text")
+    story.verdict(
+        "S3",
+        uses == {"annotation"} and "annotation" in why,
+        "seed-rank touched OpenAI output as annotation, not as text",
+    )
 
     story.chapter("S4", "Only for evaluation and testing", "Contact by evaluation alone gets its own verdict.")
     declare(story, "gpt4_exam", "third-party-model-output", *gpt, "--channel", "openai-api")
@@ -213,7 +226,9 @@ def tell(story: Story) -> None:
         "seed-search met OpenAI output in evaluation alone: registered, with a warning",
     )
 
-    story.chapter("S11", "Self-developed model only", "Labels pass through models: what seed-chat writes carries its origins.")
+    story.chapter(
+        "S11", "Self-developed model only", "Labels pass through models: what seed-chat writes carries its origins."
+    )
     refusal = story.stage("train-mini")
     story.verdict(
         "S11",
@@ -227,9 +242,15 @@ def tell(story: Story) -> None:
         "--provider", "anthropic", "--service", "claude-2", "--channel", "bedrock",
     )  # fmt: skip
     refusal = story.stage("train-summary")
-    story.verdict("S12", "anthropic" in refusal and story.versions("seed-summary") == 0, "another provider, through a reseller: refused too")
+    story.verdict(
+        "S12",
+        "anthropic" in refusal and story.versions("seed-summary") == 0,
+        "another provider, through a reseller: refused too",
+    )
 
-    story.chapter("And then", "a lawyer asks", "What is downstream of the dialogues, and did anything come around the gate?")
+    story.chapter(
+        "And then", "a lawyer asks", "What is downstream of the dialogues, and did anything come around the gate?"
+    )
     story.run("lineagegate", "impact", "data/raw/gpt4_dialogues.jsonl.dvc")
     story.must("lineagegate", "audit", quiet=False)
 

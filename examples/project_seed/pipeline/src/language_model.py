@@ -3,6 +3,7 @@
 import json
 import random
 from collections import Counter, defaultdict
+from itertools import pairwise
 from pathlib import Path
 
 import mlflow.models
@@ -14,7 +15,7 @@ def fit(lines: list[str]) -> dict[str, dict[str, int]]:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for line in lines:
         words = ["<s>", *line.split(), "</s>"]
-        for first, second in zip(words, words[1:]):
+        for first, second in pairwise(words):
             counts[first][second] += 1
     return {first: dict(sorted(seconds.items())) for first, seconds in sorted(counts.items())}
 
