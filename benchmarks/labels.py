@@ -230,8 +230,8 @@ def main() -> None:
                 for system, row in rows.items():
                     results.append({"shape": shape, "executions": size, "system": system, **row})
                     print(
-                        f"| {shape} {size:,} | {system} | {row['p50_us']:,.0f} "
-                        f"| {row['p99_us']:,.0f} | {row['p50_us'] / base:,.0f} | {row['wrong']:.0f} of {row['questions']:.0f} |",
+                        f"| {shape} {size:,} | {system} | {row['p50_us']:,.0f} | {row['p99_us']:,.0f} "
+                        f"| {row['p50_us'] / base:,.0f} | {row['wrong']:.0f} of {row['questions']:.0f} |",
                         flush=True,
                     )
                 own = rows["lineagegate"]
