@@ -25,11 +25,14 @@ def content_key(hash_: str) -> bytes:
     """Key of a content hash, MD5 and SHA-256 in binary."""
     size = len(hash_)
     try:
-        if size == 36 and hash_.startswith("md5:"):
-            return b"\x01" + _unhex(hash_[4:])
-        if size == 40 and hash_.startswith("md5:") and hash_.endswith(".dir"):
+        if size == 36 and hash_[:4] == "md5:":
+            digits = hash_[4:]
+            value = bytes.fromhex(digits)
+            if value.hex() == digits:  # upper case is another text, and must come back as it was
+                return b"\x01" + value
+        elif size == 40 and hash_[:4] == "md5:" and hash_[36:] == ".dir":
             return b"\x02" + _unhex(hash_[4:36])
-        if size == 71 and hash_.startswith("sha256:"):
+        elif size == 71 and hash_[:7] == "sha256:":
             return b"\x03" + _unhex(hash_[7:])
     except ValueError:
         pass
@@ -38,7 +41,7 @@ def content_key(hash_: str) -> bytes:
 
 def _unhex(text: str) -> bytes:
     value = bytes.fromhex(text)
-    if value.hex() != text:  # upper case is another text, and must come back as it was
+    if value.hex() != text:
         raise ValueError(text)
     return value
 

@@ -184,5 +184,3 @@ def _stage(event: Event) -> str:
 
 def _short(stage: str) -> str:
     return stage.rpartition(":")[2] or stage
-
-

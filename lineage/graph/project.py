@@ -113,7 +113,9 @@ class Projection:
         dataset, key, content, model = reference
         node_id = working.node_ids.get(key)
         node = working.node_of(key) if node_id is None else working.nodes.get(node_id) or working.node(node_id)
-        row = working.names.get((dataset.namespace, dataset.name)) or working.dataset_of(dataset.namespace, dataset.name)
+        row = working.names.get((dataset.namespace, dataset.name)) or working.dataset_of(
+            dataset.namespace, dataset.name
+        )
         if row.last != node.id:
             self._version(row, node, position)
         if model and not row.model:
@@ -173,10 +175,8 @@ class Projection:
         self._source(node, dataset)
         origin, basis = working.origin_id(tag.origin), BASIS_NUMBER[tag.basis]
         working.pending[rows.PUT_TAG].append((node.source, origin, basis, position))
-        tags = working.tags(node.source)
-        if (code := origin << 3 | basis) not in tags:
-            tags.add(code)
-            working.retag(node.source)
+        if (code := origin << 3 | basis) not in working.tags(node.source):
+            working.add_tag(node.source, code)
 
     def _source(self, node: Node, dataset: int) -> None:
         """Make a node a source of its own, once."""

@@ -123,7 +123,7 @@ SET_BY_ID = Lookup("SELECT id, pairs FROM pairset", "id")
 LABELS_BY_SET = Lookup("SELECT id, labels, epoch, pairs FROM pairset", "id")
 DATASET_BY_ID = Lookup("SELECT id, namespace, name, node, entry, last, model FROM dataset", "id")
 DATASET_BY_NAME = Lookup("SELECT id, namespace, name, node, entry, last, model FROM dataset", "name", "text")
-SOURCE_BY_ID = Lookup("SELECT id, kind, node, dataset, base, origins FROM source", "id")
+SOURCE_BY_ID = Lookup("SELECT id, kind, node, dataset, base, origins, tags FROM source", "id")
 NARROWED_BY_BASE = Lookup("SELECT base, id, origins FROM source", "base > 0 AND base")
 GENERATED_BY_DATASET = Lookup("SELECT dataset, id FROM source", "kind = 1 AND dataset")
 TAGS = Lookup("SELECT source, origin, basis, entry FROM tag", "source", order="entry, origin, basis")
@@ -148,11 +148,16 @@ PUT_READS = Insert("reads", ("node", "run"), (I8, I8))
 PUT_MADE = Insert("made", ("node", "run"), (I8, I8))
 PUT_MEMBER = Insert("member", ("directory", "node"), (I8, I8))
 PUT_SET = Insert("pairset", ("id", "digest", "pairs", "labels", "epoch"), (I8, BY, BY, BY, I8))
-PUT_SOURCE = Insert("source", ("id", "kind", "node", "dataset", "base", "origins"), (I8, I8, I8, I8, I8, TX))
+PUT_SOURCE = Insert(
+    "source",
+    ("id", "kind", "node", "dataset", "base", "origins", "tags"),
+    (I8, I8, I8, I8, I8, TX, I8),
+    "ON CONFLICT (id) DO UPDATE SET tags = excluded.tags",
+)
 PUT_TAG = Insert("tag", ("source", "origin", "basis", "entry"), (I8,) * 4, "ON CONFLICT DO NOTHING")
 PUT_TAKEN = Insert("taken", ("node", "origin", "basis"), (I8,) * 3, "ON CONFLICT DO NOTHING")
 PUT_REMOVAL = Insert("removal", ("node", "origin", "source"), (I8,) * 3, "ON CONFLICT DO NOTHING")
-PUT_RETAG = Insert("retag", ("epoch", "source"), (I8, I8), "ON CONFLICT DO NOTHING")
+PUT_RETAG = Insert("retag", ("epoch", "source"), (I8, I8))
 PUT_ACT = Insert("act", ("kind", "key", "entry"), (I8, TX, I8), "ON CONFLICT DO NOTHING")
 PUT_NAMESPACE = Insert("namespace", ("id", "name"), (I8, TX))
 PUT_DATASET = Insert(

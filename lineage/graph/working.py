@@ -47,7 +47,7 @@ class DatasetRow(msgspec.Struct):
     dirty: bool = False
 
 
-class SourceRow(msgspec.Struct, frozen=True):
+class SourceRow(msgspec.Struct):
     """A source."""
 
     id: int
@@ -56,6 +56,8 @@ class SourceRow(msgspec.Struct, frozen=True):
     dataset: int
     base: int
     origins: tuple[int, ...]
+    tags: int
+    dirty: bool = False
 
 
 def pack_pairs(pairs: frozenset[int]) -> bytes:
@@ -117,6 +119,7 @@ class Working:
         self.new_versions: set[tuple[int, int]] = set()
         self.new_sets: list[int] = []
         self.new_sources: set[int] = set()
+        self.dirty_sources: list[SourceRow] = []
         self.new_readers: defaultdict[int, list[int]] = defaultdict(list)
         self.new_makers: defaultdict[int, list[int]] = defaultdict(list)
         self.new_members: defaultdict[int, list[int]] = defaultdict(list)
@@ -455,9 +458,9 @@ class Working:
     def load_sources(self, ids: Iterable[int]) -> None:
         """Read sources by id, in one go."""
         wanted = [i for i in ids if i not in self.sources]
-        for id_, kind, node, dataset, base, origins in self.store.lookup(rows.SOURCE_BY_ID, wanted):
+        for id_, kind, node, dataset, base, origins, tags in self.store.lookup(rows.SOURCE_BY_ID, wanted):
             taken_out = tuple(map(int, origins.split(","))) if origins else ()
-            self.sources[id_] = SourceRow(id_, kind, node, dataset, base, taken_out)
+            self.sources[id_] = SourceRow(id_, kind, node, dataset, base, taken_out, tags)
 
     def new_source(
         self, kind: SourceKind, node: int, dataset: int, base: int = 0, origins: tuple[int, ...] = ()
@@ -467,10 +470,16 @@ class Working:
         id_ = self.head.sources
         if id_ >= MOST_SOURCES:
             raise UsageError("the store is full", code="STORE_FULL", cause=f"it holds {MOST_SOURCES - 1} sources")
-        self.sources[id_] = SourceRow(id_, kind, node, dataset, base, origins)
+        row = self.sources[id_] = SourceRow(id_, kind, node, dataset, base, origins, 0)
         self.new_sources.add(id_)
-        self.pending[rows.PUT_SOURCE].append((id_, int(kind), node, dataset, base, ",".join(map(str, origins))))
+        self.touch_source(row)
         return id_
+
+    def touch_source(self, row: SourceRow) -> None:
+        """Have a changed source written."""
+        if not row.dirty:
+            row.dirty = True
+            self.dirty_sources.append(row)
 
     def generated_by(self, dataset: int, node: int) -> int:
         """The source for what the model of this name generates (law 6).
@@ -556,8 +565,19 @@ class Working:
         known = self.tag_codes.get(source)
         if known is None:
             found = () if source in self.new_sources else self.store.lookup(rows.TAGS, (source,))
-            known = self.tag_codes[source] = {origin << 3 | basis for _, origin, basis, _ in found}
+            known = {origin << 3 | basis for _, origin, basis, _ in found}
+            if len(known) != self.source(source).tags:
+                raise damaged(f"a tag of source {source} is missing")
+            self.tag_codes[source] = known
         return known
+
+    def add_tag(self, source: int, code: int) -> None:
+        """Put a new tag on a source; its row is the caller's."""
+        self.tags(source).add(code)
+        row = self.source(source)
+        row.tags += 1
+        self.touch_source(row)
+        self.retag(source)
 
     def taken(self, node: Node) -> set[int]:
         """Codes of the tags that corrections in force took back from a node."""
@@ -571,8 +591,7 @@ class Working:
         self.resolved.pop(source, None)
         if source in self.new_sources or source in self.retagged:
             return
-        if not self.retagged:
-            self.head.epoch += 1
+        self.head.epoch += 1
         self.retagged.add(source)
         self.pending[rows.PUT_RETAG].append((self.head.epoch, source))
         for _, narrowed, _ in self.store.lookup(rows.NARROWED_BY_BASE, (source,)):

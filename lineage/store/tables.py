@@ -116,6 +116,7 @@ source = Table(
     _integer("dataset"),  # the name it was first seen under
     _integer("base"),  # of a narrowed one, the source it narrows; else 0
     _text("origins"),  # of a narrowed one, the ids of the origins taken out, ascending, comma between
+    _integer("tags"),  # how many different tags are on it: one that is missing is noticed
 )
 Index(
     "source_base",
@@ -155,6 +156,7 @@ taken = _keyed("taken", _integer("node", key=True), _integer("origin", key=True)
 
 removal = _keyed("removal", _integer("node", key=True), _integer("origin", key=True), _integer("source", key=True))
 
-retag = _keyed("retag", _integer("epoch", key=True), _integer("source", key=True))
+# one row for every epoch there was, so that a missing one is noticed
+retag = Table("retag", metadata, _integer("epoch", key=True), _integer("source"))
 
 act = _keyed("act", _integer("kind", key=True), _text("key", key=True), _integer("entry", key=True))

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
 import pytest
