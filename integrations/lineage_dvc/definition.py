@@ -12,6 +12,7 @@ import posixpath
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from lineage.vocabulary import Use
@@ -76,6 +77,7 @@ class DvcFile(NamedTuple):
     frozen: bool
 
 
+@lru_cache(maxsize=1 << 16)
 def resolve(directory: str, path: str) -> str:
     """A path from the DVC root: normalised; absolute paths and URLs as they are."""
     if "://" in path or path.startswith("/") or re.match(r"[A-Za-z]:/", path):

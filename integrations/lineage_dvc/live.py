@@ -206,17 +206,13 @@ class Now:
 
     def is_model(self, path: str) -> bool:
         """Whether what lies at a path is a model."""
-        owners = self.tree.outputs.get(path, {})
-        for owner in owners:
-            if not owner.endswith("dvc.lock"):
-                continue
-            for name in self.tree.files.lock(self.tree.held[owner]):
+        makers = self.tree.outputs.get(path, {})
+        for owner, name in makers:
+            if name:
                 meaning = self.tree.meaning(posixpath.dirname(owner), name)[0]
-                if path in meaning.models:
-                    return True
-                if path in meaning.measures:
-                    return False
-        return bool(owners) and self.said.model(path)
+                if path in meaning.models or path in meaning.measures:
+                    return path in meaning.models
+        return bool(makers) and self.said.model(path)
 
     def _member(self, local: str) -> Artifact | None:
         """A file of a tracked directory that is not checked out."""

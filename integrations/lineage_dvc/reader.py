@@ -85,9 +85,9 @@ class Reader:
         self._old = _old_cursor(cursor, config)
         self.said.bound.update(self._old.get("bound", {}))
         self._open: dict[str, None] = dict.fromkeys(self._old.get("open", []))
-        self._statements: dict[str, None] = {}
+        self._known: set[Known] = set()
         self._runs: set[str] = set()
-        self._seen: set[tuple[str, str, str, Meaning]] = set()
+        self._seen: set[tuple[str, str, Meaning]] = set()
         self._shapes: dict[tuple[frozenset[str], frozenset[str]], dict[tuple[str, Meaning], None]] = {}
         self._pending: list[_Pending] = []
 
@@ -224,8 +224,9 @@ class Reader:
             self._cannot_read(lock_path, moment, error)
             return
         try:
-            tree.files.definitions(folder, tree.held.get(yaml_path), tree.held)
+            definitions = tree.files.definitions(folder, tree.held.get(yaml_path), tree.held)
         except Unreadable as error:
+            definitions = None
             self._cannot_read(yaml_path, moment, error)
         before: Mapping[str, str] = lock
         if lock_path in changed:
@@ -233,30 +234,43 @@ class Reader:
                 before = tree.files.lock(changed[lock_path])
             except Unreadable:
                 before = {}
-        for name, text in lock.items():
-            meaning, defined = tree.meaning(folder, name)
-            was = meaning
-            if yaml_path in changed:
-                earlier = changed[yaml_path]
-                was = tree.meaning(folder, name, earlier)[0] if earlier else Meaning(folder or ".")
-            same = before.get(name) == text
-            if same and (was == meaning or not defined):
-                continue
-            mark = (folder, name, text, meaning)
-            if mark in self._seen:
-                continue
-            self._seen.add(mark)
+        earlier = definitions
+        if yaml_path in changed:
             try:
-                execution = tree.files.record(text)
-            except Unreadable as error:
-                self._cannot_read(f"{lock_path}:{name}", moment, error)
+                earlier = tree.files.definitions(folder, changed[yaml_path], tree.held)
+            except Unreadable:
+                earlier = None
+        bare = Meaning(folder or ".")
+        for name, text in lock.items():
+            same = before.get(name) == text
+            if same and earlier is definitions:
                 continue
-            address = f"{yaml_path}:{name}"
-            run = self.said.stage(tree, address, execution, meaning)
-            self._tell(run, moment, force=same and self.said.stage(tree, address, execution, was) != run)
-            self._remember(address, execution, meaning)
-            for known in self.said.stage_tags(tree, address, execution, meaning, moment.author):
-                self._tell(known, moment)
+            defined = definitions.meaning(name) if definitions else None
+            meaning = defined or bare
+            was = (earlier.meaning(name) if earlier else None) or bare
+            if same and (was == meaning or defined is None):
+                continue
+            self._execution(tree, f"{yaml_path}:{name}", text, meaning, moment, was if same else None)
+
+    def _execution(
+        self, tree: Tree, address: str, text: str, meaning: Meaning, moment: Moment, was: Meaning | None
+    ) -> None:
+        mark = (address, text, meaning)
+        if mark in self._seen:
+            return
+        self._seen.add(mark)
+        try:
+            execution = tree.files.record(text)
+        except Unreadable as error:
+            path, _, name = address.rpartition(":")
+            self._cannot_read(f"{path[:-4]}lock:{name}", moment, error)
+            return
+        run = self.said.stage(tree, address, execution, meaning)
+        # the same execution under a dvc.yaml that says something else of it now
+        self._tell(run, moment, force=was is not None and self.said.stage(tree, address, execution, was) != run)
+        self._remember(address, execution, meaning)
+        for known in self.said.stage_tags(tree, address, execution, meaning, moment.author):
+            self._tell(known, moment)
 
     def _cannot_read(self, path: str, moment: Moment, error: Unreadable) -> None:
         self.unreadable[path, moment.commit] = str(error)
@@ -348,10 +362,6 @@ class Reader:
     # -- giving out ------------------------------------------------------------------------------------------------
 
     def _tell(self, statement: Ran | Known, moment: Moment, *, force: bool = False) -> None:
-        mark = hashlib.sha256(repr(statement).encode()).hexdigest()
-        if mark in self._statements:
-            return
-        self._statements[mark] = None
         if isinstance(statement, Ran):
             if statement.run_id in self._open and moment.commit:
                 del self._open[statement.run_id]  # seen before it was committed; now its commit is known
@@ -359,6 +369,10 @@ class Reader:
             elif statement.run_id in self._runs and not force:
                 return
             self._runs.add(statement.run_id)
+        elif statement in self._known:
+            return
+        else:
+            self._known.add(statement)
         self._pending.append(_Pending(statement, moment, force))
 
     def _flush(self, commits: int = 0) -> Iterator[Batch]:

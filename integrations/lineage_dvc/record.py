@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from lineage import yaml12
@@ -53,7 +54,7 @@ class Record(NamedTuple):
     params: Mapping[str, Any] = {}
 
 
-_MARKERS = re.compile(r"^(<<<<<<<|=======$|>>>>>>>)", re.M)
+_MARKERS = re.compile(r"^(<<<<<<<|>>>>>>>)", re.M)
 _HEAD = re.compile(r"(?:schema: ['\"]2\.0['\"]\n)?stages:\n(?=  \S)")
 _NAME = re.compile(r"([A-Za-z_][\w@.\-/+=]*):\n")
 _NOT_TEXT = frozenset(word for w in ("null", "true", "false") for word in (w, w.capitalize(), w.upper()))
@@ -69,8 +70,9 @@ def decoded(data: bytes) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Unreadable(f"it is not UTF-8 text ({error.reason} at byte {error.start})") from None
-    text = text.replace("\r\n", "\n")
-    if _MARKERS.search(text):
+    if "\r" in text:
+        text = text.replace("\r\n", "\n")
+    if ("<<<<<<<" in text or ">>>>>>>" in text) and _MARKERS.search(text):
         raise Unreadable("it holds the conflict markers of a merge")
     return text
 
@@ -115,21 +117,21 @@ def stages_of_lock(text: str) -> dict[str, str]:
     return found
 
 
-_SPLIT = re.compile(r"^  (?! )", re.M)
-_SHALLOW = re.compile(r"^(?!  )(?=.)", re.M)
+_SPLIT = re.compile(r"\n  (?! )")
+_SHALLOW = re.compile(r"\n(?!  |\n|\Z)")
 
 
 def _by_layout(text: str) -> dict[str, str] | None:
     head = _HEAD.match(text)
     if head is None or _SHALLOW.search(text, head.end()):
         return None
-    body = text[head.end() :]
     found: dict[str, str] = {}
-    for piece in _SPLIT.split(body)[1:]:
+    # from the line end before the first stage to the one before the last
+    for piece in _SPLIT.split(text[head.end() - 1 : -1])[1:]:
         name = _NAME.match(piece)
         if name is None or name[1] in _NOT_TEXT or name[1] in found or not piece.startswith("    cmd:", name.end()):
             return None
-        found[name[1]] = piece[name.end() :]
+        found[name[1]] = piece[name.end() :] + "\n"
     return found
 
 
@@ -139,13 +141,14 @@ def record_of(text: str) -> Record:
     Raises:
         Unreadable: it is no such entry.
     """
-    entry = json.loads(text) if text.startswith("{") else _entry_by_layout(text)
-    if entry is None:
-        entry = parsed(text)
-    found = record(entry)
-    for each in (*found.deps, *found.outs):
-        if each.content is None and each.upstream is None:
-            raise Unreadable(f"{each.path} has no hash: it is cut short")
+    if text.startswith("{"):
+        found = record(json.loads(text))
+    else:
+        found = _record_by_layout(text) or record(parsed(text))
+    for entries in (found.deps, found.outs):
+        for each in entries:
+            if each.content is None and each.upstream is None:
+                raise Unreadable(f"{each.path} has no hash: it is cut short")
     return found
 
 
@@ -171,21 +174,33 @@ def record(entry: Any) -> Record:
 
 def identity(entry: Mapping[str, Any]) -> tuple[str, str]:
     """DVC's run-cache (key, value) of an execution (dvc/stage/cache.py, ``_get_cache_hash``)."""
-    outs = [item.get("path") for item in entry.get("outs") or []]
-    bare = _without_sizes(entry)
-    return _sha256({**bare, "outs": outs}), _sha256(bare)
+    texts = {name: _json(_without_sizes(entry[name])) for name in ("cmd", "deps", "outs", "params") if name in entry}
+    value = _hashed(texts)
+    texts["outs"] = _json([item.get("path") for item in entry.get("outs") or []])
+    return _hashed(texts), value
+
+
+_SIZES = ("size", "nfiles")
+_json = json.JSONEncoder(sort_keys=True, default=str).encode
+
+
+def _hashed(texts: Mapping[str, str]) -> str:
+    """sha256 of the JSON object with these members, as ``json.dumps(…, sort_keys=True)`` writes it."""
+    whole = ", ".join([f'"{name}": {texts[name]}' for name in sorted(texts)])
+    return hashlib.sha256(f"{{{whole}}}".encode()).hexdigest()
 
 
 def _without_sizes(value: Any) -> Any:
-    if isinstance(value, list):
+    """The value without sizes at any depth, also where a parameter has such a name: so does DVC."""
+    if type(value) is dict:
+        return {k: v if type(v) is str else _without_sizes(v) for k, v in value.items() if k not in _SIZES}
+    if type(value) is list:
         return [_without_sizes(item) for item in value]
-    if isinstance(value, Mapping):
-        return {k: _without_sizes(v) for k, v in value.items() if k not in ("size", "nfiles")}
     return value
 
 
 def _sha256(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(_json(value).encode()).hexdigest()
 
 
 def _items(entry: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
@@ -267,13 +282,13 @@ def _flat(files: Any) -> list[dict[str, Any]]:
 
 # -- DVC's usual layout, by pattern ------------------------------------------------------------------------------------
 
-_SECTION = re.compile(r"^    (?=[a-z]+:)", re.M)
-_WORD = r"[A-Za-z_./][^\s'\"#:\[\]{},&*!|>%@`\\]*"
+_WORD = r"[A-Za-z_./][\w./+=~()^$;?<-]*"  # ASCII
 _ITEM = re.compile(
     rf"    - path: ({_WORD})\n(?:      hash: (md5)\n)?      md5: ([0-9a-f]{{32}}(?:\.dir)?)\n"
-    r"(?:      size: (\d+)\n)?(?:      nfiles: (\d+)\n)?"
+    r"(?:      size: (\d+)\n)?(?:      nfiles: (\d+)\n)?",
+    re.ASCII,
 )
-_CMD = re.compile(r"cmd: ([A-Za-z./][^\n'\"#:\[\]{}&*!|>%@`\\]*)\n")
+_CMD = re.compile(r"    cmd: ([A-Za-z./][^\n'\"#:\[\]{}&*!|>%@`\\]*)\n")
 _PARAM_FILE = re.compile(rf"      ({_WORD}):\n((?:        [A-Za-z_][\w.\-]*: [^\s'\"\[{{&*!|>%@`][^\n]*\n)+)")
 _PARAM = re.compile(r"        ([A-Za-z_][\w.\-]*): ([^\n]*)\n")
 _INT = re.compile(r"-?(?:0|[1-9][0-9]*)")
@@ -281,55 +296,78 @@ _FLOAT = re.compile(r"-?[0-9]+\.[0-9]+")
 _PLAIN = re.compile(r"[A-Za-z][\w\-./]*")
 
 
-def _entry_by_layout(text: str) -> dict[str, Any] | None:
-    if not text.endswith("\n"):
-        text += "\n"
-    entry: dict[str, Any] = {}
-    for section in _SECTION.split(text)[1:]:
-        if section.startswith("cmd: "):
-            cmd = _CMD.fullmatch(section)
-            if cmd is None or cmd[1] != cmd[1].strip() or cmd[1] in _NOT_TEXT or cmd[1].startswith("."):
-                entry.update(parsed(section))
-            else:
-                entry["cmd"] = cmd[1]
-        elif section.startswith(("deps:\n", "outs:\n")):
-            items = _items_by_layout(section[6:])
-            if items is None:
-                entry.update(parsed("    " + section))
-            else:
-                entry[section[:4]] = items
-        elif section.startswith("params:\n"):
-            params = _params_by_layout(section[8:])
-            if params is None:
-                entry.update(parsed("    " + section))
-            else:
-                entry["params"] = params
-        else:
+def _record_by_layout(text: str) -> Record | None:
+    """What `record` would give, for text in DVC's usual layout. None for everything else."""
+    ends = [text.find(mark) + 1 for mark in ("\n    deps:\n", "\n    params:\n", "\n    outs:\n")]
+    begins = [end for end in ends if end]
+    if begins != sorted(begins):
+        return None
+    cmd = _cmd_by_layout(text[: begins[0] if begins else len(text)])
+    if cmd is None:
+        return None
+    texts = {"cmd": cmd}
+    entries: dict[str, tuple[Entry, ...]] = {}
+    params: dict[str, Any] = {}
+    legacy = False
+    for name, begin in zip(("deps", "params", "outs"), ends, strict=True):
+        if not begin:
+            continue
+        section = text[begin : next((end for end in begins if end > begin), len(text))]
+        if name == "params":
+            found = _params_by_layout(section[12:])
+            params = parsed(section)["params"] if found is None else found
+            texts["params"] = _json(_without_sizes(params))
+            continue
+        items = _items_by_layout(section[10:])
+        if items is None:
             return None
-    return entry if "cmd" in entry else None
+        entries[name] = tuple([entry for entry, _ in items])
+        texts[name] = f"[{', '.join([item for _, item in items])}]"
+        legacy = legacy or any([item.startswith('{"md5"') for _, item in items])
+    value = _hashed(texts)
+    outs = entries.get("outs", ())
+    texts["outs"] = f"[{', '.join([f'{chr(34)}{entry.path}{chr(34)}' for entry in outs])}]"
+    return Record(entries.get("deps", ()), outs, _hashed(texts), value, legacy, params)
 
 
-def _items_by_layout(text: str) -> list[dict[str, Any]] | None:
-    items: list[dict[str, Any]] = []
+@lru_cache(maxsize=1 << 12)
+def _cmd_by_layout(section: str) -> str | None:
+    """The JSON of a command of one line."""
+    cmd = _CMD.fullmatch(section)
+    if cmd is None or cmd[1] != cmd[1].strip() or cmd[1] in _NOT_TEXT or cmd[1].startswith("."):
+        return None
+    return _json(cmd[1])
+
+
+_Item = tuple[Entry, str]
+
+
+def _items_by_layout(text: str) -> list[_Item] | None:
+    """Entries, each with its JSON (without sizes) as DVC's identity takes it."""
+    items: list[_Item] = []
     at = 0
     while at < len(text):
         found = _ITEM.match(text, at)
-        if found is None or found[1] in _NOT_TEXT or found[1].lower() in (".inf", ".nan"):
+        if found is None:
             return None
-        path, name, md5, size, files = found.groups()
-        if md5.isdigit() or re.fullmatch(r"[0-9]+e[0-9]+", md5):
-            return None  # such an md5 stands in quotes; without them it is a number
-        item: dict[str, Any] = {"path": path}
-        if name:
-            item["hash"] = name
-        item["md5"] = md5
-        if size:
-            item["size"] = int(size)
-        if files:
-            item["nfiles"] = int(files)
+        item = _item(*found.groups())
+        if item is None:
+            return None
         items.append(item)
         at = found.end()
     return items
+
+
+@lru_cache(maxsize=1 << 14)
+def _item(path: str, name: str | None, md5: str, size: str | None, files: str | None) -> _Item | None:
+    if path in _NOT_TEXT or path.lower() in (".inf", ".nan"):
+        return None
+    if md5.isdigit() or re.fullmatch(r"[0-9]+e[0-9]+", md5):
+        return None  # such an md5 stands in quotes; without them it is a number
+    content = Content(f"md5:{md5}", int(size) if size else None, int(files) if files else None)
+    hashed = f'"hash": "{name}", ' if name else ""
+    # nothing in the path needs escaping: the pattern takes plain ASCII words only
+    return Entry(path, content), f'{{{hashed}"md5": "{md5}", "path": "{path}"}}'
 
 
 def _params_by_layout(text: str) -> dict[str, Any] | None:

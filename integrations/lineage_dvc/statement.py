@@ -220,7 +220,7 @@ class Interpreter:
             yield self.artifact(inner, tree.content(inner), model=self.model(inner))
 
     def dvc_run(self, tree: Tree, path: str, file: DvcFile) -> Ran | None:
-        """The run behind a `.dvc` file that was imported (or, before DVC 1.0, made by a command); None when it was added."""
+        """The run behind a `.dvc` file that was imported, or made by a command (before DVC 1.0); None when added."""
         if not file.record.deps:
             return None
         meaning = Meaning(file.wdir, models=file.models)
@@ -251,6 +251,8 @@ class Interpreter:
 
     def stage_tags(self, tree: Tree, address: str, record: Record, meaning: Meaning, author: str) -> Iterator[Known]:
         """The tags that are on what a stage makes and on the sources it reads."""
+        if not (self.rules or meaning.claims or meaning.outs or meaning.inputs):
+            return
         several = len(record.outs) > 1
         own = dict(meaning.outs)
         root = not any(True for _ in self.inputs(tree, record.deps, meaning))

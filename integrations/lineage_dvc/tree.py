@@ -14,7 +14,22 @@ from lineage_dvc.definition import Definitions, DvcFile, Meaning
 from lineage_dvc.git import is_dvc_file
 from lineage_dvc.record import Record, Unreadable, decoded, record_of, stages_of_lock
 
-Outputs = dict[str, Content | None]
+
+class _Owned:
+    """The outputs that one of DVC's files names, and what that was read from."""
+
+    __slots__ = ("definitions", "lock", "stages")
+
+    def __init__(self) -> None:
+        self.definitions: Definitions | None = None
+        self.lock: Mapping[str, str] = {}
+        self.stages: dict[str, tuple[str, ...]] = {}
+        """Paths by stage; of a `.dvc` file by the empty name."""
+
+    def copy(self) -> _Owned:
+        other = _Owned()
+        other.definitions, other.lock, other.stages = self.definitions, self.lock, dict(self.stages)
+        return other
 
 
 class Files:
@@ -144,9 +159,9 @@ class Tree:
     def __init__(self, files: Files, held: dict[str, str] | None = None) -> None:
         self.files = files
         self.held: dict[str, str] = {}
-        self.outputs: dict[str, dict[str, Content | None]] = {}
-        """Path of an output to its content, by the file that says so."""
-        self._owned: dict[str, list[str]] = {}
+        self.outputs: dict[str, dict[tuple[str, str], Content | None]] = {}
+        """Path of an output to its content, by the (file, stage) that says so; of a `.dvc` file without a stage."""
+        self._owned: dict[str, _Owned] = {}
         self._all_code: dict[str, bool] = {}
         if held:
             self.change(held.items())
@@ -156,7 +171,7 @@ class Tree:
         other = Tree(self.files)
         other.held = dict(self.held)
         other.outputs = {path: dict(said) for path, said in self.outputs.items()}
-        other._owned = {owner: list(paths) for owner, paths in self._owned.items()}
+        other._owned = {owner: owned.copy() for owner, owned in self._owned.items()}
         return other
 
     def change(self, changes: Iterable[tuple[str, str]]) -> dict[str, str | None]:
@@ -184,37 +199,46 @@ class Tree:
         return before
 
     def _own(self, owner: str) -> None:
-        for path in self._owned.pop(owner, ()):
-            said = self.outputs.get(path, {})
-            said.pop(owner, None)
-            if not said:
-                self.outputs.pop(path, None)
-        try:
-            outputs = self._outputs(owner)
-        except Unreadable:
-            return
-        self._owned[owner] = list(outputs)
-        for path, content in outputs.items():
-            self.outputs.setdefault(path, {})[owner] = content
-
-    def _outputs(self, owner: str) -> Outputs:
+        """Put the outputs that a file names in the place of those it named before; only what changed is looked at."""
+        owned = self._owned.setdefault(owner, _Owned())
+        lock: Mapping[str, str] = {}
+        definitions = None
         blob = self.held.get(owner)
-        if blob is None:
+        try:
+            if blob is not None and owner.endswith("dvc.lock"):
+                lock = self.files.lock(blob)
+                definitions = self.definitions(posixpath.dirname(owner))
+            elif blob is not None:
+                lock = {"": blob}
+        except Unreadable:
+            pass
+        old = owned.lock if definitions is owned.definitions else {}
+        fresh = [(name, text) for name, text in lock.items() if old.get(name) is not text]
+        for name in [name for name in owned.stages if name not in lock] + [name for name, _ in fresh]:
+            for path in owned.stages.pop(name, ()):
+                said = self.outputs.get(path)
+                if said is None:
+                    continue
+                said.pop((owner, name), None)
+                if not said:
+                    del self.outputs[path]
+        for name, text in fresh:
+            outputs = self._outputs(owner, name, text, definitions)
+            owned.stages[name] = tuple(outputs)
+            for path, content in outputs.items():
+                self.outputs.setdefault(path, {})[owner, name] = content
+        owned.definitions, owned.lock = definitions, lock
+
+    def _outputs(self, owner: str, name: str, text: str, definitions: Definitions | None) -> dict[str, Content | None]:
+        try:
+            if not name:
+                file = self.files.dvc_file(owner, text)
+                return {definition.resolve(file.wdir, out.path): out.content for out in file.record.outs}
+            meaning = definitions.meaning(name) if definitions else None
+            wdir = meaning.wdir if meaning else posixpath.dirname(owner) or "."
+            return {definition.resolve(wdir, out.path): out.content for out in self.files.record(text).outs}
+        except Unreadable:
             return {}
-        found: Outputs = {}
-        if not owner.endswith("dvc.lock"):
-            file = self.files.dvc_file(owner, blob)
-            return {definition.resolve(file.wdir, out.path): out.content for out in file.record.outs}
-        directory = posixpath.dirname(owner)
-        for name, text in self.files.lock(blob).items():
-            try:
-                outs = self.files.record(text).outs
-            except Unreadable:
-                continue
-            wdir = self.meaning(directory, name)[0].wdir
-            for out in outs:
-                found[definition.resolve(wdir, out.path)] = out.content
-        return found
 
     def definitions(self, directory: str) -> Definitions | None:
         """The dvc.yaml of a directory, None when there is none or it is broken."""
@@ -247,7 +271,7 @@ class Tree:
 
     def owned(self, owner: str) -> list[str]:
         """The outputs that one of DVC's files names."""
-        return self._owned.get(owner, [])
+        return [path for paths in self._owned[owner].stages.values() for path in paths] if owner in self._owned else []
 
     # -- questions -------------------------------------------------------------------------------------------------
 
