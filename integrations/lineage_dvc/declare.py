@@ -24,7 +24,7 @@ from lineage.vocabulary import Tag, Use
 from lineage_dvc import target as names
 from lineage_dvc.claim import ORIGIN_FIELDS, Malformed, said
 from lineage_dvc.definition import Definitions, resolve
-from lineage_dvc.live import Now
+from lineage_dvc.live import look
 from lineage_dvc.record import parsed
 from lineage_dvc.target import Place
 
@@ -72,11 +72,8 @@ def _check_uses(config: Config, root: Path, text: str, places: Sequence[Place], 
             f"{text!r} is no stage", code="USE_INVALID", cause="a use is the role of an input in a stage",
             hint="lineagegate declare STAGE --use data/exam.csv=evaluation",
         )  # fmt: skip
-    now = Now(config, root)
-    try:
+    with look(config, root) as now:
         stages = dict(now.stages())
-    finally:
-        now.close()
     deps = {dep for place in places for dep in stages[f"{place.file}:{place.stage}"].deps}
     known = deps | {resolve(stages[f"{p.file}:{p.stage}"].meaning.wdir, d) for p in places for d in deps}
     for path, use in uses.items():

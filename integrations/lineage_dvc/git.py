@@ -78,19 +78,27 @@ class Repository:
     # -- refs and commits ------------------------------------------------------------------------------------------
 
     def fingerprint(self) -> str:
-        """Changes whenever a ref or a reflog does."""
-        digest = hashlib.sha256(self._run("for-each-ref", "--format=%(objectname) %(refname)"))
-        private, common = self._run("rev-parse", "--absolute-git-dir", "--git-common-dir").decode().splitlines()
-        for directory in {Path(private), self.top / common}:
+        """Changes whenever a ref or a reflog does. Git is not run, its files are looked at: gitrepository-layout(5)."""
+        digest = hashlib.sha256()
+        for directory in self._directories():
             head = directory / "HEAD"
             if head.is_file():
                 digest.update(head.read_bytes())
-            for folder, folders, files in os.walk(directory / "logs"):
-                folders.sort()
-                for file in sorted(files):
-                    stat = (Path(folder) / file).stat()
-                    digest.update(f"{file} {stat.st_mtime_ns} {stat.st_size}\n".encode())
+            for part in ("refs", "logs", "reftable", "packed-refs", "shallow"):
+                for file in _files(directory / part):
+                    stat = file.stat()
+                    digest.update(f"{file.name} {stat.st_mtime_ns} {stat.st_size} {stat.st_ino}\n".encode())
         return digest.hexdigest()
+
+    def _directories(self) -> list[Path]:
+        """The git directory, and of a linked work tree the common one too."""
+        private = self.top / ".git"
+        if private.is_file():
+            private = self.top / private.read_text(encoding="utf-8").partition("gitdir:")[2].strip()
+        common = private / "commondir"
+        if common.is_file():
+            return [private, private / common.read_text(encoding="utf-8").strip()]
+        return [private]
 
     def shallow(self) -> bool:
         """Whether part of the history is missing from this clone."""
@@ -154,6 +162,12 @@ class Repository:
         """Files of the work tree that git holds, or would with the next ``git add``: not those that it ignores."""
         output = self._run("ls-files", "-z", "-c", "-o", "--exclude-standard", "--full-name", ":/")
         return [self._inside(token.decode("utf-8", "surrogateescape")) for token in output.split(b"\0") if token]
+
+    def ignored_folders(self) -> set[str]:
+        """Folders of the work tree that git ignores as a whole."""
+        output = self._run("ls-files", "-z", "-o", "-i", "--exclude-standard", "--directory", "--full-name", ":/")
+        paths = (token.decode("utf-8", "surrogateescape") for token in output.split(b"\0") if token.endswith(b"/"))
+        return {self._inside(path.rstrip("/")) for path in paths}
 
     def dvc_files(self) -> list[str]:
         """DVC's files among them, below the root."""
@@ -240,6 +254,15 @@ def environment() -> dict[str, str]:
     """The environment for git: inside a hook, git's own variables would point it at another index or repository."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k.startswith("GIT_CONFIG")}
     return {**kept, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if path.is_file():
+        yield path
+    for folder, folders, files in os.walk(path):
+        folders.sort()
+        for file in sorted(files):
+            yield Path(folder, file)
 
 
 def _kept(path: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -53,6 +54,11 @@ class Now:
         self.work = WorkTree(root, self.git)
         self.said = Interpreter(config, root, Cache(root))
         self.hashes = Hashes(root)
+        self._signs = self.work.signs({})
+
+    def fresh(self) -> bool:
+        """Whether DVC's files and the list of files are still those that were read."""
+        return self.work.signs(self._signs) == self._signs
 
     def close(self) -> None:
         """End git's processes."""
@@ -149,7 +155,7 @@ class Now:
         if record is None:
             return ()
         path, _, name = address.rpartition(":")
-        return tuple(self.said.inputs(self.tree, record.deps, self.tree.meaning(posixpath.dirname(path), name)[0]))
+        return tuple(self.said.inputs(self.tree, record.deps, self.tree.meaning(posixpath.dirname(path), name)))
 
     def _now(self, path: str, stage: Stage, before: Entry | None, legacy: bool, running: bool) -> Entry:
         where = resolve(stage.meaning.wdir, path)
@@ -209,7 +215,7 @@ class Now:
         makers = self.tree.outputs.get(path, {})
         for owner, name in makers:
             if name:
-                meaning = self.tree.meaning(posixpath.dirname(owner), name)[0]
+                meaning = self.tree.meaning(posixpath.dirname(owner), name)
                 if path in meaning.models or path in meaning.measures:
                     return path in meaning.models
         return bool(makers) and self.said.model(path)
@@ -242,6 +248,28 @@ class Now:
         return None
 
 
+_last: dict[Path, Now] = {}
+
+
+@contextmanager
+def look(config: Config, root: Path) -> Iterator[Now]:
+    """The work tree as it is, read again only when one of DVC's files changed since the last look.
+
+    Args:
+        config: settings of the project.
+        root: the DVC root.
+    """
+    now = _last.get(root)
+    if now is None or now.said.config != config or not now.fresh():
+        now = Now(config, root)
+        _last.clear()  # one work tree at a time
+        _last[root] = now
+    try:
+        yield now
+    finally:
+        now.close()
+
+
 def merged(*groups: tuple[Input, ...]) -> tuple[Input, ...]:
     """Inputs of several groups, each dataset version once."""
     found: dict[tuple[str, str, str, str], Input] = {}
@@ -263,13 +291,10 @@ def running(
     there = work_root(cwd, Path(dvc_root).resolve())
     if root.resolve() not in (there, Path(dvc_root).resolve()):
         return None  # a stage of another project
-    now = Now(config, there)
-    try:
+    with look(config, there) as now:
         found = now.canonical(address, cwd)
         if found is None:
             raise CannotDecide(
                 f"the running stage {address!r} is in no dvc.yaml", code="STAGE_UNKNOWN", hint="dvc stage list"
             )
         return found, now.live_inputs(found, running=True)
-    finally:
-        now.close()

@@ -21,7 +21,7 @@ from lineage.pipeline import Notice
 from lineage.vocabulary import CLEAN_KINDS, Content, Kind
 from lineage_dvc.claim import ORIGIN_FIELDS, Claim
 from lineage_dvc.definition import Stage, Trouble, resolve
-from lineage_dvc.live import Now
+from lineage_dvc.live import Now, look
 from lineage_dvc.record import Record, Unreadable, decoded
 from lineage_dvc.worktree import WorkTree
 
@@ -43,12 +43,12 @@ def notices(config: Config, root: Path) -> Sequence[Notice]:
         config: settings of the project.
         root: its DVC root.
     """
-    now = Now(config, root)
-    try:
+    with look(config, root) as now:
         try:
             stages = dict(now.stages())
         except UsageError as error:
             return [Notice(error.code, "work tree", f"{error.message}: {error.cause}", error.hint)]
+        now.said.bound.update(now.work.noted_bindings())
         seen = [_look(now, address, stage) for address, stage in stages.items()]
         return [
             *_malformed(now),
@@ -62,8 +62,6 @@ def notices(config: Config, root: Path) -> Sequence[Notice]:
             *_legacy(now, seen),
             *_history(now),
         ]
-    finally:
-        now.close()
 
 
 def _look(now: Now, address: str, stage: Stage) -> _Seen:

@@ -50,22 +50,16 @@ class DvcPipeline:
 
     def stage(self, address: str, cwd: Path) -> tuple[Input, ...] | None:
         """Data inputs of a stage: those its lock entry names and those that lie there now, where they differ."""
-        now = live.Now(self.config, self.root)
-        try:
+        with live.look(self.config, self.root) as now:
             found = now.canonical(address, cwd)
             if found is None:
                 return None
             return live.merged(now.recorded_inputs(found), now.live_inputs(found))
-        finally:
-            now.close()
 
     def locate(self, path: str) -> Artifact | None:
         """The artifact at a path or URL, with the hash of what lies there now."""
-        now = live.Now(self.config, self.root)
-        try:
+        with live.look(self.config, self.root) as now:
             return now.locate(path)
-        finally:
-            now.close()
 
     def targets(self, text: str) -> Sequence[Target]:
         """What is meant by a `.dvc` file, an output path, a stage address, or a source that a stage reads."""

@@ -112,7 +112,7 @@ class Reader:
                 "version": VERSION,
             }
             yield Batch(events, json.dumps(new, sort_keys=True), 0, executions)
-            self.work.note(self.unreadable, fresh=not self._old)
+            self.work.note(self.unreadable, self.said.bound, fresh=not self._old)
         finally:
             if self.git:
                 self.git.close()
@@ -122,7 +122,7 @@ class Reader:
         return {
             "config": _config_digest(self.config),
             "refs": self.git.fingerprint() if self.git else "",
-            "files": self.work.signs(self._old.get("files", {})),
+            **self.work.signs(self._old),
             "runs": self.cache.folders(),
         }
 

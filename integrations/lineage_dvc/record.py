@@ -141,10 +141,8 @@ def record_of(text: str) -> Record:
     Raises:
         Unreadable: it is no such entry.
     """
-    if text.startswith("{"):
-        found = record(json.loads(text))
-    else:
-        found = _record_by_layout(text) or record(parsed(text))
+    whole = text.startswith("{")
+    found = record(json.loads(text)) if whole else _record_by_layout(text) or record(parsed(text))
     for entries in (found.deps, found.outs):
         for each in entries:
             if each.content is None and each.upstream is None:
@@ -323,7 +321,7 @@ def _record_by_layout(text: str) -> Record | None:
             return None
         entries[name] = tuple([entry for entry, _ in items])
         texts[name] = f"[{', '.join([item for _, item in items])}]"
-        legacy = legacy or any([item.startswith('{"md5"') for _, item in items])
+        legacy = legacy or any(item.startswith('{"md5"') for _, item in items)
     value = _hashed(texts)
     outs = entries.get("outs", ())
     texts["outs"] = f"[{', '.join([f'{chr(34)}{entry.path}{chr(34)}' for entry in outs])}]"

@@ -14,7 +14,7 @@ from lineage.config import Config
 from lineage.pipeline import Target
 from lineage.vocabulary import Content
 from lineage_dvc.definition import resolve
-from lineage_dvc.live import Now
+from lineage_dvc.live import Now, look
 from lineage_dvc.record import Record
 
 
@@ -40,21 +40,15 @@ class Place(NamedTuple):
 
 def targets(config: Config, root: Path, text: str) -> list[Place]:
     """Everything that ``text`` may mean, the most direct reading only. Empty when nothing."""
-    now = Now(config, root)
-    try:
+    with look(config, root) as now:
         places = list(_all(now))
-    finally:
-        now.close()
     return matching(places, text, root)
 
 
 def names(config: Config, root: Path) -> list[str]:
     """Everything that could be typed, for suggestions."""
-    now = Now(config, root)
-    try:
+    with look(config, root) as now:
         places = list(_all(now))
-    finally:
-        now.close()
     return sorted({name for place in places for name in (place.file, place.target.artifact.name, place.stage) if name})
 
 

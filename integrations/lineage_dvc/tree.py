@@ -247,23 +247,11 @@ class Tree:
         except Unreadable:
             return None
 
-    def meaning(self, directory: str, name: str, blob: str | None = None) -> tuple[Meaning, bool]:
-        """What dvc.yaml says of a stage, and whether it says anything (a ghost has only its lock entry).
-
-        Args:
-            directory: of the dvc.yaml.
-            name: of the stage.
-            blob: another version of the dvc.yaml than the one that lies here.
-        """
-        if blob is None:
-            definitions = self.definitions(directory)
-        else:
-            try:
-                definitions = self.files.definitions(directory, blob, self.held)
-            except Unreadable:
-                definitions = None
+    def meaning(self, directory: str, name: str) -> Meaning:
+        """What the dvc.yaml of a directory says of a stage; of a ghost there is only its lock entry."""
+        definitions = self.definitions(directory)
         found = definitions.meaning(name) if definitions else None
-        return (found, True) if found else (Meaning(directory or "."), False)
+        return found or Meaning(directory or ".")
 
     def dvc_files(self) -> list[str]:
         """DVC's files here, in order."""

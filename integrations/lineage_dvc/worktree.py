@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 import os
 import posixpath
+import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from lineage.errors import UsageError
 from lineage_dvc.definition import Meaning
@@ -18,8 +20,10 @@ from lineage_dvc.git import Repository, blob_id, is_dvc_file
 from lineage_dvc.record import Record, Unreadable
 from lineage_dvc.tree import Files, Tree
 
-Sign = list[object]
+Sign = list[Any]
 """[mtime in ns, bytes, git name of the content] of a file."""
+
+_RACY_NS = 50_000_000
 
 
 def find_root(start: Path) -> Path | None:
@@ -40,24 +44,57 @@ class WorkTree:
         self.git = git
         self._data: dict[str, bytes] = {}
         self.files = Files(self._blob, self._side)
-        self._notes = root / ".dvc" / "tmp" / "lineage" / "unreadable.json"
+        self._notes = root / ".dvc" / "tmp" / "lineage" / "reading.json"
+
+    def signs(self, old: Mapping[str, Any]) -> dict[str, Any]:
+        """What changes whenever one of DVC's files or the list of files does: ``files`` and ``folders``.
+
+        As long as no folder changed there are no other files than before, and git need not be asked.
+
+        Args:
+            old: the signs of before, or nothing.
+        """
+        files, folders = old.get("files", {}), old.get("folders", {})
+        if folders and all(self._mtime(folder) == time for folder, time in folders.items()):
+            paths = list(files)
+        else:
+            paths, folders = self.paths(), self._folders()
+        found: dict[str, Sign] = {}
+        for path in paths:
+            try:
+                stat = (self.root / path).stat()
+            except OSError:
+                continue  # in the index, not on disk
+            before = files.get(path)
+            mark = [stat.st_mtime_ns, stat.st_size]
+            found[path] = before if before and before[:2] == mark else [*mark, self._put(path)]
+        return {"files": found, "folders": folders}
 
     def paths(self) -> list[str]:
         """DVC's files."""
         return self.git.dvc_files() if self.git else [path for path in self._walk() if is_dvc_file(path)]
 
-    def signs(self, old: Mapping[str, Sign]) -> dict[str, Sign]:
-        """What lies there, by path. A file with the same time and size as before is not read again."""
-        found: dict[str, Sign] = {}
-        for path in self.paths():
-            try:
-                stat = (self.root / path).stat()
-            except OSError:
-                continue  # in the index, not on disk
-            before = old.get(path)
-            mark = [stat.st_mtime_ns, stat.st_size]
-            found[path] = before if before and before[:2] == mark else [*mark, self._put(path)]
-        return found
+    def _folders(self) -> dict[str, int]:
+        """Every folder that git does not ignore, and every list of what it ignores, with the time of its last change."""
+        ignored = self.git.ignored_folders() if self.git else set()
+        found = [".git/info/exclude"] if self.git else []
+        for folder, folders, files in os.walk(self.root):
+            inside = Path(folder).relative_to(self.root).as_posix()
+            folders[:] = [
+                n for n in folders if n not in (".git", ".dvc") and posixpath.normpath(f"{inside}/{n}") not in ignored
+            ]
+            found.append(inside)
+            if ".gitignore" in files:
+                found.append(f"{inside}/.gitignore")
+        fresh = time.time_ns() - _RACY_NS
+        # what changed just now may change again within the same time stamp: it is looked at again
+        return {path: mtime if (mtime := self._mtime(path)) < fresh else -2 for path in found}
+
+    def _mtime(self, path: str) -> int:
+        try:
+            return (self.root / path).stat().st_mtime_ns
+        except OSError:
+            return -1
 
     def tree(self) -> Tree:
         """The state of the work tree.
@@ -101,7 +138,7 @@ class WorkTree:
                 lock = self.files.lock(tree.held[path])
                 for name, text in lock.items():
                     address = f"{posixpath.join(folder, 'dvc.yaml')}:{name}"
-                    yield address, self.files.record(text), tree.meaning(folder, name)[0]
+                    yield address, self.files.record(text), tree.meaning(folder, name)
             except Unreadable:
                 continue
 
@@ -110,27 +147,43 @@ class WorkTree:
         stamp = (self.root / path).stat().st_mtime
         return datetime.fromtimestamp(int(stamp), tz=timezone.utc).isoformat()
 
-    # -- what could not be read, kept for people ---------------------------------------------------------------------
+    # -- what a reading found out, kept for `lineage_dvc.notices` ----------------------------------------------------
 
-    def note(self, unreadable: Mapping[tuple[str, str], str], *, fresh: bool) -> None:
-        """Keep the list of files that could not be read; it is below DVC's own ignored directory."""
-        kept = {} if fresh else {(path, commit): why for path, commit, why in self.noted()}
-        merged = {**kept, **unreadable}
-        if merged == kept and not fresh:
+    def note(self, unreadable: Mapping[tuple[str, str], str], bound: Mapping[str, str], *, fresh: bool) -> None:
+        """Keep what could not be read, and what claims were first seen with, below DVC's own ignored directory.
+
+        Args:
+            unreadable: (path, commit or empty) to why.
+            bound: see `lineage_dvc.statement.Interpreter.bound`.
+            fresh: everything was read, so that earlier notes are out of date.
+        """
+        before = [] if fresh else self.noted()
+        merged = {(path, commit): why for path, commit, why in before} | dict(unreadable)
+        text = json.dumps({"unreadable": [[*key, why] for key, why in sorted(merged.items())], "bound": dict(bound)})
+        if not merged and not bound and not self._notes.exists():
             return
-        if not merged and not self._notes.exists():
-            return
-        self._notes.parent.mkdir(parents=True, exist_ok=True)
-        draft = self._notes.with_suffix(".new")
-        draft.write_text(json.dumps([[*key, why] for key, why in sorted(merged.items())]), encoding="utf-8")
-        draft.replace(self._notes)
+        try:
+            self._notes.parent.mkdir(parents=True, exist_ok=True)
+            draft = self._notes.with_suffix(".new")
+            draft.write_text(text, encoding="utf-8")
+            draft.replace(self._notes)
+        except OSError:
+            return  # a read-only work tree: notices then know less
 
     def noted(self) -> list[tuple[str, str, str]]:
         """(path, commit, why) of the files that the last readings could not read."""
+        return [(str(path), str(commit), str(why)) for path, commit, why in self._noted().get("unreadable", [])]
+
+    def noted_bindings(self) -> dict[str, str]:
+        """The content beside which claims without any were first seen."""
+        return dict(self._noted().get("bound", {}))
+
+    def _noted(self) -> dict[str, Any]:
         try:
-            return [(str(p), str(c), str(w)) for p, c, w in json.loads(self._notes.read_text(encoding="utf-8"))]
+            found = json.loads(self._notes.read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            return []
+            return {}
+        return found if isinstance(found, dict) else {}
 
     # -- disk ------------------------------------------------------------------------------------------------------
 

@@ -93,6 +93,7 @@ def test_a_claim_without_content_speaks_for_what_it_was_first_seen_with(chained:
     reading = chained.read(first.cursor, known=first.ids) if incremental else chained.read()
     assert (first if incremental else reading).kinds("data/raw/tickets.txt", old) == {"first-party"}
     assert reading.kinds("data/raw/tickets.txt", new) == set()
+    assert "CLAIM_EXPIRED" in [n.code for n in chained.pipeline().notices()]
 
 
 def test_on_a_stage_that_downloads(empty: Repo) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -115,7 +116,8 @@ def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     log = tmp_path / "said.txt"
     (folder / "lineagegate").write_text(f'#!/bin/sh\necho "$@" >> "{log}"\nexit 1\n')
     (folder / "lineagegate").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    own = Path(sys.executable).parent  # dvc's own hooks call dvc
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{own}{os.pathsep}{os.environ['PATH']}")
     return log
 
 
@@ -183,8 +185,6 @@ def test_reading_inside_a_hook(chained: Repo) -> None:
         "b = list(DvcPipeline(Config(root=Path.cwd(), project='demo')).read(None, lambda i: set(), None));"
         "Path('read.txt').write_text(str(sum(x.executions for x in b)))"
     )
-    import sys
-
     hook.write_text(f'#!/bin/sh\n"{sys.executable}" -c "{script}"\n')
     hook.chmod(0o755)
     chained.write("notes.txt", TICKETS)
