@@ -27,10 +27,10 @@ from lineage.graph.names import any_artifact, artifact_of, recorded_tags, steps
 from lineage.graph.pairs import NUMBER, through
 from lineage.graph.project import Projection, act_of, entries_of, event_at
 from lineage.graph.questions import Dataset, Impact, ImpactItem, Labels, Recorded, Source, Status
-from lineage.graph.resolve import label, label_codes, pack_labels, resolve, unpack_labels
+from lineage.graph.resolve import label, label_codes, label_of, pack_labels, resolve, unpack_labels
 from lineage.graph.rows import EXPLAINED, Act, Head, Node, SourceKind
 from lineage.graph.walk import downstream, labels_of, path
-from lineage.graph.working import Working, digest_of, pack_pairs, unpack_pairs
+from lineage.graph.working import Working, digest_of, pack_pairs, read_origin, unpack_pairs
 from lineage.ledger import CHUNK, Frontier, happened, leaf_hash, pack, recording_time, unpack
 from lineage.ledger.clock import microseconds
 from lineage.store import Store, scratch_store
@@ -55,6 +55,7 @@ _LABELS = (
     "SELECT h.position, h.epoch, c.node, n.pairset FROM head h LEFT JOIN content c ON c.key = ? "
     "LEFT JOIN node n ON n.id = c.node"
 )
+_STORED = "SELECT h.epoch, p.labels, p.epoch, p.pairs FROM head h JOIN pairset p ON p.id = ?"
 _RETAGGED = "SELECT source, epoch FROM retag WHERE epoch > ? ORDER BY epoch"
 
 
@@ -71,6 +72,7 @@ class Graph:
         self._accept_clock = accept_clock or os.environ.get("LINEAGE_ACCEPT_CLOCK") == "1"
         self._working: Working | None = None
         self._resolved: dict[int, tuple[int, frozenset[Label], int]] = {}  # set -> (epoch, labels, sources)
+        self._names: dict[int, Label] = {}
         self._changed: dict[int, int] = {}  # source -> epoch it was retagged at, complete after `_changed_from`
         self._changed_from = -1
         self._changed_to = -1
@@ -167,26 +169,45 @@ class Graph:
         return Labels(cached[1], cached[2], position)
 
     def _labels_of_set(self, pairset: int) -> tuple[int, frozenset[Label], int]:
-        with self._store.read():
-            head = _head(self._store)
-            found = self._store.lookup(rows.LABELS_BY_SET, (pairset,))
-            if not found:
-                raise damaged(f"set {pairset} is missing")
-            _, stored, epoch, packed = found[0]
-            working = self._reading(head)
-            pairs = unpack_pairs(packed)
-            if epoch != head.epoch and not self._unchanged(pairs, epoch, head.epoch):
-                sources, codes = label_codes(working, pairs)
-            else:
-                try:
-                    sources, codes = unpack_labels(bytes(stored))  # type: ignore[assignment]
-                except msgspec.DecodeError as error:
-                    raise damaged(f"the labels of set {pairset} cannot be read: {error}") from None
-            result = head.epoch, frozenset(label(working, code) for code in codes), sources
+        row = self._store.one(_STORED, (pairset,))
+        if row is None:
+            raise damaged(f"set {pairset} is missing")
+        now, stored, epoch, packed = row
+        if epoch == now:  # one statement, so one view; what a set and an origin are never changes
+            result = now, *self._stored_labels(pairset, stored)
+        else:
+            with self._store.read():
+                working = self._view()
+                now = working.head.epoch
+                pairs = unpack_pairs(packed)
+                if self._unchanged(pairs, epoch, now):
+                    result = now, *self._stored_labels(pairset, stored)
+                else:
+                    sources, codes = label_codes(working, pairs)
+                    result = now, frozenset(label(working, code) for code in codes), sources
         if len(self._resolved) >= MOST_RESOLVED:
             self._resolved.clear()
         self._resolved[pairset] = result
         return result
+
+    def _stored_labels(self, pairset: int, stored: bytes) -> tuple[frozenset[Label], int]:
+        try:
+            sources, codes = unpack_labels(bytes(stored))
+        except msgspec.DecodeError as error:
+            raise damaged(f"the labels of set {pairset} cannot be read: {error}") from None
+        names = self._names
+        missing = [code for code in codes if code not in names]
+        if missing:
+            if len(names) > MOST_RESOLVED:
+                names.clear()
+                missing = codes
+            found = self._store.lookup(rows.ORIGIN_BY_ID, list({code >> 7 for code in missing}))
+            origins = {0: UNDECLARED, **{id_: read_origin(value) for id_, value in found}}
+            for code in missing:
+                if code >> 7 not in origins:
+                    raise damaged(f"origin {code >> 7} is missing")
+                names[code] = label_of(origins[code >> 7], code)
+        return frozenset([names[code] for code in codes]), sources
 
     def _unchanged(self, pairs: frozenset[int], since: int, until: int) -> bool:
         """Whether no source among the pairs was retagged after epoch ``since``."""
@@ -307,8 +328,8 @@ class Graph:
         """
         with self._store.read():
             found = self._store.rows(
-                "SELECT s.name, d.name, d.model, 1 + count(v.node) FROM dataset d JOIN namespace s ON s.id = d.namespace "
-                "LEFT JOIN version v ON v.dataset = d.id "
+                "SELECT s.name, d.name, d.model, 1 + count(v.node) FROM dataset d "
+                "JOIN namespace s ON s.id = d.namespace LEFT JOIN version v ON v.dataset = d.id "
                 "WHERE (? = '' OR s.name = ?) AND substr(d.name, 1, ?) = ? AND d.model >= ? "
                 "GROUP BY s.name, d.name, d.model",
                 (namespace, namespace, len(prefix), prefix, int(models)),

@@ -79,7 +79,12 @@ def label_codes(working: Working, pairs: frozenset[int]) -> tuple[int, frozenset
 
 def label(working: Working, code: int) -> Label:
     """The label of a code."""
-    return Label(working.origin(code >> 7), USES[code >> 3 & MASK], BASES[code & 7])
+    return label_of(working.origin(code >> 7), code)
+
+
+def label_of(origin: Origin, code: int) -> Label:
+    """The label of a code whose origin is known."""
+    return Label(origin, USES[code >> 3 & MASK], BASES[code & 7])
 
 
 def pack_labels(sources: int, codes: frozenset[int]) -> bytes:

@@ -21,7 +21,7 @@ from lineage.graph.pairs import CONTENT, MASK, MOST_SOURCES, through
 from lineage.graph.rows import CORRECTED, DIRECTORY, MEMBER, MORE_MAKERS, NARROWED, Head, Node, Run, SourceKind
 from lineage.ledger import CHUNK, unpack
 from lineage.store import Insert, Lookup, Store
-from lineage.store.store import damaged
+from lineage.store.store import Row, damaged
 from lineage.vocabulary import UNDECLARED, Origin
 
 EMPTY = 1
@@ -58,6 +58,9 @@ class SourceRow(msgspec.Struct):
     origins: tuple[int, ...]
     tags: int
     dirty: bool = False
+
+
+read_origin = msgspec.json.Decoder(Origin).decode
 
 
 def pack_pairs(pairs: frozenset[int]) -> bytes:
@@ -536,7 +539,7 @@ class Working:
         known = self.origin_ids.get(origin)
         if known is None:
             if len(self.origins) <= self.head.origins:
-                self._load_origins()
+                self._keep_origins(self.store.rows("SELECT id, value FROM origin"))
                 known = self.origin_ids.get(origin)
             if known is None:
                 self.head.origins += 1
@@ -548,15 +551,21 @@ class Working:
 
     def origin(self, id: int) -> Origin:  # noqa: A002
         """An origin by id."""
-        if id not in self.origins:
-            self._load_origins()
-            if id not in self.origins:
+        found = self.origins.get(id)
+        if found is None:
+            self.load_origins((id,))
+            found = self.origins.get(id)
+            if found is None:
                 raise damaged(f"origin {id} is missing")
-        return self.origins[id]
+        return found
 
-    def _load_origins(self) -> None:
-        for id_, value in self.store.rows("SELECT id, value FROM origin"):
-            origin = msgspec.json.decode(value, type=Origin)
+    def load_origins(self, ids: Iterable[int]) -> None:
+        """Read origins by id, in one go."""
+        self._keep_origins(self.store.lookup(rows.ORIGIN_BY_ID, [i for i in ids if i not in self.origins]))
+
+    def _keep_origins(self, found: Iterable[Row]) -> None:
+        for id_, value in found:
+            origin = read_origin(value)
             self.origins[id_] = origin
             self.origin_ids[origin] = id_
 

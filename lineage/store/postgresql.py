@@ -107,9 +107,12 @@ class PostgresqlStore(Store):
     def name(self) -> str:
         return plain(self.url)
 
-    def has_schema(self) -> bool:
+    def schema(self) -> str | None:
         row = self.one("SELECT to_regclass('alembic_version') IS NOT NULL")
-        return bool(row and row[0])
+        if not row or not row[0]:
+            return None
+        row = self.one("SELECT version_num FROM alembic_version")
+        return str(row[0]) if row else ""
 
     def _run(self, sql: str, args: Sequence[Any] = ()) -> list[Row]:
         try:

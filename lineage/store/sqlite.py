@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from lineage.errors import CannotDecide, LineageError, UsageError
 from lineage.store.store import Insert, Lookup, Row, Store
@@ -27,15 +28,13 @@ class SqliteStore(Store):
         self._lookups: dict[Lookup, tuple[str, str]] = {}
         try:
             # `rw`: never make an empty file where a store is expected
-            target = Path(url).absolute().as_uri() + "?mode=rw" if url else ""
+            target = f"file:{quote(os.path.abspath(url))}?mode=rw" if url else ""  # noqa: PTH100 - 30 µs less
             self._connection = sqlite3.connect(
                 target, uri=bool(url), timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
             cursor = self._connection.cursor()
             if durable:
-                cursor.execute("PRAGMA synchronous=FULL")
-                if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-                    cursor.execute("PRAGMA journal_mode=WAL")
+                cursor.execute("PRAGMA synchronous=FULL")  # write-ahead logging is set once, in the file
             else:
                 cursor.execute("PRAGMA synchronous=OFF")
                 cursor.execute("PRAGMA journal_mode=OFF")
@@ -48,8 +47,14 @@ class SqliteStore(Store):
     def name(self) -> str:
         return self.url or "the scratch store"
 
-    def has_schema(self) -> bool:
-        return self.one("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'") is not None
+    def schema(self) -> str | None:
+        try:
+            row = self._cursor.execute("SELECT version_num FROM alembic_version").fetchone()
+        except sqlite3.Error as error:
+            if "no such table" in str(error):
+                return None
+            raise translate(error, self.name, opening=True) from None
+        return str(row[0]) if row else ""
 
     @contextmanager
     def _translating(self) -> Iterator[None]:

@@ -101,8 +101,8 @@ class Store(ABC):
         """What people call it: the path, or the address without its password."""
 
     @abstractmethod
-    def has_schema(self) -> bool:
-        """Whether the tables are there at all."""
+    def schema(self) -> str | None:
+        """The revision of the tables that are there; None if there are none."""
 
     @abstractmethod
     def _begin(self, write: bool) -> None: ...
@@ -238,18 +238,17 @@ def _connect(url: str) -> Store:
         return PostgresqlStore(url)
     from lineage.store.sqlite import SqliteStore
 
-    if not Path(url).exists():
+    if not os.path.exists(url):  # noqa: PTH110 - 10 µs less, on the path of every question
         raise UsageError(f"there is no store at {url}", code="STORE_MISSING", hint="run `lineagegate init`")
     return SqliteStore(url)
 
 
 def _check_schema(store: Store) -> None:
-    if not store.has_schema():
+    found = store.schema()
+    if found is None:
         raise UsageError(
             f"{store.name} holds no lineagegate store", code="STORE_MISSING", hint="run `lineagegate init`"
         )
-    row = store.one("SELECT version_num FROM alembic_version")
-    found = row[0] if row else ""
     if found == SCHEMA:
         return
     if found in KNOWN:
