@@ -79,6 +79,14 @@ class Reader:
         seen = {source.model.model_id: logged} if source.model is not None else {}
         inputs, digests, events = self._read(source, seen)
         if not inputs:
+            stage = source.run.data.tags.get(STAGE)
+            if stage:
+                return Ancestry(
+                    artifact,
+                    (),
+                    f"stage {stage}, in which the run was made, declares no data that it reads",
+                    "declare its data under `deps`; put a download into a stage of its own, with the data as its output",
+                )
             return Ancestry(
                 artifact,
                 (),

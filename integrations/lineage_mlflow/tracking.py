@@ -50,6 +50,7 @@ def noting(store: Any, store_uri: str) -> Any:
 
     acts: dict[str, Act] = {
         "create_run": with_namespace(_create_run),
+        "create_logged_model": _create_logged_model,
         "log_inputs": with_namespace(_log_inputs),
     }
     if not remote:
@@ -98,6 +99,17 @@ def _create_run(store: Any, original: Callable[..., Any], call: inspect.BoundArg
         kept += [tag for tag in call.arguments["tags"] or () if tag.key in (STAGE, ROOT, CWD)]
     call.arguments["tags"] = kept
     return _recorded_run(original(*call.args, **call.kwargs), inputs, namespace)
+
+
+def _create_logged_model(store: Any, original: Callable[..., Any], call: inspect.BoundArguments) -> Any:
+    if not is_server(store):
+        from mlflow.entities import LoggedModelTag
+
+        kept = [tag for tag in call.arguments.get("tags") or () if not tag.key.startswith(RESERVED)]
+        with contextlib.suppress(LineageError):  # told when the run was created
+            kept += [LoggedModelTag(key, value) for key, value in stage_tags().items()]
+        call.arguments["tags"] = kept
+    return original(*call.args, **call.kwargs)
 
 
 def _recorded_run(run: Any, inputs: Sequence[Input], namespace: str) -> Any:

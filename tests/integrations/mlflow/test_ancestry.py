@@ -12,7 +12,8 @@ from tests.integrations.mlflow.example_project import Project, dataset_input, re
 def labels(project: Project, name: str) -> set[tuple[str, str]]:
     """(kind, use) of everything that the last decision about a model saw."""
     with project.gate as gate:
-        found: tuple[Label, ...] = gate.decisions(name)[-1].labels
+        last = max(gate.decisions(name), key=lambda decision: decision.id)  # they sort by time
+        found: tuple[Label, ...] = last.labels
     return {(label.origin.kind.value, label.use.value) for label in found}
 
 
