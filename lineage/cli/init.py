@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -26,7 +27,8 @@ def init(settings: Settings, project: str) -> None:
         with settings.progress() as progress:
             report = gate.sync(progress)
         if names and settings.format == "text":
-            click.echo(f"Wrote {' and '.join(names)} in {gate.config.root}; commit them.")
+            shown = (os.path.relpath(path, settings.start) for path in written)
+            click.echo(f"Wrote {' and '.join(shown)}; commit them.")
         show(settings, gate, report, names)
 
 
