@@ -67,7 +67,7 @@ class Projection:
         self.working = working
         self.propagation = Propagation(working)
         self._runs: dict[int, Run] = {}  # with new edges, in order
-        self._touched: dict[int, int] = {}  # node -> a dataset it was named under
+        self._touched: dict[int, int] = {}  # node named by itself for the first time -> the name
         self._members: dict[int, list[int]] = {}  # directory -> files newly known
         self._seeds: list[Node] = []
         self._shrink: dict[int, Node] = {}
@@ -127,7 +127,6 @@ class Projection:
         if not node.flags & ALONE:
             node.flags |= ALONE
             working.touch(node)
-        if node.id not in self._touched:
             self._touched[node.id] = row.id
         facets = dataset.facets
         if facets is not None and facets.origin is not None:

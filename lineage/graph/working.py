@@ -612,12 +612,15 @@ class Working:
         A file of a directory is made by the runs that made the directory, unless they read the very file; where no
         run made the directory, the directory is the source and the file is not one beside it.
         """
-        if any(self.run(r).explains(node.id) for r in self.makers(node)):
-            return True
+        id_ = node.id
+        for r in self.makers(node):
+            run = self.runs.get(r) or self.run(r)
+            if run.substantial and id_ not in run.reads:
+                return True
         if node.flags & DIRECTORY:
             return False  # never through another directory: two that list each other would explain each other
         for directory in self.directories(node):
             makers = [run for r in self.makers(self.node(directory)) if (run := self.run(r)).explains(directory)]
-            if not makers or any(node.id not in run.reads for run in makers):
+            if not makers or any(id_ not in run.reads for run in makers):
                 return True
         return False
