@@ -11,7 +11,7 @@ _STYLES = (
     (r"\A[^\n]*\b(refused|cannot be decided|failed|breaks the policy)\b[^\n]*", "bold red"),
     (r"\A[^\n]*\ballowed by lineagegate, with a warning", "bold yellow"),
     (r"\A[^\n]*\ballowed by lineagegate(?=\n)", "bold green"),
-    (r"(?m)^  (source|path|rule|warning|remedy|grant|decision|more|cause|hint|sources)(?= )", "dim"),
+    (r"(?m)^  (source|path|rule|warning|terms|training|remedy|grant|decision|more|cause|hint|sources)(?= )", "dim"),
     (r"(?m)^ *[├└]─", "dim"),
     (r"lineagegate (declare|why|sync|grant|init|check|status|doctor|audit|policy)\b[^\n]*$", "cyan"),
 )
