@@ -177,9 +177,7 @@ def _unused(now: Now, seen: Sequence[_Seen]) -> Iterator[Notice]:
         if path.endswith(("dvc.yaml", "dvc.lock")):
             continue
         file = now.tree.files.dvc_file(path, now.tree.held[path])
-        known = {
-            k.artifact.name: k.artifact.tags for k in now.said.dvc_tags(now.tree, path, file, "") if k.artifact.tags
-        }
+        known = {k.artifact.name: k.artifact.tags for k in now.said.dvc_tags(path, file, "") if k.artifact.tags}
         for out, _ in file.outs:
             where = resolve(file.wdir, out.path)
             if any(where == dep or where.startswith(dep + "/") or dep.startswith(where + "/") for dep in read):

@@ -213,7 +213,7 @@ class Reader:
         run = self.said.dvc_run(tree, path, file)
         if run is not None:
             self._tell(run, moment)
-        for known in self.said.dvc_tags(tree, path, file, moment.author):
+        for known in self.said.dvc_tags(path, file, moment.author):
             self._tell(known, moment)
 
     def _folder(self, tree: Tree, folder: str, changed: Mapping[str, str | None], moment: Moment) -> None:

@@ -273,7 +273,7 @@ class Interpreter:
             if local is None or not (local in tree.outputs or tree.enclosing(local)):
                 yield from self._ruled(path, dep.content)
 
-    def dvc_tags(self, tree: Tree, path: str, file: DvcFile, author: str) -> Iterator[Known]:
+    def dvc_tags(self, path: str, file: DvcFile, author: str) -> Iterator[Known]:
         """What a `.dvc` file tracks, as dataset versions with their tags."""
         for out, claims in file.outs:
             where = resolve(file.wdir, out.path)

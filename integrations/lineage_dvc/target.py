@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,10 +58,8 @@ def matching(places: list[Place], text: str, root: Path) -> list[Place]:
     text = text.strip().rstrip("/")
     path = text.replace("\\", "/")
     if Path(path).is_absolute():
-        try:
+        with suppress(ValueError):  # outside: it may still be a dependency
             path = Path(path).resolve().relative_to(root.resolve()).as_posix()
-        except ValueError:
-            pass
     path = posixpath.normpath(path) if "://" not in path else path
     address = path if ":" in path else f"dvc.yaml:{path}"
     group = f"{address}@"

@@ -1,7 +1,7 @@
 """Other repositories, from which ``dvc import`` or a ``ds://`` dependency took something.
 
-One that lies on this machine is known by the name that its own settings give it, so that both projects speak of the same
-dataset; the rest of the world is known by its URL.
+One that lies on this machine is known by the name that its own settings give it, so that both projects speak of the
+same dataset; the rest of the world is known by its URL.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class WorkTree:
         self._notes = root / ".dvc" / "tmp" / "lineage" / "reading.json"
 
     def signs(self, old: Mapping[str, Any]) -> dict[str, Any]:
-        """What changes whenever one of DVC's files or the list of files does: ``files`` and ``folders``.
+        """What changes whenever one of DVC's files, or the list of files, does: ``files``, ``folders``.
 
         As long as no folder changed there are no other files than before, and git need not be asked.
 
@@ -80,9 +80,8 @@ class WorkTree:
         found = [".git/info/exclude"] if self.git else []
         for folder, folders, files in os.walk(self.root):
             inside = Path(folder).relative_to(self.root).as_posix()
-            folders[:] = [
-                n for n in folders if n not in (".git", ".dvc") and posixpath.normpath(f"{inside}/{n}") not in ignored
-            ]
+            own = [name for name in folders if name not in (".git", ".dvc")]
+            folders[:] = [name for name in own if posixpath.normpath(f"{inside}/{name}") not in ignored]
             found.append(inside)
             if ".gitignore" in files:
                 found.append(f"{inside}/.gitignore")

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integrations.dvc.repository import CHAIN, GPT4, WEB, Repo, chain, rule
+from lineage.vocabulary import Kind, Origin, Tag
+from tests.integrations.dvc.repository import WEB, Repo, rule
 
 OPENAI = "meta:\n  lineage:\n    origin: {kind: third-party-model-output, provider: openai}\n"
 
@@ -126,7 +127,6 @@ def test_import_url_over_http(empty: Repo, server: str) -> None:
     ruled = empty.read(origins=(rule(f"{server}/*", kind="web-crawl"),))
     assert ruled.labels("page.txt") == {"web-crawl"}
     # what is said of the import is said of where it came from
-    empty.pipeline().declare("page.txt", next(iter(ruled.tags("page.txt"))), {}) if False else None
     empty.write("page.txt.dvc", empty.read_text("page.txt.dvc") + OPENAI)
     assert empty.read().labels("page.txt") == {"third-party-model-output"}
 
@@ -150,16 +150,11 @@ def test_a_url_as_dependency_of_a_stage(empty: Repo, server: str) -> None:
     assert empty.read(origins=(rule(f"{server}/*", kind="web-crawl"),)).labels("m.pkl") == {"web-crawl"}
     located = empty.pipeline().locate(f"{server}/page.txt")
     assert located == reading.run("dvc.yaml:t").inputs[0].artifact
-    (target,) = empty.pipeline().declare(f"{server}/page.txt", next(iter(_web_tag())), {})
+    tag = Tag(Origin(Kind.WEB_CRAWL, provider="example.com"))
+    (target,) = empty.pipeline().declare(f"{server}/page.txt", tag, {})
     assert target.artifact == located
     assert empty.dvc("status").strip().endswith("up to date.")
     assert empty.read().labels("m.pkl") == {"web-crawl"}
-
-
-def _web_tag() -> list[object]:
-    from lineage.vocabulary import Kind, Origin, Tag
-
-    return [Tag(Origin(Kind.WEB_CRAWL, provider="example.com"))]
 
 
 def test_a_dataset_of_dvc_as_dependency(empty: Repo, upstream: Repo) -> None:
@@ -175,11 +170,3 @@ def test_a_dataset_of_dvc_as_dependency(empty: Repo, upstream: Repo) -> None:
     source = reading.run("dvc.yaml:t").inputs[0]
     assert (source.namespace, source.name) == ("dvc://upstream", "data/raw/gpt4.txt")
     assert reading.labels("m.pkl") == {"third-party-model-output"}
-
-
-def test_the_chain_is_whole(empty: Repo) -> None:
-    """The example itself."""
-    chain(empty)
-    assert CHAIN in empty.read_text("dvc.yaml")
-    assert empty.read().labels("models/chat.pkl") == {"undeclared"}
-    assert GPT4

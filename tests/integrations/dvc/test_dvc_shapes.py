@@ -254,7 +254,7 @@ def test_a_directory_as_output_and_dependency(empty: Repo) -> None:
     )
     empty.dvc("repro", "-q")
     empty.commit()
-    reading = empty.read(rules_ := None) if False else empty.read(origins=(rule("raw.txt", kind="web-crawl"),))
+    reading = empty.read(origins=(rule("raw.txt", kind="web-crawl"),))
     assert reading.labels("m.pkl") == {"web-crawl"}
 
 
