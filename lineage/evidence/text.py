@@ -93,6 +93,7 @@ def decision_text(decision: Decision) -> str:
         fields += _label_fields(label, list(findings))
     if len(ordered) > MOST:
         fields.append(("…", f"and {len(ordered) - MOST} more"))
+    fields.append(("training", _evaluation_only(decision)))
     if decision.outcome is Outcome.CANNOT_DECIDE:
         fields += [("cause", decision.reason), ("hint", decision.hint)]
     elif not ordered:
@@ -314,6 +315,7 @@ def _label_fields(label: Label, findings: Sequence[Finding]) -> list[tuple[str, 
         rule = f"{finding.rule} ({finding.location})" if finding.location else finding.rule
         said = f"{rule}: {finding.reason}" if finding.reason else rule
         fields.append(("warning" if finding.effect == "warn" else "rule", said))
+        fields.append(("terms", finding.terms))
         if finding.grant:
             fields.append(("grant", f"{finding.grant} frees this"))
             continue
@@ -324,6 +326,19 @@ def _label_fields(label: Label, findings: Sequence[Finding]) -> list[tuple[str, 
         if ("remedy", remedy) not in fields:
             fields.append(("remedy", remedy))
     return fields
+
+
+def _evaluation_only(decision: Decision) -> str:
+    """What can be said when everything that a rule spoke about was met in evaluation alone (SCENARIOS, S4)."""
+    met = {finding.label for finding in decision.findings}
+    who = sorted({label.origin.provider or label.origin.kind.value for label in met})
+    touched = [label for label in decision.labels if (label.origin.provider or label.origin.kind.value) in who]
+    if not met or any(label.use is not Use.EVALUATION for label in touched):
+        return ""
+    if any(label.origin.kind is Kind.UNDECLARED for label in decision.labels):
+        return ""  # over an incomplete lineage nothing is said
+    every = f"all {decision.sources} sources" if decision.sources > 1 else "the one source"
+    return f"no path from {', '.join(who)} but evaluation; {every} of its lineage declared"
 
 
 def _spoken(label: Label, source: Step) -> str:

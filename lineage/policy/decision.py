@@ -196,7 +196,7 @@ def _findings(
             len(said.assumed),
             Finding(
                 label, said.rule.effect, said.rule.id, said.rule.location, _why(said, name),
-                _remedy(facts, name, said.assumed, said.rule.remedy), grant,
+                _remedy(facts, name, said.assumed, said.rule.remedy), grant, terms="; ".join(map(str, said.rule.terms)),
             ),
         )
         for said in spoken if said.rule.effect != "allow"
@@ -217,8 +217,6 @@ def _findings(
 
 def _why(said: Verdict, model: str) -> str:
     parts = [said.rule.reason.rstrip(". ")]
-    if said.rule.terms:
-        parts.append("it stands on " + ", ".join(map(str, said.rule.terms)))
     if said.assumed:
         stated = [f"{field} of {model}" if field in STATED_FIELDS else field for field in said.assumed]
         verb = "is" if len(stated) == 1 else "are"

@@ -80,6 +80,8 @@ class Finding(Value, frozen=True):
     """Id of the grant that freed it, if one did; then the effect does not count."""
     path: tuple[Step, ...] = ()
     """One shortest path from a source with this label to the model, filled by the gate."""
+    terms: str = ""
+    """The text that the rule stands on, with its clause and date; says so where it was not read."""
 
 
 class Decision(Value, frozen=True):

@@ -103,6 +103,12 @@ DECISIONS = {
     "allowed": replace(
         REFUSED, outcome=Outcome.ALLOW, findings=(), labels=(Label(Origin(Kind.FIRST_PARTY), Use.CONTENT),)
     ),
+    "warned-for-evaluation-alone": replace(
+        REFUSED,
+        outcome=Outcome.WARN,
+        findings=(replace(WARNED, terms="Terms of Use 2(c) (2023-03-14)"),),
+        labels=(WEB, EXAM),
+    ),
     "warned": replace(REFUSED, outcome=Outcome.WARN, findings=(WARNED,)),
     "freed-by-a-grant": replace(
         REFUSED, outcome=Outcome.ALLOW, findings=(replace(DENIED, grant="01HX0000000000000000000000"),)
