@@ -71,7 +71,7 @@ def _roles(uses: tuple[str, ...]) -> dict[str, str]:
 
 def _date(value: str) -> None:
     try:
-        date.fromisoformat(value[:10])
+        date.fromisoformat(value)
     except ValueError as error:
         raise UsageError(
             f"--acquired {value} is not a date", code="DATE_INVALID", cause=str(error), hint="as in 2023-03-02"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import os
-import signal
 import sys
 import tempfile
 import traceback
@@ -22,7 +21,9 @@ from lineage.cli.main import VERBS, usage
 from lineage.cli.settings import Settings, shared_options
 from lineage.errors import LineageError, UsageError
 
-DENIED, WRONG, FAILED = 1, 2, 3
+WRONG, FAILED = 2, 3
+INTERRUPTED, UNREAD = 130, 141
+"""As a shell reports SIGINT and SIGPIPE."""
 
 
 class Verbs(click.Group):
@@ -78,7 +79,7 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         # the interpreter flushes once more at exit, which must not complain either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+        return UNREAD
     return status
 
 
@@ -91,7 +92,7 @@ def _run(arguments: Sequence[str], settings: Settings) -> int:
         return leave.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted; what was acknowledged is kept", err=True)
-        return 128 + signal.SIGINT
+        return INTERRUPTED
     except click.ClickException as wrong:
         where = wrong.ctx if isinstance(wrong, click.UsageError) else None
         hint = f"{where.command_path} --help" if where else "lineagegate --help"
