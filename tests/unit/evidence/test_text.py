@@ -107,7 +107,7 @@ DECISIONS = {
         REFUSED,
         outcome=Outcome.WARN,
         findings=(replace(WARNED, terms="Terms of Use 2(c) (2023-03-14)"),),
-        labels=(WEB, EXAM),
+        labels=(EXAM,),
     ),
     "warned": replace(REFUSED, outcome=Outcome.WARN, findings=(WARNED,)),
     "freed-by-a-grant": replace(
