@@ -71,8 +71,10 @@ def key_text(key: bytes) -> str:
 def run_key(run_id: str) -> bytes:
     """Key of a run: a UUID in binary, any other text as it is."""
     if len(run_id) == 36 and run_id[8] == run_id[13] == run_id[18] == run_id[23] == "-":
-        try:
-            return _unhex(run_id.replace("-", ""))
-        except ValueError:
-            pass
+        digits = run_id.replace("-", "")
+        if len(digits) == 32:
+            try:
+                return _unhex(digits)
+            except ValueError:
+                pass
     return b"r" + run_id.encode()

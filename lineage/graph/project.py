@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from lineage.errors import UsageError
 from lineage.events import ACTS, Event
 from lineage.events.event import Dataset, read
 from lineage.events.facets import LineageContentDatasetFacet
@@ -35,6 +36,8 @@ from lineage.graph.working import DatasetRow, Working
 from lineage.vocabulary import Content, Correction, Decision, Grant, Kind, Removal, Tag
 from lineage.vocabulary.artifact import TRIVIAL_BYTES, TRIVIAL_HASHES
 
+MOST_NAME = 2000
+"""Bytes of a name; an index of PostgreSQL holds 2,704."""
 Accepted = tuple[int, Event]
 """(position, event)."""
 
@@ -75,6 +78,9 @@ class Projection:
 
     def apply(self, events: Sequence[Accepted]) -> None:
         """Project events and propagate what follows."""
+        first = events[0][0]
+        for position, event in events:
+            _check_lengths(event, position - first)
         prepared = [_prepare(position, event) for position, event in events]
         self._prefetch(prepared)
         for item in prepared:
@@ -350,6 +356,30 @@ class Projection:
         if self._shrink:
             propagation.shrink(self._shrink.values())
             propagation.finish()
+
+
+def _check_lengths(event: Event, index: int) -> None:
+    """Refuse names that a database cannot find things by.
+
+    Raises:
+        UsageError: ``EVENT_INVALID``, a name is longer than `MOST_NAME` bytes; nothing changes.
+    """
+    run, job = event.run, event.job
+    texts = [run.run_id] if run is not None else []
+    if job is not None:
+        texts.append(job.namespace + job.name)
+    for dataset in (*event.inputs, *event.outputs, *((event.dataset,) if event.dataset is not None else ())):
+        texts.append(dataset.namespace + dataset.name)
+        if dataset.facets is not None and dataset.facets.content is not None:
+            texts.append(dataset.facets.content.hash)
+    for name in texts:
+        if len(name) > MOST_NAME // 4 and len(name.encode()) > MOST_NAME:
+            raise UsageError(
+                f"event {index} cannot be recorded, so none was",
+                code="EVENT_INVALID",
+                cause=f"{name[:60]}… is longer than {MOST_NAME} bytes",
+                hint="see docs/reference/events.md for the fields that are read",
+            )
 
 
 def _prepare(position: int, event: Event) -> _Prepared:

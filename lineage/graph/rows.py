@@ -91,17 +91,38 @@ class Run:
 
 
 _edges_encode = msgspec.msgpack.Encoder().encode
-_edges_decode = msgspec.msgpack.Decoder(tuple[list[Edge], list[Edge]]).decode
+_edges_decode = msgspec.msgpack.Decoder(list[int]).decode
 
 
 def pack_edges(run: Run) -> bytes:
-    """The stored form of a run's edges."""
-    return _edges_encode((run.inputs, run.outputs))
+    """The stored form of a run's edges: how many inputs, then every edge as the steps from the one before.
+
+    Ids given out together lie together, so the steps are small numbers.
+    """
+    out = [len(run.inputs)]
+    node = dataset = 0
+    for edge in (*run.inputs, *run.outputs):
+        out += (edge[0] - node, edge[1] - dataset, edge[2])
+        node, dataset, _ = edge
+    return _edges_encode(out)
 
 
 def unpack_edges(data: bytes) -> tuple[list[Edge], list[Edge]]:
-    """(inputs, outputs) from the stored form; raises msgspec.DecodeError."""
-    return _edges_decode(data)
+    """(inputs, outputs) from the stored form.
+
+    Raises:
+        ValueError: it is not such a form.
+    """
+    count, *steps = _edges_decode(data)  # a DecodeError is a ValueError
+    if len(steps) % 3 or count * 3 > len(steps):
+        raise ValueError("it ends in the middle of an edge")
+    edges = []
+    node = dataset = 0
+    for i in range(0, len(steps), 3):
+        node += steps[i]
+        dataset += steps[i + 1]
+        edges.append((node, dataset, steps[i + 2]))
+    return edges[:count], edges[count:]
 
 
 NODE_BY_KEY = Lookup(

@@ -322,7 +322,7 @@ class Working:
                 raise damaged(f"run {id} is missing")
             try:
                 inputs, outputs = rows.unpack_edges(bytes(found[0][2]))
-            except msgspec.DecodeError as error:
+            except ValueError as error:
                 raise damaged(f"the edges of run {id} cannot be read: {error}") from None
             run = self.runs[id] = Run(id, found[0][1], inputs, outputs)
         return run

@@ -16,7 +16,10 @@ BUSY_SECONDS = 30.0
 """How long a writer waits for another one before it gives up."""
 _MANY = 200
 """Keys in one query: SQLite sorts them first, so neighbours are found together."""
-_CACHE_KIB = 32 * 1024
+_CACHE_KIB = 64 * 1024
+_CHECKPOINT_PAGES = 16_000
+"""Pages (4 KiB) in the write-ahead log before they are carried into the file. Content hashes fall on random pages, so a
+page is written by many batches: carrying it over once for all of them is what keeps large stores fast to write."""
 
 
 class SqliteStore(Store):
@@ -39,6 +42,7 @@ class SqliteStore(Store):
                 cursor.execute("PRAGMA synchronous=OFF")
                 cursor.execute("PRAGMA journal_mode=OFF")
             cursor.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+            cursor.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
         except sqlite3.Error as error:
             raise translate(error, self.name, opening=True) from None
         self._cursor = cursor

@@ -159,6 +159,7 @@ def test_all_or_nothing(graph: Graph) -> None:
         b'{"eventTime": "2024-01-01T00:00:00Z", "producer": "https://github.com/lineagegate/lineagegate", '
         b'"dataset": {"namespace": "a", "name": "b", "facets": {"lineage_origin": {"tags": [{"origin": {"kind": "?"}}]}}}}',
         dataset_event(RAW, time="2024-01-01T00:00:00"),
+        dataset_event(Artifact(SPACE, "é" * 1000), time=TIME),
     ):
         with pytest.raises(UsageError) as caught:
             graph.record([stage("more", [Input(RAW)], [thing("more")]), bad], {"dvc": "2"})
