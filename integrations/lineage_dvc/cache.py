@@ -9,11 +9,17 @@ import configparser
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from lineage.vocabulary import Member
+
+
+def directory_key(members: Iterable[Member]) -> str:
+    """The content key that DVC gives to a directory with these files (dvc_data/hashfile/tree.py)."""
+    listed = [{"md5": m.hash[4:], "relpath": m.path} for m in sorted(members, key=lambda m: m.path)]
+    return f"md5:{hashlib.md5(json.dumps(listed, sort_keys=True).encode(), usedforsecurity=False).hexdigest()}.dir"
 
 
 class CachedRun(NamedTuple):

@@ -17,10 +17,6 @@ from typing import IO, NamedTuple
 
 from lineage.errors import CannotDecide, UsageError
 
-_TEXT_FILES = (".yaml", ".yml", ".json", ".toml", ".py")
-"""What `vars` of a dvc.yaml may name: their changes are kept, of other files only that they come and go."""
-
-
 _FORMAT = "--format=%x01%H%x02%P%x02%at%x02%an <%ae>"
 
 
@@ -118,6 +114,7 @@ class Repository:
         found: list[Commit] = []
         changes: list[tuple[str, str]] = []
         head: list[str] | None = None
+        paths: dict[bytes, str] = {}
         tokens = iter(output.split(b"\0"))
         for token in tokens:
             if token[:1] == b"\x01":
@@ -127,11 +124,12 @@ class Repository:
                 head = token[1:].decode("utf-8", "replace").split("\x02")
             elif b":" in token[:2]:
                 fields = token.lstrip(b"\n").split(b" ")
-                path = self._inside(next(tokens).decode("utf-8", "surrogateescape"))
-                status = fields[4]
-                if fields[1] == b"160000" or (status == b"M" and not _kept(path)):
-                    continue
-                changes.append((path, "" if status == b"D" else fields[3].decode()))
+                raw = next(tokens)
+                path = paths.get(raw)
+                if path is None:  # most paths come again and again
+                    path = paths[raw] = self._inside(raw.decode("utf-8", "surrogateescape"))
+                if fields[1] != b"160000":  # a submodule holds no files of this repository
+                    changes.append((path, "" if fields[4] == b"D" else fields[3].decode()))
         if head is not None:
             found.append(_commit(head, changes))
         return found
@@ -263,10 +261,6 @@ def _files(path: Path) -> Iterator[Path]:
         folders.sort()
         for file in sorted(files):
             yield Path(folder, file)
-
-
-def _kept(path: str) -> bool:
-    return is_dvc_file(path) or path.endswith(_TEXT_FILES)
 
 
 def _commit(head: list[str], changes: list[tuple[str, str]]) -> Commit:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from lineage.errors import CannotDecide
 from lineage.vocabulary import Content, Member
+from lineage_dvc.cache import directory_key
 
 _RACY_NS = 2_000_000_000
 _CHUNK = 1 << 20
@@ -61,9 +62,7 @@ class Hashes:
         for file in self._files(path):
             members.append(Member(file.relative_to(path).as_posix(), f"md5:{self._md5(file)}", file.stat().st_size))
         members.sort(key=lambda m: m.path)
-        listed = json.dumps([{"md5": m.hash[4:], "relpath": m.path} for m in members], sort_keys=True)
-        md5 = hashlib.md5(listed.encode(), usedforsecurity=False).hexdigest()
-        return Content(f"md5:{md5}.dir", sum(m.size or 0 for m in members), len(members), tuple(members))
+        return Content(directory_key(members), sum(m.size or 0 for m in members), len(members), tuple(members))
 
     def _files(self, path: Path) -> Iterator[Path]:
         if self._has_ignore(path):

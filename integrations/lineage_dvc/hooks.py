@@ -16,7 +16,7 @@ HOOKS = ("post-commit", "post-merge", "post-checkout")
 _BEGIN = "# >>> lineagegate"
 _END = "# <<< lineagegate"
 _BLOCK = f"""{_BEGIN} (lineagegate reads what DVC recorded; it never stops git)
-if command -v lineagegate >/dev/null 2>&1; then lineagegate sync --quiet </dev/null >/dev/null 2>&1 || true; fi
+if command -v lineagegate >/dev/null 2>&1; then lineagegate sync </dev/null >/dev/null 2>&1 || true; fi
 {_END}
 """
 _SHELL = "#!/bin/sh\n"
@@ -40,7 +40,7 @@ def install_hooks(root: Path) -> list[Path]:
         if text and not _is_shell(text):
             raise UsageError(
                 f"{file} is no shell script", code="HOOK_FOREIGN", cause=text.splitlines()[0][:80],
-                hint="call `lineagegate sync --quiet || true` from it; nothing was changed",
+                hint="call `lineagegate sync || true` from it; nothing was changed",
             )  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
     changed = []

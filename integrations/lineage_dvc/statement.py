@@ -206,7 +206,10 @@ class Interpreter:
         if dep.upstream is not None:
             yield self.upstream(dep.upstream, dep.content)
             return
-        yield self.artifact(path, dep.content, model=bool(local in tree.outputs and self.model(path)))
+        content = dep.content
+        if content and local is not None and content.hash.endswith(".dir") and local not in tree.outputs:
+            content = msgspec.structs.replace(content, members=content.members or tree.members(local, content.hash))
+        yield self.artifact(path, content, model=bool(local in tree.outputs and self.model(path)))
         if local is None or local in tree.outputs:
             return
         # A file of a tracked directory, or a directory that holds what other stages make: DVC links them by path.

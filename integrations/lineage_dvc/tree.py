@@ -5,11 +5,13 @@ A tree is changed from one commit to the next instead of being read anew: that i
 
 from __future__ import annotations
 
+import hashlib
 import posixpath
 from collections.abc import Callable, Iterable, Mapping
 
-from lineage.vocabulary import Content
+from lineage.vocabulary import Content, Member
 from lineage_dvc import definition
+from lineage_dvc.cache import directory_key
 from lineage_dvc.definition import Definitions, DvcFile, Meaning
 from lineage_dvc.git import is_dvc_file
 from lineage_dvc.record import Record, Unreadable, decoded, record_of, stages_of_lock
@@ -51,6 +53,7 @@ class Files:
         self._records: dict[str, Record | Unreadable] = {}
         self._definitions: dict[tuple[str, str], list[Definitions | Unreadable]] = {}
         self._dvc: dict[tuple[str, str], DvcFile | Unreadable] = {}
+        self._md5s: dict[str, str] = {}
 
     def put(self, blob: str, data: bytes) -> None:
         """Take content that is at hand, to be used soon."""
@@ -120,6 +123,22 @@ class Files:
             raise
         memo.append(fresh)
         return fresh
+
+    def md5(self, path: str, held: Mapping[str, str]) -> str | None:
+        """The content key of a file in git."""
+        blob = held[path]
+        found = self._md5s.get(blob)
+        if found is None:
+            kept = blob in self._fetched
+            data = self._side(path, held)
+            if not kept:
+                self._fetched.pop(blob, None)  # data may be large
+            if data is None:
+                return None
+            found = f"md5:{hashlib.md5(data, usedforsecurity=False).hexdigest()}"
+            if len(blob) > 1:
+                self._md5s[blob] = found
+        return found
 
     def _held_side(self, path: str, held: Mapping[str, str]) -> bytes | None:
         blob = held.get(path)
@@ -284,6 +303,16 @@ class Tree:
         """The files of a directory that git holds."""
         prefix = "" if path == "." else path + "/"
         return [file for file in self.held if file.startswith(prefix)]
+
+    def members(self, path: str, key: str) -> tuple[Member, ...]:
+        """The files of a directory in git, where DVC's hash of it shows that these are all of them; else none."""
+        found = []
+        for file in self.beneath(path):
+            md5 = self.files.md5(file, self.held)
+            if md5 is None:
+                return ()
+            found.append(Member(posixpath.relpath(file, path), md5))
+        return tuple(found) if directory_key(found) == key else ()
 
     def is_code(self, path: str, code: Callable[[str], bool]) -> bool:
         """Whether a dependency is code: git holds it, it matches the project's patterns, and no stage makes it.

@@ -409,3 +409,22 @@ def test_the_same_content_under_another_name(empty: Repo) -> None:
     reading = empty.read(origins=(rule("raw/gpt4*", kind="third-party-model-output", provider="openai"),))
     assert reading.labels("raw/own_notes.txt") == {"third-party-model-output"}
     assert reading.labels("raw/tickets.txt") == {"undeclared"}
+
+
+def test_a_copy_in_a_directory_that_git_holds(empty: Repo) -> None:
+    """S5: restricted text copied into a data directory in git is found among its files."""
+    empty.add("raw/gpt4.txt", GPT4)
+    empty.write("corpus/own.txt", TICKETS)
+    empty.write("corpus/notes.txt", GPT4)
+    empty.write("dvc.yaml", "stages:\n  t:\n    cmd: cat corpus/*.txt > m.pkl\n    deps: [corpus]\n    outs: [m.pkl]\n")
+    empty.dvc("repro", "-q")
+    rules = (rule("raw/gpt4*", kind="third-party-model-output", provider="openai"), rule("corpus", kind="first-party"))
+    assert empty.read(origins=rules).labels("m.pkl") == {"first-party", "third-party-model-output"}
+    empty.commit()
+    empty.write("corpus/own.txt", TICKETS + "changed\n")
+    empty.dvc("repro", "-q")
+    empty.commit()
+    reading = empty.clone(empty.root.parent / "clone").read(origins=rules)
+    members = reading.run("dvc.yaml:t").inputs[0].artifact.content
+    assert members and {m.path for m in members.members} == {"own.txt", "notes.txt"}
+    assert reading.labels("m.pkl") == {"first-party", "third-party-model-output"}
