@@ -75,7 +75,7 @@ class WorkTree:
         return self.git.dvc_files() if self.git else [path for path in self._walk() if is_dvc_file(path)]
 
     def _folders(self) -> dict[str, int]:
-        """What changes whenever one of DVC's files, or the list of files, does: `files` and `folders`.
+        """Every folder that git does not ignore, and every list of what it ignores: path to time of last change."""
         ignored = self.git.ignored_folders() if self.git else set()
         found = [".git/info/exclude"] if self.git else []
         for folder, folders, files in os.walk(self.root):
