@@ -85,7 +85,7 @@ class Reader:
                     artifact,
                     (),
                     f"stage {stage}, in which the run was made, declares no data that it reads",
-                    "declare its data under `deps`; put a download into a stage of its own, with the data as its output",
+                    "declare its data under `deps`; a download goes into a stage of its own, whose output is the data",
                 )
             return Ancestry(
                 artifact,

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lineage.config import Config
-from lineage.errors import CannotDecide
+from lineage.errors import CannotDecide, UsageError
 from lineage.events.naming import mlflow_namespace, model_name
 from lineage.pipeline import Notice, RegisteredVersion
 from lineage.vocabulary import Artifact, ArtifactType
@@ -28,12 +28,23 @@ class MlflowRegistry:
     Args:
         config: the project's settings. ``[mlflow]`` may name ``registry_uri`` and ``tracking_uri``; by default they are
             those that MLflow itself would use here.
+
+    Raises:
+        UsageError: ``CONFIG_INVALID``, there is something else in ``[mlflow]``.
     """
 
     name = "mlflow"
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        unknown = set(config.extra.get("mlflow", {})) - {"registry_uri", "tracking_uri"}
+        if unknown:
+            raise UsageError(
+                f"{config.file} is not valid",
+                code="CONFIG_INVALID",
+                cause=f"unknown key `mlflow.{min(unknown)}`",
+                hint="known keys: registry_uri, tracking_uri",
+            )
 
     def versions(self) -> Iterator[RegisteredVersion]:
         """Every version, those hidden from searches too."""

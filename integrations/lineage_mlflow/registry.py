@@ -24,7 +24,6 @@ from lineage_mlflow.verdict import (
     CONTENT,
     RESERVED,
     Asked,
-    Judged,
     described,
     judge,
     judge_version,
@@ -104,8 +103,12 @@ def _create(asked: Asked) -> Any:
 
     kept = {key: value for key, value in tags.items() if not key.startswith(RESERVED)}
     asked.call.arguments["tags"] = [ModelVersionTag(k, v) for k, v in (kept | version_tags(judged)).items()]
+    asked.call.arguments["description"] = described(asked["description"], judged.decision)
     version = asked.go_on()
-    return _numbered(asked, judged, version)
+    # the decision is recorded and on the version by now: what is still missing is its number in the ledger
+    with _quietly(), session() as gate:
+        gate.record([named(judged.ancestry.artifact, model_name(name, version.version))])
+    return version
 
 
 def _stage(asked: Asked) -> Any:
@@ -211,19 +214,6 @@ def _note(asked: Asked, number: Any, key: str, value: str) -> None:
         tags = [{"key": key, "value": value, "source": "MLFLOW"}]
         altered = _facet(_LIFECYCLE, lifecycleStateChange="ALTER")
         gate.record([_event(asked, version, {"tags": _facet(_TAGS, tags=tags), "lifecycleStateChange": altered})])
-
-
-def _numbered(asked: Asked, judged: Judged, version: Any) -> Any:
-    """Note the number that MLflow gave, in the ledger and in the description. The decision is on the version by now."""
-    name, number = version.name, version.version
-    try:
-        with session() as gate:
-            gate.record([named(judged.ancestry.artifact, model_name(name, number))])
-        text = described(asked["description"], judged.decision, f"models:/{name}/{number}")
-        return asked.store.update_model_version(name, number, text)
-    except Exception as error:
-        _log.warning("lineagegate: models:/%s/%s exists, but was not noted in the ledger: %s", name, number, error)
-        return version
 
 
 def _event(asked: Asked, version: Any, facets: Mapping[str, Any]) -> bytes:

@@ -125,7 +125,7 @@ def judge(
     except CannotDecide as error:
         missing, hint = error.message + (f" ({error.cause})" if error.cause else ""), error.hint
     if found is not None and not missing:
-        gate.record([*found.events, named(found.artifact, artifact)])
+        gate.record(found.events or [named(found.artifact, artifact)])
     decision = gate.judge(
         found.artifact if found and not missing else None,
         model=model, subject=subject, action=action, attributes=attributes, missing=missing, hint=hint,
@@ -199,11 +199,11 @@ def version_tags(judged: Judged) -> dict[str, str]:
     }
 
 
-def described(text: str | None, decision: Decision, version: str) -> str:
+def described(text: str | None, decision: Decision) -> str:
     """A version's description with the line that leads to the explanation, in place of one that was copied with it."""
     mark = "**lineagegate**"
     kept = "\n".join(line for line in (text or "").splitlines() if not line.startswith(mark)).strip()
-    line = f"{mark} {decision.outcome.value} · decision `{decision.id}` · `lineagegate why {version}`"
+    line = f"{mark} {decision.outcome.value} · `lineagegate why {decision.id}`"
     return f"{kept}\n\n{line}" if kept else line
 
 

@@ -23,7 +23,7 @@ class TestCreation:
             assert decision is not None
             assert (decision.model, decision.action, decision.outcome.value) == ("chat", "register", "allow")
             assert {label.origin.kind.value for label in decision.labels} == {"first-party"}
-        assert f"lineagegate why models:/chat/{version.version}" in version.description
+        assert f"lineagegate why {tags['lineage.decision']}" in version.description
 
     def test_refusal_names_source_path_rule_and_decision(self, project: Project) -> None:
         run = project.run("s3://gpt/dialogues.jsonl")
