@@ -125,9 +125,7 @@ def main() -> None:
         each = max(read, 1)
         print(f"{commits} commits, {stages} stages, {executions} executions, {read} read, {size / each:.0f} bytes each")
         print(f"git alone      {base:8.3f} s")
-        print(
-            f"first reading  {whole:8.3f} s   {whole / base:.2f} times git alone, {whole / each * 1e6:.0f} µs an execution"
-        )
+        print(f"first reading  {whole:8.3f} s   {whole / base:.2f} times, {whole / each * 1e6:.0f} µs an execution")
         print(f"second reading {again:8.4f} s   nothing new, cursor of {len(cursor)} bytes")
 
 

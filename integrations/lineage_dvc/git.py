@@ -12,6 +12,7 @@ import posixpath
 import subprocess
 import threading
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -32,6 +33,7 @@ class Commit(NamedTuple):
     """(path, blob); an empty blob means that the file is gone."""
 
 
+@lru_cache(maxsize=1 << 16)
 def is_dvc_file(path: str) -> bool:
     """Whether DVC keeps what it knows in a file of this name."""
     name = posixpath.basename(path)

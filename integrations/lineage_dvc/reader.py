@@ -88,7 +88,7 @@ class Reader:
         self._known: set[Known] = set()
         self._runs: set[str] = set()
         self._seen: set[tuple[str, str, Meaning]] = set()
-        self._shapes: dict[tuple[frozenset[str], frozenset[str]], dict[tuple[str, Meaning], None]] = {}
+        self._executions: list[tuple[str, Record, Meaning]] = []
         self._pending: list[_Pending] = []
 
     def read(self) -> Iterator[Batch]:
@@ -268,7 +268,7 @@ class Reader:
         run = self.said.stage(tree, address, execution, meaning)
         # the same execution under a dvc.yaml that says something else of it now
         self._tell(run, moment, force=was is not None and self.said.stage(tree, address, execution, was) != run)
-        self._remember(address, execution, meaning)
+        self._executions.append((address, execution, meaning))
         for known in self.said.stage_tags(tree, address, execution, meaning, moment.author):
             self._tell(known, moment)
 
@@ -309,7 +309,10 @@ class Reader:
             return
         tree = self.work.tree()
         for address, execution, meaning in self.work.executions(tree):
-            self._remember(address, execution, meaning)
+            self._executions.append((address, execution, meaning))
+        shapes: dict[tuple[frozenset[str], frozenset[str]], dict[tuple[str, Meaning], None]] = {}
+        for address, execution, meaning in self._executions:
+            shapes.setdefault(_shape(execution), {})[address, meaning] = None
         for folder in folders:
             for cached in self.cache.runs(folder):
                 try:
@@ -318,7 +321,7 @@ class Reader:
                     self.unreadable[cached.path.name, ""] = str(error)
                     continue
                 moment = Moment(_iso(cached.mtime), evidence="restored")
-                stages = self._shapes.get(_shape(execution))
+                stages = shapes.get(_shape(execution))
                 if stages is None and self.cache.shared:
                     continue  # another project's: the cache does not say whose
                 for address, meaning in stages or {(f"dvc.yaml:{cached.key[:12]}", Meaning(".")): None}:
@@ -326,9 +329,6 @@ class Reader:
                     self._tell(run, moment)
             if len(self._pending) >= BATCH:
                 yield from self._flush()
-
-    def _remember(self, address: str, execution: Record, meaning: Meaning) -> None:
-        self._shapes.setdefault(_shape(execution), {})[address, meaning] = None
 
     # -- upstream repositories -------------------------------------------------------------------------------------
 
