@@ -149,6 +149,21 @@ class _Search:
         origin = self.wanted.origin
         return state.blocked | {s for _, o, s in found if matches(self.working.origin(o), origin)}
 
+    def _files(self, directory: Node) -> Iterator[int]:
+        """Files worth visiting: of those that carry the same, one stands for all, unless it is a source itself.
+
+        A directory may have a hundred thousand files; the path through any of them is as true.
+        """
+        working = self.working
+        members = working.members(directory)
+        working.load_nodes(members)
+        seen = {directory.made}
+        for member in members:
+            node = working.node(member)
+            if node.source or node.pairset not in seen:
+                seen.add(node.pairset)
+                yield member
+
     def earlier(self, node: Node, state: _State) -> Iterator[tuple[_Back, _State]]:
         """Every state from which a pair reaches this one."""
         working = self.working
@@ -156,7 +171,7 @@ class _Search:
         wanted = state.wanted
         if state.full and node.flags & DIRECTORY:
             yield _Back(state, 0, 0, 0, CONTENT), _State(node.id, False, wanted, state.blocked)
-            for member in working.members(node):
+            for member in self._files(node):
                 yield _Back(state, 0, 0, 0, CONTENT), _State(member, True, wanted, blocked)
             return
         for r in working.makers(node):

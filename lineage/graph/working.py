@@ -403,6 +403,8 @@ class Working:
             found = self.store.lookup(rows.SET_BY_ID, (id,))
             if not found:
                 raise damaged(f"set {id} is missing")
+            if len(found[0][1]) % 4:
+                raise damaged(f"set {id} cannot be read")
             pairs = self.sets[id] = unpack_pairs(found[0][1])
         return pairs
 
