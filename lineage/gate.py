@@ -206,10 +206,10 @@ class Gate:
         """The artifact at a path of the work tree, with the hash of what lies there now.
 
         Args:
-            path: absolute, or relative to ``cwd`` (by default to the root).
+            path: absolute, relative to ``cwd`` (by default to the root), or a URL.
             cwd: directory that a relative path starts from.
         """
-        where = str((cwd or self.config.root) / path)
+        where = path if "://" in path else str((cwd or self.config.root) / path)
         return next((found for p in self.pipelines if (found := p.locate(where))), None)
 
     # -- what people say -------------------------------------------------------------------------------------------
