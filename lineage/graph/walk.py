@@ -56,8 +56,16 @@ def path(working: Working, end: Node, wanted: Label) -> list[Hop]:
     Raises:
         CannotDecide: ``GRAPH_DAMAGED``, the node carries the label and no path leads there.
     """
-    search = _Search(working, wanted)
-    first = _State(end.id, True, 1 << USES.index(wanted.use), frozenset())
+    for every_file in (False, True):
+        found = _search(_Search(working, wanted, every_file), end)
+        if found is not None:
+            return found
+    raise damaged(f"no path leads to a label of node {end.id}: an edge is missing")
+
+
+def _search(search: _Search, end: Node) -> list[Hop] | None:
+    working = search.working
+    first = _State(end.id, True, 1 << USES.index(search.wanted.use), frozenset())
     seen: dict[_State, _Back | None] = {first: None}
     queue = deque([first])
     while queue:
@@ -70,7 +78,7 @@ def path(working: Working, end: Node, wanted: Label) -> list[Hop]:
             if earlier not in seen and search.carries(working.node(earlier.node)):
                 seen[earlier] = back
                 queue.append(earlier)
-    raise damaged(f"no path leads to a label of node {end.id}: an edge is missing")
+    return None
 
 
 def _unwind(seen: dict[_State, _Back | None], state: _State, generated: tuple[int, int, int]) -> list[Hop]:
@@ -94,9 +102,10 @@ def _unwind(seen: dict[_State, _Back | None], state: _State, generated: tuple[in
 class _Search:
     """Steps backwards from an artifact, for one label."""
 
-    def __init__(self, working: Working, wanted: Label) -> None:
+    def __init__(self, working: Working, wanted: Label, every_file: bool) -> None:
         self.working = working
         self.wanted = wanted
+        self._every_file = every_file
         self._carrying: dict[int, bool] = {}
         self._sources: dict[int, bool] = {}
 
@@ -152,7 +161,8 @@ class _Search:
     def _files(self, directory: Node) -> Iterator[int]:
         """Files worth visiting: of those that carry the same, one stands for all, unless it is a source itself.
 
-        A directory may have a hundred thousand files; the path through any of them is as true.
+        A directory may have a hundred thousand files; the path through any of them is as true. In a cycle the one may
+        have it only through the directory itself: then the search is done again with every file.
         """
         working = self.working
         members = working.members(directory)
@@ -160,7 +170,7 @@ class _Search:
         seen = {directory.made}
         for member in members:
             node = working.node(member)
-            if node.source or node.pairset not in seen:
+            if self._every_file or node.source or node.pairset not in seen:
                 seen.add(node.pairset)
                 yield member
 
