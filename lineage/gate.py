@@ -116,6 +116,18 @@ class Gate:
             if error.code != "CONFIG_MISSING":
                 raise
             config = None
+        if config is not None and config.file is not None:
+            for key, said, wanted in (
+                ("store", load(directory).store, store),
+                ("project", load(directory).project, project),
+            ):
+                if wanted and wanted != said:
+                    raise UsageError(
+                        f"{config.file} names another {key}",
+                        code="CONFIG_CONTRADICTS",
+                        cause=f"{said!r} there, {wanted!r} here",
+                        hint=f"change `{key}` in the file; nothing was changed",
+                    )
         policy = config.policy_path if config else directory / Config.policy
         if policy.exists():
             load_policy(policy)  # a broken one is refused before anything is written

@@ -90,6 +90,10 @@ class Pipeline(Protocol):
         """
         ...
 
+    def hooks(self, wanted: bool) -> Sequence[Path]:
+        """Have the repository sync after each commit and merge, or no longer. Returns the files that were changed."""
+        ...
+
     def notices(self) -> Sequence[Notice]:
         """Expired claims, restricted files that no stage depends on, stale locks, ghost stages …"""
         ...

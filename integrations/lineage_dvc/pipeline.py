@@ -77,6 +77,12 @@ class DvcPipeline:
 
         return declare(self.config, self.root, text, tag, uses)
 
+    def hooks(self, wanted: bool) -> Sequence[Path]:
+        """Put the git hooks in, or take them out; the files that were changed."""
+        from lineage_dvc.hooks import install_hooks, remove_hooks
+
+        return install_hooks(self.root) if wanted else remove_hooks(self.root)
+
     def notices(self) -> Sequence[Notice]:
         """What a person should look at."""
         from lineage_dvc.notices import notices

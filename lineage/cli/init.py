@@ -13,7 +13,10 @@ from lineage.cli.sync import show
 
 @verb
 @click.option("--project", default="", help="Name in every record, the same in every clone; default: the directory's.")
-def init(settings: Settings, project: str) -> None:
+@click.option(
+    "--git-hooks/--no-git-hooks", default=None, help="Sync after each commit and merge, beside hooks that are there."
+)
+def init(settings: Settings, project: str, git_hooks: bool | None) -> None:
     """Set up a repository: settings, policy, store, and what its history tells.
 
     Writes lineage.toml and lineage.policy.yaml where they are missing, creates the store, and reads the whole history.
@@ -23,6 +26,8 @@ def init(settings: Settings, project: str) -> None:
 
     gate, written = Gate.init(_root(settings.start), project=project, store=settings.store or "")
     with gate:
+        if git_hooks is not None:
+            written += [path for pipeline in gate.pipelines for path in pipeline.hooks(git_hooks)]
         names = tuple(path.relative_to(gate.config.root).as_posix() for path in written)
         with settings.progress() as progress:
             report = gate.sync(progress)

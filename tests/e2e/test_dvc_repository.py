@@ -221,3 +221,13 @@ def test_doctor_finds_what_stands_in_the_way(repository: Repository) -> None:
     assert found.status == 1
     codes = {finding["code"] for finding in json.loads(found.out)["findings"]}
     assert {"PACKAGE_SHADOWED", "STORE_MISSING"} <= codes
+
+
+def test_git_hooks_sync_after_a_commit(repository: Repository) -> None:
+    repository.must("lineagegate", "init", "--git-hooks")
+    before = repository.ask("status")["status"]["commits"]
+    repository.must("git", "commit", "--allow-empty", "-qm", "Nothing")
+    assert repository.ask("status")["status"]["commits"] == before + 1
+    repository.must("lineagegate", "init", "--no-git-hooks")
+    repository.must("git", "commit", "--allow-empty", "-qm", "Nothing more")
+    assert repository.ask("status")["status"]["commits"] == before + 1

@@ -34,6 +34,16 @@ def test_init_refuses_a_broken_policy_before_it_writes(
     assert [path.name for path in tmp_path.iterdir()] == ["lineage.policy.yaml"]
 
 
+def test_init_does_not_contradict_the_file_that_is_there(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli("init", "--project", "seed").status == 0
+    assert cli("init", "--project", "other", verb="error").document["error"]["code"] == "CONFIG_CONTRADICTS"
+    assert cli("init", "--store", "elsewhere.db", verb="error").document["error"]["code"] == "CONFIG_CONTRADICTS"
+    assert not (tmp_path / "elsewhere.db").exists()
+
+
 def test_init_in_a_directory_with_an_odd_name(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     odd = tmp_path / 'a "b" \\ ü'
     odd.mkdir()
