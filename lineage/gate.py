@@ -27,7 +27,7 @@ from lineage.events.event import act_event, dataset_event
 from lineage.evidence.text import decision_text
 from lineage.graph import Graph, Impact, Labels, Status
 from lineage.pipeline import Notice, Pipeline, Progress, RegisteredVersion, Registry, Target
-from lineage.store import create_store, open_store
+from lineage.store import Store, create_store, open_store
 from lineage.vocabulary import Artifact, Decision, Grant, Input, Kind, Label, Origin, Scope, Step, Tag
 from lineage.vocabulary.identifier import from_short, new_uuid, short
 
@@ -96,7 +96,7 @@ class Gate:
             UsageError: no settings, no store, or one that cannot be used; nothing is created.
         """
         config = config or load(start)
-        return cls(config, Graph(open_store(config.store_url)))
+        return cls(config, _graph(config, open_store(config.store_url)))
 
     @classmethod
     def init(cls, directory: Path, *, project: str = "", store: str = "") -> tuple[Gate, list[Path]]:
@@ -142,7 +142,7 @@ class Gate:
         if not config.policy_path.exists():
             _write(config.policy_path, starter_policy(config.project))
             written.append(config.policy_path)
-        return cls(config, Graph(create_store(config.store_url))), written
+        return cls(config, _graph(config, create_store(config.store_url))), written
 
     def close(self) -> None:
         """Release the store."""
@@ -478,7 +478,7 @@ class Gate:
         return self.graph.impact(self.resolve(text))
 
     def decisions(self, model: str | None = None) -> list[Decision]:
-        """Recorded decisions, oldest first."""
+        """Recorded decisions, newest first."""
         return self.graph.decisions(model)
 
     def decision(self, identity: str) -> Decision | None:
@@ -538,6 +538,15 @@ class Gate:
         """How many commits of this project were ever read."""
         keys = (f"pipeline/{pipeline.name}/{self.config.project}/commits" for pipeline in self.pipelines)
         return sum(int(self.graph.state(key) or 0) for key in keys)
+
+
+def _graph(config: Config, store: Store) -> Graph:
+    accept = config.extra.get("ledger", {}).get("accept_clock", False)
+    if not isinstance(accept, bool):
+        raise UsageError(
+            f"{config.file}: [ledger] accept_clock is true or false", code="CONFIG_INVALID", cause=repr(accept)
+        )
+    return Graph(store, accept_clock=accept)
 
 
 def _speaks_of(origin: Origin, text: str) -> bool:

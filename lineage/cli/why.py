@@ -49,4 +49,4 @@ def _answer(gate: Gate, artifact: str, origin: str) -> Answer | Decision:
         said = gate.decisions(name) if artifact.startswith("models:/") and unknown.code == "ARTIFACT_UNKNOWN" else []
         if not said:
             raise
-        return said[-1]
+        return said[0]

@@ -133,6 +133,7 @@ def test_why_keeps_uses_apart(project: Path, cli: Cli) -> None:
 def test_why_shows_a_recorded_decision_by_its_id_and_by_a_refused_model(project: Path, cli: Cli) -> None:
     with Gate.open(start=project) as gate:
         artifact = gate.resolve("models:/seed-chat/1")
+        gate.judge(artifact, model="seed-late", subject="models:/seed-late", action="register")
         decision = gate.judge(artifact, model="seed-late", subject="models:/seed-late", action="register")
     for name in (decision.id, "models:/seed-late"):
         assert f"decision {decision.id}" in cli("why", name).out
@@ -269,3 +270,11 @@ def test_labels_know_their_origin(project: Path) -> None:
     with Gate.open(start=project) as gate:
         labels = gate.labels(gate.resolve("models:/seed-chat/1")).labels
     assert GPT in {label.origin for label in labels}
+
+
+def test_the_clock_setting_is_read(project: Path, cli: Cli) -> None:
+    settings = project / "lineage.toml"
+    settings.write_text(settings.read_text() + "[ledger]\naccept_clock = 'yes'\n")
+    assert cli("status", verb="error").document["error"]["code"] == "CONFIG_INVALID"
+    settings.write_text(settings.read_text().replace("'yes'", "true"))
+    assert cli("status").status == 0
