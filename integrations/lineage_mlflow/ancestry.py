@@ -22,9 +22,9 @@ from lineage.gate import Gate
 from lineage.vocabulary import Artifact, ArtifactType, Content, Execution, Input, Use
 from lineage_mlflow import datasets
 from lineage_mlflow.files import content
+from lineage_mlflow.reading import PARENT, Reading
 from lineage_mlflow.sources import Source
 
-PARENT = "mlflow.parentRunId"
 STAGE, ROOT, CWD, INPUTS = "lineage.dvc.stage", "lineage.dvc.root", "lineage.dvc.cwd", "lineage.dvc.inputs"
 """Run tags; ``lineage.dvc.inputs.1`` and so on continue the list where it is long."""
 
@@ -51,11 +51,11 @@ class Reader:
 
     Args:
         gate: the project's gate.
-        tracking: MLflow tracking store.
+        tracking: where its runs are.
         namespace: OpenLineage namespace of the server.
     """
 
-    def __init__(self, gate: Gate, tracking: Any, namespace: str) -> None:
+    def __init__(self, gate: Gate, tracking: Reading, namespace: str) -> None:
         self.gate = gate
         self.tracking = tracking
         self.namespace = namespace
@@ -214,18 +214,19 @@ class Reader:
         return event_of(source.run.info, source.run.data.tags, self.namespace, inputs, outputs)
 
 
-def family_of(tracking: Any, run: Any) -> list[Any]:
+def family_of(tracking: Reading, run: Any) -> list[Any]:
     """A run, those above it and those below it. Siblings made other models.
 
     Args:
-        tracking: MLflow tracking store.
+        tracking: where runs are.
         run: MLflow's run entity.
 
     Raises:
         CannotDecide: one of them is gone or cannot be read, or there are too many.
     """
     family, seen, above = [run], {run.info.run_id}, run.data.tags.get(PARENT)
-    while above and above not in seen and len(family) < _RUNS:
+    while above and above not in seen:
+        _bounded(run, family)
         seen.add(above)
         parent = _get(tracking, above)
         if parent is None:
@@ -234,42 +235,21 @@ def family_of(tracking: Any, run: Any) -> list[Any]:
         above = parent.data.tags.get(PARENT)
     pending = [run]
     while pending:
-        for child in _children(tracking, pending.pop()):
+        for child in tracking.children(pending.pop()):
             if child.info.run_id not in seen:
                 seen.add(child.info.run_id)
                 family.append(child)
                 pending.append(child)
-        if len(family) > _RUNS:
-            raise CannotDecide(f"run {run.info.run_id} has more than {_RUNS} nested runs")
+        _bounded(run, family)
     return family
 
 
-def _children(tracking: Any, run: Any) -> list[Any]:
-    from mlflow.entities import ViewType
-
-    parent = run.info.run_id
-    sessions = getattr(tracking, "ManagedSessionMaker", None)
-    if sessions is None:
-        found, token = list[Any](), None
-        while True:
-            page = tracking.search_runs(
-                [run.info.experiment_id], f"tags.`{PARENT}` = '{parent}'", ViewType.ALL, 1000, page_token=token
-            )
-            found += page
-            token = page.token
-            if not token or len(found) > _RUNS:
-                return found
-    # a search costs two milliseconds and sees one experiment; this asks the index of tags, in all of them
-    from mlflow.store.tracking.dbmodels.models import SqlTag
-
-    with sessions() as database:
-        rows = database.query(SqlTag.run_uuid).filter(SqlTag.key == PARENT, SqlTag.value == parent).all()
-    if len(rows) > _RUNS:
-        raise CannotDecide(f"run {parent} has more than {_RUNS} nested runs")
-    return [child for (identity,) in rows if (child := _get(tracking, identity)) is not None]
+def _bounded(run: Any, family: list[Any]) -> None:
+    if len(family) > _RUNS:
+        raise CannotDecide(f"more than {_RUNS} runs are nested around run {run.info.run_id}")
 
 
-def digests_of(tracking: Any, run: Any) -> frozenset[str]:
+def digests_of(tracking: Reading, run: Any) -> frozenset[str]:
     """What a run and its family say now that they read. See `Ancestry.inputs`."""
     return frozenset(digest for member in family_of(tracking, run) for digest in _digests(member))
 
@@ -345,7 +325,7 @@ def _uuid(run: str) -> str:
         return identified_run("mlflow", run)
 
 
-def _get(tracking: Any, run_id: str) -> Any:
+def _get(tracking: Reading, run_id: str) -> Any:
     """A run, or None when there is no such run. That it cannot be read is another matter (law 10)."""
     from mlflow.exceptions import MlflowException
 
@@ -372,7 +352,7 @@ def _outputs(run: Any) -> list[str]:
 def _digests(run: Any) -> Iterator[str]:
     """One short digest for each input and each tag of ours that a run shows."""
     made = set(_outputs(run))
-    said = [(k, v) for k, v in run.data.tags.items() if k.startswith("lineage.dvc.") or k == PARENT]
+    said = [(k, v) for k, v in run.data.tags.items() if k.startswith("lineage.dvc.")]
     for logged in _datasets(run):
         tags = sorted((k, v) for k, v in datasets.tags_of(logged).items() if k != "lineage.origin")
         said.append((f"{logged.dataset.name} {logged.dataset.digest}", json.dumps(tags)))

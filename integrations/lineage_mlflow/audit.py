@@ -7,6 +7,7 @@ after it was judged, tags that were changed. What the ledger makes of it is the 
 from __future__ import annotations
 
 import importlib.util
+import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from lineage.errors import CannotDecide, UsageError
 from lineage.events.naming import mlflow_namespace, model_name
 from lineage.pipeline import Notice, RegisteredVersion
 from lineage.vocabulary import Artifact, ArtifactType
+from lineage_mlflow.reading import Reading
 
 if importlib.util.find_spec("mlflow") is None:
     raise ImportError("mlflow is not installed", name="mlflow")
@@ -67,6 +69,7 @@ class MlflowRegistry:
         from lineage_mlflow.swap import Guarded
 
         try:
+            _knock(uri)
             store, _ = self._stores()
             list(store.search_registered_models(max_results=1))
         except Exception as error:  # whatever MLflow or a driver raises, the person needs the cause
@@ -91,7 +94,7 @@ class MlflowRegistry:
             ]  # fmt: skip
         return ()
 
-    def _version(self, registry: Any, tracking: Any, version: Any, seen: dict[str, str]) -> RegisteredVersion:
+    def _version(self, registry: Any, tracking: Reading, version: Any, seen: dict[str, str]) -> RegisteredVersion:
         from lineage_mlflow import verdict as judged_by
         from lineage_mlflow.ancestry import digests_of
         from lineage_mlflow.files import content
@@ -130,12 +133,12 @@ class MlflowRegistry:
                 anomalies.append(("OTHER_CONTENT", "its files are not those that were judged"))
         return RegisteredVersion(version.name, str(version.version), decision, artifact, anomalies=tuple(anomalies))
 
-    def _stores(self) -> tuple[Any, Any]:
+    def _stores(self) -> tuple[Any, Reading]:
         from mlflow.tracking._model_registry.utils import _get_store as registry_store
         from mlflow.tracking._tracking_service.utils import _get_store as tracking_store
 
         registry, tracking = self._uris()
-        return registry_store(registry, tracking), tracking_store(tracking)
+        return registry_store(registry, tracking), Reading(tracking_store(tracking))
 
     def _uris(self) -> tuple[str, str]:
         from mlflow.tracking._model_registry.utils import _resolve_registry_uri
@@ -150,6 +153,21 @@ class MlflowRegistry:
         uri = self._uris()[0].removeprefix("lineage+")
         parts = urlsplit(uri)
         return parts.scheme.startswith("sqlite") and not Path(parts.path.removeprefix("/")).exists()
+
+
+_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
+
+
+def _knock(uri: str) -> None:
+    """Whether anything listens there; MLflow itself would try for a minute and a half.
+
+    Raises:
+        OSError: nothing does.
+    """
+    parts = urlsplit(uri.removeprefix("lineage+"))
+    port = parts.port or _PORTS.get(parts.scheme.partition("+")[0])
+    if parts.hostname and port:
+        socket.create_connection((parts.hostname, port), timeout=5).close()
 
 
 def _shown(uri: str) -> str:

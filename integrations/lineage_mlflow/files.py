@@ -73,14 +73,17 @@ def local_path(uri: str) -> Path | None:
 
 def _hashed(path: Path) -> Content:
     if path.is_file():
-        return Content(f"md5:{_md5(path)}", path.stat().st_size)
-    files = sorted(file for file in path.rglob("*") if file.is_file())
-    if not files:
+        member = _member(path, str(path))
+        return Content(member.hash, member.size)
+    members = []
+    for folder, folders, files in os.walk(path):
+        for name in folders:
+            if Path(folder, name).is_symlink():
+                raise CannotDecide(f"{Path(folder, name)} links to another directory, whose files may change")
+        members += [_member(path, str(Path(folder, name))) for name in files]
+    members.sort(key=lambda member: member.path)
+    if not members:
         raise CannotDecide(f"there are no files at {path}")
-    members = sorted(
-        (Member(file.relative_to(path).as_posix(), f"md5:{_md5(file)}", file.stat().st_size) for file in files),
-        key=lambda member: member.path,
-    )
     listing = json.dumps([{"md5": m.hash[4:], "relpath": m.path} for m in members], sort_keys=True)
     key = hashlib.md5(listing.encode(), usedforsecurity=False).hexdigest()
     beside = _wrapper(path)
@@ -110,20 +113,20 @@ def _wrapper(path: Path) -> frozenset[str]:
     return frozenset(code)
 
 
-def _md5(file: Path) -> str:
-    stat = file.stat()
-    mark = (str(file), stat.st_ino, stat.st_mtime_ns, stat.st_size)
+def _member(root: Path, file: str) -> Member:
+    stat = os.stat(file)  # noqa: PTH116 - a registration waits for this
+    mark = (file, stat.st_ino, stat.st_mtime_ns, stat.st_size)
     known = _memo.get(mark)
     if known is None:
-        with file.open("rb") as stream:
+        with Path(file).open("rb") as stream:
             digest = hashlib.md5(usedforsecurity=False)
             while block := stream.read(1 << 20):
                 digest.update(block)
-        known = digest.hexdigest()
+        known = f"md5:{digest.hexdigest()}"
         if len(_memo) > 100_000:
             _memo.clear()
         _memo[mark] = known
-    return known
+    return Member(os.path.relpath(file, root).replace(os.sep, "/"), known, stat.st_size)
 
 
 def _fetched(uri: str) -> Content:

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from lineage.errors import CannotDecide
 from lineage_mlflow.files import local_path
+from lineage_mlflow.reading import Reading
 
 _CHAIN = 50
 """Versions made from versions made from versions: longer chains are not followed."""
@@ -32,11 +33,11 @@ class Source(NamedTuple):
     """The logged model, or None."""
 
 
-def resolve(tracking: Any, registry: Any, source: str, run_id: str | None, model_id: str | None) -> Source:
+def resolve(tracking: Reading, registry: Any, source: str, run_id: str | None, model_id: str | None) -> Source:
     """Find what a version's source means.
 
     Args:
-        tracking: MLflow tracking store.
+        tracking: where runs and logged models are.
         registry: MLflow model registry store.
         source: the version's source, any form MLflow knows.
         run_id: the run that the caller names, if any (a server passes an empty text).
@@ -51,7 +52,7 @@ def resolve(tracking: Any, registry: Any, source: str, run_id: str | None, model
     return _resolve(tracking, registry, source, run_id or "", model_id or "", _CHAIN)
 
 
-def _resolve(tracking: Any, registry: Any, source: str, run_id: str, model_id: str, left: int) -> Source:
+def _resolve(tracking: Reading, registry: Any, source: str, run_id: str, model_id: str, left: int) -> Source:
     if not left:
         raise CannotDecide(f"{source} stands at the end of a chain of more than {_CHAIN} versions")
     scheme = urlsplit(source).scheme
@@ -69,7 +70,7 @@ def _resolve(tracking: Any, registry: Any, source: str, run_id: str, model_id: s
     return _guessed(tracking, source)
 
 
-def _models(tracking: Any, registry: Any, source: str, run_id: str, model_id: str, left: int) -> Source:
+def _models(tracking: Reading, registry: Any, source: str, run_id: str, model_id: str, left: int) -> Source:
     from mlflow.store.artifact.utils.models import _parse_model_uri, get_model_name_and_version
 
     if urlsplit(source).netloc:
@@ -88,7 +89,7 @@ def _models(tracking: Any, registry: Any, source: str, run_id: str, model_id: st
     )
 
 
-def _runs(tracking: Any, source: str, run_id: str, model_id: str) -> Source:
+def _runs(tracking: Reading, source: str, run_id: str, model_id: str) -> Source:
     found = re.fullmatch(r"runs:/+(?:[^@/]*@)?(?P<run>[^/]+)/?(?P<path>.*)", source)
     if not found or (run_id and run_id != found["run"]):
         raise CannotDecide(
@@ -105,14 +106,14 @@ def _runs(tracking: Any, source: str, run_id: str, model_id: str) -> Source:
     return Source(location, run)
 
 
-def _of_model(tracking: Any, model: Any, run_id: str) -> Source:
+def _of_model(tracking: Reading, model: Any, run_id: str) -> Source:
     made_by = model.source_run_id or ""
     if run_id and made_by and run_id != made_by:
         raise CannotDecide(f"logged model {model.model_id} was made by run {made_by}, not by {run_id}", hint=_LINK)
     return Source(model.artifact_location, _run(tracking, made_by) if made_by else None, model)
 
 
-def _of_run(tracking: Any, run: Any, source: str) -> Source:
+def _of_run(tracking: Reading, run: Any, source: str) -> Source:
     if inside(source, run.info.artifact_uri):
         return Source(source, run)
     for output in _outputs(run):
@@ -122,7 +123,7 @@ def _of_run(tracking: Any, run: Any, source: str) -> Source:
     raise CannotDecide(f"{source} is not among the files of run {run.info.run_id}", hint=_LINK)
 
 
-def _guessed(tracking: Any, source: str) -> Source:
+def _guessed(tracking: Reading, source: str) -> Source:
     """The logged model or run that a plain location names in its path, if the files are indeed theirs."""
     from mlflow.exceptions import MlflowException
 
@@ -166,11 +167,11 @@ def _outputs(run: Any) -> list[str]:
     return [output.model_id for output in sorted(found, key=lambda output: output.step or 0, reverse=True)]
 
 
-def _run(tracking: Any, run_id: str) -> Any:
+def _run(tracking: Reading, run_id: str) -> Any:
     return _found(lambda: tracking.get_run(run_id), f"run {run_id}")
 
 
-def _model(tracking: Any, model_id: str) -> Any:
+def _model(tracking: Reading, model_id: str) -> Any:
     return _found(lambda: tracking.get_logged_model(model_id), f"logged model {model_id}")
 
 

@@ -19,6 +19,7 @@ from lineage.events.naming import mlflow_namespace, model_name
 from lineage.gate import Gate
 from lineage.vocabulary import Artifact, ArtifactType, Decision, Outcome
 from lineage_mlflow.ancestry import Ancestry, Reader
+from lineage_mlflow.reading import Reading
 from lineage_mlflow.session import is_server, running
 from lineage_mlflow.sources import resolve
 
@@ -54,9 +55,9 @@ class Asked:
         return self.call.arguments.get(name)
 
     @property
-    def tracking(self) -> Any:
-        """The tracking store in which the runs are."""
-        return tracking_store(self.store, self.tracking_uri)
+    def tracking(self) -> Reading:
+        """Where the runs are."""
+        return Reading(tracking_store(self.store, self.tracking_uri))
 
     @property
     def namespace(self) -> str:

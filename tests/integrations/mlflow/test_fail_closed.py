@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integrations.mlflow.example_project import Project, clean_environment, refused
+from tests.integrations.mlflow.example_project import Project, clean_environment, refused, without_plugin
 
 REGISTER = """
 import sys, mlflow
@@ -99,6 +99,18 @@ def test_entry_modules_import_the_standard_library_alone() -> None:
     done = subprocess.run([sys.executable, "-IS", "-c", f"import sys; sys.path.insert(0, {_root()!r}); {code}"],
                           capture_output=True, text=True, timeout=60, check=True)  # fmt: skip
     assert done.stdout.strip() == "['__main__', 'lineage_mlflow']"
+
+
+def test_our_scheme_without_the_plugin(project: Project) -> None:
+    """``lineage+sqlite`` cannot be opened by an MLflow that has no gate: what a server should use."""
+    code = (
+        f"import mlflow; mlflow.MlflowClient({project.uri!r}, 'lineage+' + {project.uri!r}).search_registered_models()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=project.root, env=without_plugin(project.root),
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert "unsupported URI" in done.stderr
 
 
 def _root() -> str:

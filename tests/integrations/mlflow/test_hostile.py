@@ -44,6 +44,13 @@ class TestSources:
         text = refused(lambda: project.register("chat", f"{root}/model", run_id=clean.run_id))
         assert "is not among the files of run" in text
 
+    def test_files_behind_a_link_inside_the_model(self, project: Project) -> None:
+        model = project.model(project.run("s3://own/a.csv"))
+        (project.root / "elsewhere").mkdir()
+        place = Path(project.client.get_logged_model(model).artifact_location)
+        (place / "more").symlink_to(project.root / "elsewhere", target_is_directory=True)
+        assert "links to another directory" in refused(lambda: project.register("chat", f"models:/{model}"))
+
 
 class TestLater:
     def test_late_inputs_and_edited_tags_show_in_the_audit(self, project: Project) -> None:
