@@ -5,7 +5,7 @@ Whether rules contradict each other is `lineage.policy.contradictions`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from lineage.policy.catalogue import Catalogue, Terms
@@ -20,7 +20,7 @@ from lineage.policy.policy import (
     ModelEntry,
     Rule,
 )
-from lineage.policy.source import Source, invalid
+from lineage.policy.source import Source, invalid, meant
 from lineage.vocabulary import Basis, Grant, Kind, Label, Origin, Scope, Use
 from lineage.yaml12 import Position
 
@@ -28,10 +28,41 @@ if TYPE_CHECKING:
     from lineage.policy.file import CaseBlock, Match, RuleBlock, TermsReference
 
 
+_PROVIDERS = ("provider", "reseller", "competes-with")
+"""Fields whose values are providers or resellers."""
+
+
+def names(sources: Iterable[Source], known: Catalogue) -> Catalogue:
+    """The catalogue with the providers that files of a policy add; an entry that it has is not replaced."""
+    stated = [text for source in sources for text in source.file.providers]
+    own = {known.provider_name(text): text.strip() for text in stated if known.provider(text) is None}
+    return known.extended({"providers": [{"id": key, "name": text} for key, text in own.items()]}) if own else known
+
+
+def _check_provider(source: Source, path: tuple[str | int, ...], text: str, names: Catalogue) -> None:
+    """Refuse a provider that nobody knows: a misspelt one would match nothing, and let through what was meant."""
+    known = sorted({*names.providers, *names.resellers})
+    if not normal(text) or (any(map(Pattern([text]).matches, known)) if wild(text) else names.provider(text)):
+        return
+    near = meant(text, known)
+    raise invalid(
+        source.name, source.at(*path), f"no provider is called `{text}`", f"known: {', '.join(known)}",
+        f"{near + ' ' if near else ''}One that the catalogue does not know is named under `providers:`",
+    )  # fmt: skip
+
+
 def rules(source: Source, names: Catalogue) -> Iterator[Rule]:
     """The rules of a file, in its order."""
     for index, block in enumerate(source.file.rules):
         at = source.at("rules", index)
+        for part, match in (("match", block.match), ("unless", block.unless)):
+            for inside, field, texts in (
+                ("origin", "provider", match.origin.provider),
+                ("origin", "reseller", match.origin.reseller),
+                ("model", "competes-with", match.model.competes_with),
+            ):
+                for place, text in enumerate(texts):
+                    _check_provider(source, ("rules", index, part, inside, field, place), text, names)
         if not block.match.model_fields_set or _condition(block.match, names) == Condition(None, None, (), ()):
             raise invalid(
                 source.name, source.at("rules", index, "match"), f"rule `{block.id}` matches everything",
@@ -99,7 +130,7 @@ def _condition(match: Match, names: Catalogue) -> Condition:
 
 def _pattern(field: str, texts: Sequence[str], names: Catalogue) -> Pattern:
     """Patterns of a field; names that the catalogue knows are written as it writes them."""
-    if field in ("provider", "reseller", "competes-with"):
+    if field in _PROVIDERS:
         return Pattern(text if wild(text) else names.provider_name(text) for text in texts)
     if field == "channel":
         return Pattern(text if wild(text) else names.channel_name(text) for text in texts)
@@ -109,6 +140,8 @@ def _pattern(field: str, texts: Sequence[str], names: Catalogue) -> Pattern:
 def models(source: Source, names: Catalogue) -> Iterator[ModelEntry]:
     """What a file states about models."""
     for index, block in enumerate(source.file.models):
+        for place, text in enumerate(block.competes_with):
+            _check_provider(source, ("models", index, "competes-with", place), text, names)
         stated: dict[str, tuple[str, ...]] = {}
         for field in STATED_FIELDS:
             attribute = field.replace("-", "_")

@@ -239,6 +239,8 @@ class PolicyFile(Block):
     """Effect for declared origins that no rule speaks of."""
     extends: Values = Field(default_factory=list)
     """Packs (``lineagegate/packs/openai``) and files beside this one, whose rules and models are added."""
+    providers: Values = Field(default_factory=list)
+    """Providers that the catalogue does not know and that rules and models name."""
     models: list[ModelBlock] = Field(default_factory=list)
     rules: list[RuleBlock] = Field(default_factory=list)
     tests: list[CaseBlock] = Field(default_factory=list)

@@ -19,6 +19,7 @@ from lineage.policy.catalogue import catalogue
 from lineage.policy.contradictions import check_rules
 from lineage.policy.policy import SEVERITY, Policy
 from lineage.policy.source import Source, invalid, meant, parse_source, read_source
+from lineage.yaml12 import Position
 
 PACKS = "lineagegate/packs/"
 """How names of packs begin."""
@@ -68,13 +69,21 @@ def _pack(name: str) -> Source:
 def _assemble(own: Source) -> Policy:
     seen: dict[str, Source] = {}
     _collect(own, seen, ())
-    sources, names = tuple(seen.values()), catalogue()
+    sources = tuple(seen.values())
+    names = compiled.names(sources, catalogue())
     rules = tuple(rule for source in sources for rule in compiled.rules(source, names))
     # own rules last: a contradiction is reported where it can be mended
     check_rules(sorted(rules, key=lambda rule: rule.file == own.name))
     mode, _ = _setting("mode", sources, _MODES)
     undeclared, undeclared_location = _setting("undeclared", sources, SEVERITY)
     default, default_location = _setting("default", sources, SEVERITY)
+    models = tuple(entry for source in sources for entry in compiled.models(source, names))
+    if not rules and not any("default" in source.file.model_fields_set for source in sources):
+        raise invalid(
+            own.name, Position(1, 1), "there is no rule, and no `default` is stated",
+            "every declared origin would reach every model, and nobody has said that this is meant",
+            "`extends: lineagegate/packs/recommended` adds rules; `default: allow` states that it is meant",
+        )  # fmt: skip
     digests = tuple((source.name, source.digest) for source in sources)
     whole = hashlib.sha256("".join(digest for _, digest in digests).encode()).hexdigest()
     return Policy(
@@ -88,7 +97,7 @@ def _assemble(own: Source) -> Policy:
         default,
         default_location,
         rules,
-        tuple(entry for source in sources for entry in compiled.models(source, names)),
+        models,
         compiled.cases(own),
         names,
     )

@@ -99,7 +99,7 @@ def parse_source(data: bytes, name: str, path: Path | None = None) -> Source:
     if document.value is None:
         raise invalid(
             name, yaml12.Position(1, 1), "the file is empty", "without a rule and a default nothing is decided",
-            "`lineagegate init` writes a policy to start from; `rules: []` says that only the defaults hold",
+            "`lineagegate init` writes a policy to start from; `default: deny` says that only the defaults hold",
         )  # fmt: skip
     return Source(name, path, hashlib.sha256(data).hexdigest(), _checked(document, name), document)
 

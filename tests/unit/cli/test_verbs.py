@@ -261,7 +261,7 @@ def test_the_shared_options_stand_before_or_after_the_verb(project: Path, cli: C
     before = cli("--format", "json", "status")
     assert before.document == cli("status", "--format", "json").document
     assert cli("status", "--store", "nowhere.db").status == 2
-    (tmp_path / "other.yaml").write_text("mode: audit\n")
+    (tmp_path / "other.yaml").write_text("mode: audit\ndefault: allow\n")
     assert "mode audit" in cli("policy", "check", "--policy", "other.yaml").out
     assert "mode audit" in cli("--policy", "other.yaml", "policy", "check").out
 

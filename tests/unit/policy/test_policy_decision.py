@@ -27,8 +27,8 @@ def test_the_strictest_counts() -> None:
 
 
 def test_defaults() -> None:
-    assert verdict("rules: []", own(), of(Kind.WEB_CRAWL)) == "allow"
-    decision = judge("default: warn\nrules: []", own())
+    assert verdict("default: allow", own(), of(Kind.WEB_CRAWL)) == "allow"
+    decision = judge("default: warn", own())
     assert decision.outcome is Outcome.WARN
     assert [(f.rule, f.location) for f in decision.findings] == [("default", "lineage.policy.yaml:1")]
     text = "default: deny\nrules:\n" + rule("origin: {kind: first-party}", effect="allow")
@@ -65,19 +65,19 @@ def test_rules_have_dates() -> None:
 
 def test_the_time_must_have_a_zone() -> None:
     with pytest.raises(ValueError, match="time zone"):
-        judge("rules: []", own(), at=datetime(2024, 1, 1))  # noqa: DTZ001
+        judge("default: allow", own(), at=datetime(2024, 1, 1))  # noqa: DTZ001
 
 
 def test_emptiness_is_never_clean() -> None:
-    decision = judge("rules: []", sources=0)
+    decision = judge("default: allow", sources=0)
     assert decision.outcome is Outcome.CANNOT_DECIDE
     assert decision.blocks
-    assert verdict("rules: []", sources=3) == "allow", "an approved removal may leave sources without labels"
+    assert verdict("default: allow", sources=3) == "allow", "an approved removal may leave sources without labels"
 
 
 def test_modes() -> None:
     for mode, blocks in (("enforce", True), ("warn", False), ("audit", False)):
-        decision = judge(f"mode: {mode}\nrules: []", undeclared())
+        decision = judge(f"mode: {mode}\ndefault: allow", undeclared())
         assert decision.outcome is Outcome.DENY, "the verdict does not depend on the mode"
         assert decision.mode == mode
         assert decision.blocks is blocks
@@ -104,7 +104,9 @@ def test_remedies() -> None:
         "train without the source; or have it permitted: lineagegate grant --provider openai --service gpt-4 "
         "--channel azure-openai --use content --model seed-chat --reference REFERENCE"
     )
-    assert judge("rules: []", undeclared()).hint == ("say where it comes from: lineagegate declare SOURCE --kind KIND")
+    assert judge("default: allow", undeclared()).hint == (
+        "say where it comes from: lineagegate declare SOURCE --kind KIND"
+    )
     text = "rules:\n" + rule("origin: {provider: openai}, model: {competes-with: openai}")
     assert judge(text, output()).hint.startswith(
         "state `competes-with` for seed-chat under `models:` in the policy; or "
@@ -134,7 +136,7 @@ def test_a_finding_cites_the_terms() -> None:
 
 
 def test_cannot_decide() -> None:
-    rules = parse_policy("mode: audit\nrules: []", "p.yaml")
+    rules = parse_policy("mode: audit\ndefault: allow", "p.yaml")
     known = {
         "model": "m", "subject": "models:/m", "action": "register", "reason": "the run has no stage",
         "hint": "dvc repro", "at": NOW, "position": 3, "id": "x", "by": "me",

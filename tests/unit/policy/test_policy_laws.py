@@ -84,7 +84,7 @@ stated = st.sampled_from(["[]", "[{name: '*', competes-with: []}]", "[{name: 'se
 
 def build(settings: dict[str, str], models: str, lines: list[str]) -> Policy | None:
     """The policy of these rules, or None when they contradict each other."""
-    head = "".join(f"{key}: {value}\n" for key, value in settings.items())
+    head = "providers: acme\n" + "".join(f"{key}: {value}\n" for key, value in settings.items())
     body = "".join(f"  - {line.replace('ID', f'r{i}')}\n" for i, line in enumerate(lines))
     try:
         return policy(f"{head}models: {models}\nrules:{' []' if not lines else ''}\n{body}")

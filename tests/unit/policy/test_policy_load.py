@@ -62,6 +62,14 @@ MEANINGS = {
     "shadowed": "rules:\n"
     + rule("origin: {provider: openai}", name="a")
     + rule("origin: {provider: OpenAI, service: gpt-4}, use: evaluation", name="b", effect="allow"),
+    "unknown competitor": "models: [{name: 'seed-*', competes-with: [opneai, google]}]\nextends: lineagegate/packs/openai\n",
+    "unknown provider": "rules:\n" + rule("origin: {provider: [google, antropic]}"),
+    "unknown provider in an exception": "rules:\n  - {id: a, match: {use: content}, unless: {origin: {provider: acme}}, "
+    "effect: deny, reason: x}\n",
+    "unknown providers by pattern": "rules:\n" + rule("model: {competes-with: 'opneai*'}"),
+    "unknown reseller": "rules:\n" + rule("origin: {reseller: micorsoft}"),
+    "no rules": "mode: enforce\nundeclared: deny\nrules: []\n",
+    "extends taken out": "models: [{name: 'seed-*', competes-with: [openai]}]\nextends: []\n",
     "unknown pack": "extends: lineagegate/packs/opnai\nrules: []\n",
     "pack without its place": "extends: openai\nrules: []\n",
     "files from text": "extends: [team.yaml]\nrules: []\n",
@@ -115,6 +123,30 @@ def test_the_published_schema_is_this_one() -> None:
 def test_yaml_1_2() -> None:
     text = "models: [{name: '*', market: [no, on, 12:30:45]}]\nrules:\n" + rule("model: {market: no}")
     assert verdict(text, output()) == "deny"
+
+
+def test_providers_of_ones_own() -> None:
+    text = "providers: [Acme Feeds, OpenAI]\nmodels: [{name: '*', competes-with: [acme_feeds, openai]}]\nrules:\n"
+    text += rule("origin: {provider: 'acme*'}, model: {competes-with: acme-feeds}")
+    assert verdict(text, output("ACME feeds")) == "deny"
+    assert verdict(text, output("cohere")) == "allow"
+    # an entry of the catalogue is not replaced by its bare name
+    text = "providers: [OpenAI]\nrules:\n" + rule("origin: {provider: openai}")
+    assert verdict(text, output("", service="gpt-4")) == "deny"
+    for pattern in ("'*'", "'?*'", "''", "'open*'"):
+        parse_policy("rules:\n" + rule(f"origin: {{provider: {pattern}}}, use: content"), NAME)
+
+
+def test_providers_of_what_is_extended_are_known(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("providers: acme\n")
+    own = tmp_path / NAME
+    own.write_text("extends: base.yaml\nrules:\n" + rule("origin: {provider: acme}"))
+    assert len(load_policy(own).rules) == 1
+    own.write_text("extends: base.yaml\n")
+    with pytest.raises(UsageError, match="there is no rule"):
+        load_policy(own)
+    own.write_text("default: deny\nextends: base.yaml\n")
+    assert load_policy(own).default == "deny"
 
 
 def test_anchors() -> None:

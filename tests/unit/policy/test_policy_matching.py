@@ -96,7 +96,9 @@ def test_silence_never_allows() -> None:
     text = "default: deny\nrules:\n" + rule("origin: {provider: openai}", effect="allow")
     assert verdict(text, output("openai")) == "allow"
     assert verdict(text, output("")) == "deny"
-    text = "default: deny\nrules:\n" + rule("origin: {kind: '*'}, model: {competes-with: acme}", effect="allow")
+    text = "providers: acme\ndefault: deny\nrules:\n" + rule(
+        "origin: {kind: '*'}, model: {competes-with: acme}", effect="allow"
+    )
     assert verdict(text, own()) == "deny", "nobody stated what the model competes with"
     assert verdict("models: [{name: 'seed-*', competes-with: acme}]\n" + text, own()) == "allow"
 
@@ -157,9 +159,9 @@ def test_stage_and_alias_come_with_the_action() -> None:
 
 
 def test_undeclared_is_met_by_name_only() -> None:
-    assert verdict("rules: []", undeclared()) == "deny"
-    assert verdict("undeclared: warn\nrules: []", undeclared()) == "warn"
-    assert verdict("undeclared: allow\nrules: []", undeclared()) == "allow"
+    assert verdict("default: allow", undeclared()) == "deny"
+    assert verdict("undeclared: warn\ndefault: allow", undeclared()) == "warn"
+    assert verdict("undeclared: allow\ndefault: allow", undeclared()) == "allow"
     for effect in ("allow", "warn"):
         wide = "default: deny\nrules:\n" + rule("origin: {kind: '*'}", effect=effect)
         assert verdict(wide, undeclared()) == "deny", "a wildcard is not meant for the unknown"

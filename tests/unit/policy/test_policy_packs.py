@@ -20,7 +20,7 @@ RECOMMENDED = "extends: lineagegate/packs/recommended\n"
 
 
 def models(competes_with: str) -> str:
-    return f"{RECOMMENDED}models: [{{name: '*', competes-with: {competes_with}}}]\n"
+    return f"{RECOMMENDED}providers: acme\nmodels: [{{name: '*', competes-with: {competes_with}}}]\n"
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_show(golden: Callable[[str, str], None]) -> None:
 
 def test_explain() -> None:
     text = (
-        "models: [{name: seed-chat, purpose: research}]\nrules:\n"
+        "providers: acme\nmodels: [{name: seed-chat, purpose: research}]\nrules:\n"
         + rule("origin: {provider: openai}, model: {competes-with: openai}", name="a")
         + rule("origin: {provider: acme}", name="b")
         + rule("use: content, model: {purpose: sales}", name="c")
