@@ -39,15 +39,19 @@ SELECT DISTINCT origin FROM tag WHERE ds IN (SELECT ds FROM up)
 
 
 def asked(
-    ask: Callable[[int], frozenset[int]], work: w.Workload, right: Any, questions: int, warm: int
+    ask: Callable[[int], frozenset[int]], work: w.Workload, right: Any, questions: int, warm: int, again: bool = False
 ) -> dict[str, float]:
-    """Ask about random datasets of the last layer; time each answer, and count the wrong ones."""
+    """Ask about random datasets of the last layer; time each answer, and count the wrong ones.
+
+    ``warm`` other questions come first; with ``again`` all of the timed ones were asked before.
+    """
     pick = random.Random(5)
-    for target in pick.choices(work.tops, k=warm):
+    early, timed = pick.choices(work.tops, k=200), pick.choices(work.tops, k=questions)
+    for target in timed if again else early[:warm]:
         ask(target)
     times, wrong = [], 0
     gc.collect()
-    for target in pick.choices(work.tops, k=questions):
+    for target in timed:
         began = time.perf_counter()
         answer = ask(target)
         times.append(time.perf_counter() - began)
@@ -91,6 +95,12 @@ def ours(work: w.Workload, right: Any, path: Path) -> dict[str, float]:
     with open_store(str(path)) as store:
         graph = Graph(store)
         result = asked(lambda target: ask(graph, target), work, Right(), 2000, 200)
+        again = asked(lambda target: ask(graph, target), work, Right(), 2000, 0, again=True)
+        result |= {
+            "again_p50_us": again["p50_us"],
+            "again_p99_us": again["p99_us"],
+            "wrong": result["wrong"] + again["wrong"],
+        }
     opened = []
     for target in random.Random(9).choices(work.tops, k=30):
         start = time.perf_counter()
@@ -108,7 +118,7 @@ def ours(work: w.Workload, right: Any, path: Path) -> dict[str, float]:
 
 
 _GATING = """
-import json, resource, sys
+import json, sys
 from lineage.graph import Graph
 from lineage.store import open_store
 from lineage.vocabulary import Artifact, Content
@@ -116,7 +126,7 @@ with open_store(sys.argv[1]) as store:
     graph = Graph(store)
     for name, key, size in json.load(sys.stdin):
         graph.labels(Artifact("dvc://bench", name, Content(key, size)))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(next(int(l.split()[1]) for l in open("/proc/self/status") if l.startswith("VmHWM")) / 1024)
 """
 
 
@@ -236,9 +246,9 @@ def main() -> None:
                     )
                 own = rows["lineagegate"]
                 print(
-                    f"| | lineagegate: open and ask once {own['open_and_ask_us']:,.0f} µs, "
-                    f"record {own['record_us']:,.0f} µs, {own['bytes_per_execution']:,.0f} bytes an execution, "
-                    f"gate {own['memory_mb']:,.0f} MB | | | | |",
+                    f"| | lineagegate: asked again p50 {own['again_p50_us']:,.0f}, p99 {own['again_p99_us']:,.0f} µs; "
+                    f"open and ask once {own['open_and_ask_us']:,.0f} µs; record {own['record_us']:,.0f} µs, "
+                    f"{own['bytes_per_execution']:,.0f} bytes an execution; gate {own['memory_mb']:,.0f} MB | | | | |",
                     flush=True,
                 )
     if options.out:
