@@ -294,6 +294,14 @@ class Graph:
             keys = {run_key(run_id): run_id for run_id in run_ids}
             return {keys[bytes(key)] for key, _ in self._store.lookup(rows.RUN_BY_KEY, list(keys))}
 
+    def known_content(self, keys: Iterable[str]) -> set[str]:
+        """Those of the content keys (``md5:…``) that are recorded of some data; a file of a directory too."""
+        with self._store.read():
+            working = self._view()
+            asked = {key: content_key(key) for key in keys}
+            working.fetch_nodes(asked.values())
+            return {key for key, node in asked.items() if node in working.node_ids}
+
     def find(self, namespace: str, name: str) -> Artifact | None:
         """The version recorded last under a name."""
         with self._store.read():
