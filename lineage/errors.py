@@ -6,6 +6,18 @@ A library never exits the process; the command line turns the code into an exit 
 from __future__ import annotations
 
 
+def printable(text: str) -> str:
+    """One line as a terminal may show it.
+
+    Control characters, line breaks, direction overrides and invisible characters are written as escapes (``\\n``,
+    ``\\x1b``, ``\\u202e``): a name that somebody chose can neither forge a line nor hide one. Applied twice it changes
+    nothing more.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
 class LineageError(Exception):
     """Something cannot be done, read, verified or decided.
 
@@ -26,11 +38,12 @@ class LineageError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        lines = [self.message]
-        if self.cause:
-            lines.append(f"  cause  {self.cause}")
+        lines = [printable(self.message)]
+        # a parser's words may have several lines; they hang under the first
+        for index, line in enumerate(self.cause.split("\n") if self.cause else ()):
+            lines.append(f"  {'' if index else 'cause':<5}  {printable(line.strip())}")
         if self.hint:
-            lines.append(f"  hint   {self.hint}")
+            lines.append(f"  hint   {printable(self.hint)}")
         return "\n".join(lines)
 
     def as_dict(self) -> dict[str, str]:

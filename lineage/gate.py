@@ -284,7 +284,7 @@ class Gate:
         from lineage.policy import check_grant
 
         identity = new_uuid()
-        grant = Grant(short(identity), scope, approver or self.user, reference, from_, until, reason)
+        grant = Grant(short(identity), scope, approver or self.user, reference, from_, until, reason, by=self.user)
         check_grant(grant)
         self.record([act_event(grant, run_id=str(identity), time=_now().isoformat())])
         return grant

@@ -2,16 +2,19 @@
 
 Pure functions over values; nothing is read and nothing is coloured here (the command line does that for terminals).
 A sentence comes first, then the evidence, aligned. Lines are not wrapped, so that a command in them can be copied.
+Names are other people's words: `_page` escapes whatever a terminal would obey instead of show.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from msgspec import structs
 
+from lineage.errors import printable
 from lineage.events.naming import display
 from lineage.vocabulary import (
     ArtifactType,
@@ -59,7 +62,7 @@ def origin_text(origin: Origin) -> str:
         origin.jurisdiction and f"acquired in {origin.jurisdiction}",
         origin.acquired and f"acquired {origin.acquired}",
     )
-    return ", ".join((origin.kind.value, *(part for part in more if part)))
+    return printable(", ".join((origin.kind.value, *(part for part in more if part))))
 
 
 def label_text(label: Label) -> str:
@@ -79,7 +82,7 @@ def path_text(path: Sequence[Step]) -> str:
         hops.append(f"{step.run or step.artifact}{role}")
     if len(path) > 1 and path[-1].run:
         hops.append(path[-1].artifact)
-    return " -> ".join(hops)
+    return printable(" -> ".join(hops))
 
 
 def decision_text(decision: Decision) -> str:
@@ -98,7 +101,7 @@ def decision_text(decision: Decision) -> str:
         fields += [("cause", decision.reason), ("hint", decision.hint)]
     elif not ordered:
         fields.append(("sources", _count(decision.sources, "source") + _carried(decision.labels)))
-    return "\n".join([_sentence(decision), *_fields([*fields, _reference(decision)])])
+    return _page([_sentence(decision), *_fields([*fields, _reference(decision)])])
 
 
 def why_text(
@@ -115,19 +118,20 @@ def why_text(
     """
     shown = sorted(labels, key=_weight)
     if not shown:
-        return f"{name} carries no label that speaks of {origin}; its lineage holds {_count(sources, 'source')}."
+        none = f"{name} carries no label that speaks of {origin}; its lineage holds {_count(sources, 'source')}."
+        return _page([none])
     chosen = f" that {'speaks' if len(shown) == 1 else 'speak'} of {origin}" if origin else ""
     lines = [f"{name} carries {_count(len(shown), 'label')}{chosen}; its lineage holds {_count(sources, 'source')}."]
     for label in shown:
         lines += ["", label_text(label)]
         lines += _picture(paths.get(label, ()), label)
-    return "\n".join(lines)
+    return _page(lines)
 
 
 def impact_text(name: str, impact: Impact) -> str:
     """What is downstream of an artifact, models first, the nearest first."""
     if not impact.items:
-        return f"Nothing recorded was made from {name}."
+        return _page([f"Nothing recorded was made from {name}."])
     # people count names; the versions of one are told in its line
     found: dict[bool, dict[str, list[int]]] = {True: {}, False: {}}
     for item in impact.items:
@@ -142,12 +146,12 @@ def impact_text(name: str, impact: Impact) -> str:
                 for shown, far in names.items()
             ]
             lines += ["", heading, *_table(rows)]
-    return "\n".join(lines)
+    return _page(lines)
 
 
 def status_text(counts: Counts, todo: Sequence[str]) -> str:
     """What the ledger holds, and the addresses of sources that wait for a declaration."""
-    return "\n".join(["The ledger holds:", *_numbers(counts), *_todo(todo)])
+    return _page(["The ledger holds:", *_numbers(counts), *_todo(todo)])
 
 
 def sync_text(
@@ -179,14 +183,14 @@ def sync_text(
             lines.append(
                 f"… and {len(items) - ALIKE} more of this kind: {', '.join(item[1] for item in items[ALIKE:])}"
             )
-    return "\n".join(lines)
+    return _page(lines)
 
 
 def declared_text(addresses: Sequence[str], origin: Origin | None, uses: Mapping[str, str], *, by: str) -> str:
     """What was declared, on what, by whom."""
     lines = [f"{address}: {origin_text(origin)}, declared by {by}" for address in addresses if origin]
     lines += [f"{address}: reads {path} as {role}" for address in addresses for path, role in uses.items()]
-    return "\n".join(lines)
+    return _page(lines)
 
 
 def grants_text(grants: Sequence[Grant]) -> str:
@@ -202,12 +206,12 @@ def grants_text(grants: Sequence[Grant]) -> str:
             [
                 ("frees", scope),
                 ("holds", dates),
-                ("by", grant.approver),
+                ("by", grant.approver + _approved(grant)),
                 ("paper", grant.reference),
                 ("reason", grant.reason),
             ]
         )
-    return "\n".join(lines)
+    return _page(lines)
 
 
 def audit_text(versions: int, findings: Sequence[Sequence[str]]) -> str:
@@ -221,7 +225,7 @@ def audit_text(versions: int, findings: Sequence[Sequence[str]]) -> str:
 def doctor_text(checked: Sequence[str], findings: Sequence[Sequence[str]]) -> str:
     """What was looked at, and what is wrong."""
     if not findings:
-        return f"Nothing found. Looked at: {', '.join(checked)}."
+        return _page([f"Nothing found. Looked at: {', '.join(checked)}."])
     return findings_text(f"{_count(len(findings), 'problem')} found. Looked at: {', '.join(checked)}.", findings)
 
 
@@ -236,7 +240,7 @@ def cases_text(cases: Sequence[CaseDocument]) -> str:
         lines.append(f"{_MARK}{'ok    ' if case.passed else 'FAILED'}  {case.name}")
         if not case.passed:
             lines.append(f"{_MARK}        {case.message} ({case.location})")
-    return "\n".join(lines)
+    return _page(lines)
 
 
 def policy_text(policy: PolicyDocument, *, rules: bool) -> str:
@@ -257,10 +261,10 @@ def policy_text(policy: PolicyDocument, *, rules: bool) -> str:
                 ("unless", rule.unless),
                 ("dates", dates),
                 ("reason", rule.reason),
-                ("terms", "\n".join(rule.terms)),
+                *(("" if index else "terms", terms) for index, terms in enumerate(rule.terms)),
             ]
         )
-    return "\n".join(lines)
+    return _page(lines)
 
 
 def findings_text(sentence: str, findings: Iterable[Sequence[str]]) -> str:
@@ -276,7 +280,7 @@ def findings_text(sentence: str, findings: Iterable[Sequence[str]]) -> str:
         lines.append(f"{_MARK}{message}")
         if hint:
             lines.append(f"{_MARK}-> {hint}")
-    return "\n".join(lines)
+    return _page(lines)
 
 
 def _sentence(decision: Decision) -> str:
@@ -326,6 +330,23 @@ def _label_fields(label: Label, findings: Sequence[Finding]) -> list[tuple[str, 
         if ("remedy", remedy) not in fields:
             fields.append(("remedy", remedy))
     return fields
+
+
+def _approved(grant: Grant) -> str:
+    """Whether a second person stands behind a grant. Names are compared as written, by name or address alone too."""
+    if not grant.by:
+        return ""
+    words = [{word for word in (who, *_IDENTITY.split(who)) if word} for who in map(_plain, (grant.approver, grant.by))]
+    return " (approved by the one who recorded it)" if words[0] & words[1] else f" (recorded by {grant.by})"
+
+
+def _plain(who: str) -> str:
+    visible = "".join(char for char in who if char.isprintable())
+    return " ".join(visible.casefold().split())
+
+
+_IDENTITY = re.compile(r" *[<>] *")
+"""Parts git's ``name <address>``."""
 
 
 def _evaluation_only(decision: Decision) -> str:
@@ -406,14 +427,19 @@ def _todo(addresses: Sequence[str]) -> list[str]:
 
 
 def _fields(fields: Iterable[tuple[str, str]]) -> list[str]:
-    """``name  value`` lines; a value of several lines hangs under its first."""
-    hang = "\n" + " " * (len(_MARK) + 9)
-    return [f"{_MARK}{name:<8} {value.rstrip().replace(chr(10), hang)}" for name, value in fields if value]
+    """``name  value`` lines; a value without a name hangs under the one before."""
+    return [f"{_MARK}{name:<8} {value.rstrip()}" for name, value in fields if value]
+
+
+def _page(lines: Iterable[str]) -> str:
+    """What every text ends as: one line for each that was meant to be one."""
+    return "\n".join(map(printable, lines))
 
 
 def _table(rows: Sequence[Sequence[str]], indent: str = _MARK) -> list[str]:
     if not rows:
         return []
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return [
         (indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))).rstrip()

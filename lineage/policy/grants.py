@@ -6,6 +6,7 @@ does). Recording and withdrawing grants is the gate's.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -30,9 +31,9 @@ def check_grant(grant: Grant) -> None:
         grant: as somebody asks for it.
 
     Raises:
-        UsageError: ``GRANT_INVALID``: no id, approver or reference; a scope that names no origin and would free
-            whatever comes; an unknown kind or use; the kind ``undeclared``; a date that cannot be read, or a period
-            that ends before it begins.
+        UsageError: ``GRANT_INVALID``: no id, approver or reference; a scope that names no origin, or names it by
+            wildcards alone, and would free whatever comes; an unknown kind or use; the kind ``undeclared``; a date that
+            cannot be read, or a period that ends before it begins.
     """
     problem = _problem(grant)
     if problem:
@@ -75,7 +76,13 @@ def _problem(grant: Grant) -> tuple[str, str, str] | None:
 
 
 def _selective(text: str) -> bool:
-    return bool(normal(text).strip("*?"))
+    """Whether it names something: a word, or a pattern with two letters or digits in a row that are meant literally."""
+    text = normal(text)
+    return bool(re.search(r"[^\W_]{2}", _WILD.sub(" ", text))) if wild(text) else bool(text)
+
+
+_WILD = re.compile(r"\[!?\]?[^\]]*\]|[*?]")
+"""What stands for several characters in a shell pattern."""
 
 
 class InForce(NamedTuple):

@@ -43,6 +43,8 @@ class Grant(Value, frozen=True):
     until: str = ""
     reason: str = ""
     withdrawn: bool = False
+    by: str = ""
+    """Who recorded it; the approver is who answers for it. Empty in records that do not say."""
 
 
 class Step(Value, frozen=True):

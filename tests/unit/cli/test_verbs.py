@@ -205,7 +205,11 @@ def test_a_grant_frees_inside_its_scope_until_withdrawn(project: Path, cli: Cli)
     assert passed.status == 0
     assert f"{grant['id']} frees this" in passed.out
     assert cli("check", "models:/seed-chat/1", "--model", "seed-other").status == 1
-    assert grant["id"] in cli("grant", "--list").out
+    listed = cli("grant", "--list").out
+    assert grant["id"] in listed and "(approved by the one who recorded it)" in listed
+    other = cli("grant", *scope, "--reference", "MS-118", "--approver", "Jo Park", verb="grant").document["grants"][0]
+    assert "(recorded by " in cli("grant", "--list").out
+    assert cli("grant", "--withdraw", other["id"]).status == 0
     withdrawn = cli("grant", "--withdraw", grant["id"], verb="grant").document["grants"]
     assert withdrawn[0]["withdrawn"] is True
     assert cli("check", "models:/seed-chat/1").status == 1

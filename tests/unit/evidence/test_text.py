@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
+from lineage.errors import UsageError
 from lineage.evidence import document, text
 from lineage.graph import Impact
 from lineage.graph.questions import ImpactItem
@@ -216,7 +217,7 @@ def test_grants_findings_and_cases(golden: Golden) -> None:
     )
     policy = document.PolicyDocument("p.yaml", "enforce", "deny", "allow", (rule,))
     parts = [
-        text.grants_text([grant, replace(grant, withdrawn=True)]),
+        text.grants_text([replace(grant, by=LIN), replace(grant, by="Jo Park <jo@seed.example>", withdrawn=True)]),
         text.grants_text([]),
         text.audit_text(12, rows),
         text.audit_text(12, []),
@@ -231,6 +232,67 @@ def test_grants_findings_and_cases(golden: Golden) -> None:
         text.declared_text(["dvc.yaml:eval"], None, {"data/exam.jsonl": "evaluation"}, by=LIN),
     ]
     golden("lists.txt", "\n\n".join(parts) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("approver", "by", "own"),
+    [
+        (LIN, LIN, True), ("lin seed", LIN, True), ("LIN@seed.example ", LIN, True), (LIN, "lin@seed.example", True),
+        ("Lin\u200b Seed", LIN, True), ("Jo Park <jo@seed.example>", LIN, False), ("Lin", "", False), ("Seed", LIN, False),
+    ],
+)  # fmt: skip
+def test_a_grant_says_when_nobody_else_approved(approver: str, by: str, own: bool) -> None:
+    said = text.grants_text([Grant("01HX", Scope(provider="openai"), approver, "MS-117", by=by)])
+    assert ("(approved by the one who recorded it)" in said) is own
+    assert (f"recorded by {by}" in said) is (bool(by) and not own)
+
+
+@pytest.mark.parametrize(
+    "bad", ["\n", "\r", "\x1b[31m", "\x00", "\x7f", "\x85", "\u2028", "\u202e", "\u2066", "\u200b", "\ud800"]
+)
+def test_what_a_terminal_would_obey_is_shown_escaped(bad: str) -> None:
+    name = f"seed{bad}  rule     allowed"
+    origin = Origin(Kind.LICENSED, name, name, name, name)
+    label = Label(origin, Use.CONTENT)
+    path = (Step(name, time=name, by=name), Step(name, name, name, commit=name, by=name))
+    finding = Finding(label, "deny", name, name, name, f"lineagegate declare {name}", path=path, terms=name)
+    decision = replace(
+        REFUSED, subject=name, model=name, findings=(finding,), attributes={"alias": name}, labels=(label,)
+    )
+    unsure = replace(decision, outcome=Outcome.CANNOT_DECIDE, findings=(), reason=name, hint=name)
+    item = ImpactItem(Artifact("dvc://seed", name), 1)
+    row = (name, name, name, name)
+    rule = document.RuleDocument(name, name, name, name, name, name, "", False, (name,), name)
+    said = {
+        "decision": text.decision_text(decision),
+        "alias": text.decision_text(replace(decision, action="alias")),
+        "cannot decide": text.decision_text(unsure),
+        "why": text.why_text(name, [label], {label: path}, sources=1, origin=name),
+        "why nothing": text.why_text(name, [], {}, sources=1, origin=name),
+        "impact": text.impact_text(name, Impact((item,), 0, 1)),
+        "impact of nothing": text.impact_text(name, Impact((), 0, 0)),
+        "status": text.status_text(COUNTS, [name]),
+        "sync": text.sync_text(1, 1, 1, COUNTS, [name], [row] * 5),
+        "declared": text.declared_text([name], origin, {name: name}, by=name),
+        "grants": text.grants_text([Grant(name, Scope(provider=name), name, name, name, name, name, by=name)]),
+        "audit": text.audit_text(1, [row]),
+        "doctor": text.doctor_text([name], [row]),
+        "doctor finds nothing": text.doctor_text([name], []),
+        "cases": text.cases_text([document.CaseDocument(name, False, name, name, (), name, name)]),
+        "policy": text.policy_text(document.PolicyDocument(name, name, name, name, (rule,)), rules=True),
+        "error": str(UsageError(f"no {name}", hint=name)),
+    }
+    shown = bad.encode("unicode_escape").decode()
+    for what, page in said.items():
+        assert all(line.isprintable() for line in page.split("\n")), what
+        assert shown in page, what
+        # what follows the character stays behind it: no line of its own can be forged
+        assert not any(line.strip().startswith("rule     allowed") for line in page.split("\n")), what
+
+
+def test_a_cause_of_several_lines_hangs() -> None:
+    said = str(UsageError("no", cause="one\n  hint   two\x1b", hint="three"))
+    assert said == "no\n  cause  one\n         hint   two\\x1b\n  hint   three"
 
 
 def test_labels_say_how_they_are_known() -> None:
