@@ -19,7 +19,7 @@ def impact(settings: Settings, source: str) -> None:
     with settings.gate() as gate:
         gate.refresh()
         artifact = gate.resolve(settings.name(gate, source))
-        found = gate.graph.impact(artifact)
+        found = gate.impact(artifact)
     settings.show(
         lambda: document.impact(artifact, found),
         lambda: text.impact_text(display(artifact.namespace, artifact.name), found),

@@ -129,24 +129,35 @@ def why_text(
 
 
 def impact_text(name: str, impact: Impact) -> str:
-    """What is downstream of an artifact, models first, the nearest first."""
+    """What is downstream of an artifact: registered versions, other models, datasets; each the nearest first."""
     if not impact.items:
         return _page([f"Nothing recorded was made from {name}."])
     # people count names; the versions of one are told in its line
-    found: dict[bool, dict[str, list[int]]] = {True: {}, False: {}}
+    found: dict[str, dict[str, list[int]]] = {"registered versions": {}, "other models": {}, "datasets": {}}
     for item in impact.items:
-        names = found[item.artifact.type is ArtifactType.MODEL]
-        names.setdefault(display(item.artifact.namespace, item.artifact.name), []).append(item.distance)
-    models, datasets = _count(len(found[True]), "model"), _count(len(found[False]), "dataset")
-    lines = [f"{models} and {datasets} were made from {name}."]
-    for heading, names in (("models", found[True]), ("datasets", found[False])):
+        kind = "other models" if item.artifact.type is ArtifactType.MODEL else "datasets"
+        if item.artifact.name.startswith("models/") and item.artifact.name.rpartition("/")[2].isdigit():
+            kind = "registered versions"
+        shown = display(item.artifact.namespace, item.artifact.name)
+        found[kind].setdefault(shown, []).append(item.distance)
+    versions, models, datasets = (len(names) for names in found.values())
+    sentence = (_count(versions, "registered version"), _count(models, "other model"), _count(datasets, "dataset"))
+    lines = [f"{sentence[0]}, {sentence[1]} and {sentence[2]} were made from {name}."]
+    for heading, names in found.items():
         if names:
             rows = [
-                (shown, f"{_count(min(far), 'run')} away", _count(len(far), "version") if len(far) > 1 else "")
+                (shown, f"{_count(min(far), 'run')} away", _note(shown, heading, len(far)))
                 for shown, far in names.items()
             ]
             lines += ["", heading, *_table(rows)]
     return _page(lines)
+
+
+def _note(shown: str, heading: str, versions: int) -> str:
+    """What a name without a number stands for: something judged under a model's name that never became a version."""
+    if heading == "other models" and shown.startswith("models:/") and not shown.startswith("models:/m-"):
+        return "judged, no version" if versions == 1 else f"judged {versions} times, no version"
+    return _count(versions, "version") if versions > 1 else ""
 
 
 def status_text(counts: Counts, todo: Sequence[str]) -> str:
