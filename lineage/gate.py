@@ -188,7 +188,9 @@ class Gate:
         for pipeline in self.pipelines:
             key = f"pipeline/{pipeline.name}/{self.config.project}"
             read = int(self.graph.state(f"{key}/commits") or 0)
-            for batch in pipeline.read(self.graph.state(key), self.graph.known_runs, progress):
+            for batch in pipeline.read(
+                self.graph.state(key), self.graph.known_runs, self.graph.known_content, progress
+            ):
                 read += batch.commits
                 self.graph.record(batch.events, {key: batch.cursor, f"{key}/commits": str(read)})
                 commits += batch.commits
@@ -208,11 +210,13 @@ class Gate:
 
     def running(self, cwd: Path, environment: Mapping[str, str]) -> tuple[str, tuple[Input, ...]] | None:
         """The stage going on around a process: its address and its data inputs with the hashes they have now."""
-        return next((found for p in self.pipelines if (found := p.running(cwd, environment))), None)
+        known = self.graph.known_content
+        return next((found for p in self.pipelines if (found := p.running(cwd, environment, known))), None)
 
     def stage_inputs(self, address: str, cwd: Path) -> tuple[Input, ...] | None:
         """Data inputs of a stage as recorded or as they lie now; None when there is no such stage."""
-        return next((found for p in self.pipelines if (found := p.stage(address, cwd)) is not None), None)
+        known = self.graph.known_content
+        return next((found for p in self.pipelines if (found := p.stage(address, cwd, known)) is not None), None)
 
     def locate(self, path: str, cwd: Path | None = None) -> Artifact | None:
         """The artifact at a path of the work tree, with the hash of what lies there now.

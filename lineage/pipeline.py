@@ -15,6 +15,9 @@ from lineage.vocabulary import Artifact, Input, Tag
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much is done, and the total (0 when unknown)."""
 
+Known = Callable[[Iterable[str]], set[str]]
+"""Those of some keys that the ledger holds."""
+
 
 class Batch(NamedTuple):
     """Events of a pipeline, and the cursor that is kept in the same transaction."""
@@ -59,16 +62,25 @@ class Pipeline(Protocol):
         ...
 
     def read(
-        self, cursor: str | None, known_runs: Callable[[Iterable[str]], set[str]], progress: Progress | None
+        self, cursor: str | None, known_runs: Known, known_content: Known, progress: Progress | None
     ) -> Iterator[Batch]:
-        """Everything not yet read since ``cursor`` (None: from the beginning). Cheap when nothing changed."""
+        """Everything not yet read since ``cursor`` (None: from the beginning). Cheap when nothing changed.
+
+        Args:
+            cursor: what the last reading left.
+            known_runs: which of some run ids are recorded.
+            known_content: which of some content keys are recorded as data: what has one of them is no code.
+            progress: told how far it is.
+        """
         ...
 
-    def running(self, cwd: Path, environment: Mapping[str, str]) -> tuple[str, tuple[Input, ...]] | None:
+    def running(
+        self, cwd: Path, environment: Mapping[str, str], known_content: Known
+    ) -> tuple[str, tuple[Input, ...]] | None:
         """The stage execution around a process: its address and its data inputs with live hashes, or None."""
         ...
 
-    def stage(self, address: str, cwd: Path) -> tuple[Input, ...] | None:
+    def stage(self, address: str, cwd: Path, known_content: Known) -> tuple[Input, ...] | None:
         """Data inputs of a stage as recorded or as they lie now, or None when there is no such stage."""
         ...
 

@@ -15,13 +15,14 @@ from urllib.parse import unquote, urlsplit
 
 from lineage.config import Config
 from lineage.errors import CannotDecide
+from lineage.pipeline import Known
 from lineage.vocabulary import Artifact, Content, Input
 from lineage_dvc.cache import Cache
-from lineage_dvc.definition import Stage, resolve
+from lineage_dvc.definition import Meaning, Stage, resolve
 from lineage_dvc.git import Repository, find_top
 from lineage_dvc.hashing import Hashes
 from lineage_dvc.record import Entry, Record, Unreadable
-from lineage_dvc.statement import Interpreter
+from lineage_dvc.statement import Interpreter, Left
 from lineage_dvc.tree import Tree
 from lineage_dvc.worktree import WorkTree
 
@@ -131,11 +132,12 @@ class Now:
             hint="name the stage with its dvc.yaml, as `dvc stage list` shows it from the root",
         )  # fmt: skip
 
-    def live_inputs(self, address: str, *, running: bool = False) -> tuple[Input, ...]:
+    def live_inputs(self, address: str, known_content: Known, *, running: bool = False) -> tuple[Input, ...]:
         """Data inputs of a stage with the hashes of what lies there now.
 
         Args:
             address: of the stage.
+            known_content: which of some content keys are recorded as data.
             running: whether it runs now, so that every dependency must be there.
 
         Raises:
@@ -147,15 +149,22 @@ class Now:
         deps = tuple(
             self._now(dep, stage, before.get(dep), bool(record and record.legacy), running) for dep in stage.deps
         )
-        return tuple(self.said.inputs(self.tree, deps, stage.meaning))
+        return self._inputs(deps, stage.meaning, known_content)
 
-    def recorded_inputs(self, address: str) -> tuple[Input, ...]:
+    def _inputs(self, deps: tuple[Entry, ...], meaning: Meaning, known_content: Known) -> tuple[Input, ...]:
+        left: list[Left] = []
+        inputs = tuple(self.said.inputs(self.tree, deps, meaning, left))
+        keys = {key for each in left for _, key in each.files}
+        made = {content.hash for said in self.tree.outputs.values() for content in said.values() if content}
+        return (*inputs, *self.said.given(left, known_content(keys) | (keys & made) if keys else keys))
+
+    def recorded_inputs(self, address: str, known_content: Known) -> tuple[Input, ...]:
         """Data inputs of a stage as its lock entry says; empty when it never ran."""
         record = self.recorded(address)
         if record is None:
             return ()
         path, _, name = address.rpartition(":")
-        return tuple(self.said.inputs(self.tree, record.deps, self.tree.meaning(posixpath.dirname(path), name)))
+        return self._inputs(record.deps, self.tree.meaning(posixpath.dirname(path), name), known_content)
 
     def _now(self, path: str, stage: Stage, before: Entry | None, legacy: bool, running: bool) -> Entry:
         where = resolve(stage.meaning.wdir, path)
@@ -163,7 +172,7 @@ class Now:
             return before or Entry(path, None)
         local = self.said.local(where)
         if local is not None and self.tree.is_code(local, self.said.code):
-            return Entry(path, None)  # it will be left out
+            return Entry(path, self.content(local))  # it will be left out, unless its content is known as data
         content = self.content(where)
         if content is None and before is not None and not running:
             return before  # not checked out; the lock says what it was
@@ -281,7 +290,7 @@ def merged(*groups: tuple[Input, ...]) -> tuple[Input, ...]:
 
 
 def running(
-    config: Config, root: Path, cwd: Path, environment: Mapping[str, str]
+    config: Config, root: Path, cwd: Path, environment: Mapping[str, str], known_content: Known
 ) -> tuple[str, tuple[Input, ...]] | None:
     """See `lineage.pipeline.Pipeline.running`."""
     address, dvc_root = environment.get("DVC_STAGE"), environment.get("DVC_ROOT")
@@ -297,4 +306,4 @@ def running(
             raise CannotDecide(
                 f"the running stage {address!r} is in no dvc.yaml", code="STAGE_UNKNOWN", hint="dvc stage list"
             )
-        return found, now.live_inputs(found, running=True)
+        return found, now.live_inputs(found, known_content, running=True)

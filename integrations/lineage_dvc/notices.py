@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lineage import yaml12
-from lineage.config import Config
+from lineage.config import FILE, Config
 from lineage.errors import UsageError
 from lineage.pipeline import Notice
 from lineage.vocabulary import CLEAN_KINDS, Content, Kind
@@ -58,6 +58,7 @@ def notices(config: Config, root: Path) -> Sequence[Notice]:
             *_stale(now, seen),
             *_ghosts(now, {s.address for s in seen}),
             *_parameters(seen),
+            *_code(now, seen),
             *_unreadable(now.work),
             *_legacy(now, seen),
             *_history(now),
@@ -326,6 +327,40 @@ def _parameters(seen: Sequence[_Seen]) -> Iterator[Notice]:
                 f"its parameters name something outside ({'; '.join(named)[:200]}): what it brings in carries no label",
                 f"lineagegate declare {each.address} --kind … --provider …",
             )
+
+
+_LARGE = 1 << 20
+
+
+def _code(now: Now, seen: Sequence[_Seen]) -> Iterator[Notice]:
+    """Where data may hide behind the name of code."""
+    for pattern in now.said.config.code:
+        if not pattern.strip("*?/."):
+            yield Notice(
+                "CODE_EVERYTHING", now.said.config.file.name if now.said.config.file else FILE,
+                f"`code` holds {pattern}: every file in git is taken for code, and carries no label",
+                'name the files that are code, as in  code = ["...", "*.conf"]',
+            )  # fmt: skip
+    for each in seen:
+        for dep in each.stage.deps:
+            local = now.said.local(resolve(each.stage.meaning.wdir, dep))
+            if local is None or not now.tree.is_code(local, now.said.code):
+                continue
+            for file in [local] if local in now.tree.held else now.tree.beneath(local):
+                size = _size(now.root / file)
+                if size > _LARGE:
+                    yield Notice(
+                        "CODE_LARGE", each.address,
+                        f"{file} is taken for code, and carries no label, but has {size / _LARGE:.1f} MiB",
+                        f"if it is data: dvc add {shlex.quote(file)} after taking it out of git",
+                    )  # fmt: skip
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _flat(value: object, prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -5,11 +5,11 @@ DVC itself is not imported: it is read after the fact, from its files, git and i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from lineage.config import Config
-from lineage.pipeline import Batch, Notice, Progress, Target
+from lineage.pipeline import Batch, Known, Notice, Progress, Target
 from lineage.vocabulary import Artifact, Input, Tag
 from lineage_dvc import live
 from lineage_dvc.worktree import find_root
@@ -33,28 +33,30 @@ class DvcPipeline:
         return (self.root / ".dvc").is_dir()
 
     def read(
-        self, cursor: str | None, known_runs: Callable[[Iterable[str]], set[str]], progress: Progress | None
+        self, cursor: str | None, known_runs: Known, known_content: Known, progress: Progress | None
     ) -> Iterator[Batch]:
         """Executions and sources of the work tree, of every commit, and of the run cache."""
         from lineage_dvc.reader import Reader
 
-        return Reader(self.config, self.root, cursor, known_runs, progress).read()
+        return Reader(self.config, self.root, cursor, known_runs, known_content, progress).read()
 
-    def running(self, cwd: Path, environment: Mapping[str, str]) -> tuple[str, tuple[Input, ...]] | None:
+    def running(
+        self, cwd: Path, environment: Mapping[str, str], known_content: Known
+    ) -> tuple[str, tuple[Input, ...]] | None:
         """The stage that DVC is running around a process.
 
         Raises:
             CannotDecide: the stage is not known, or one of its dependencies cannot be read.
         """
-        return live.running(self.config, self.root, cwd, environment)
+        return live.running(self.config, self.root, cwd, environment, known_content)
 
-    def stage(self, address: str, cwd: Path) -> tuple[Input, ...] | None:
+    def stage(self, address: str, cwd: Path, known_content: Known) -> tuple[Input, ...] | None:
         """Data inputs of a stage: those its lock entry names and those that lie there now, where they differ."""
         with live.look(self.config, self.root) as now:
             found = now.canonical(address, cwd)
             if found is None:
                 return None
-            return live.merged(now.recorded_inputs(found), now.live_inputs(found))
+            return live.merged(now.recorded_inputs(found, known_content), now.live_inputs(found, known_content))
 
     def locate(self, path: str) -> Artifact | None:
         """The artifact at a path or URL, with the hash of what lies there now."""

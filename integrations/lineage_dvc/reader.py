@@ -10,7 +10,7 @@ import hashlib
 import json
 import posixpath
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,18 +19,19 @@ from lineage.config import Config
 from lineage.errors import CannotDecide
 from lineage.events import dataset_event, run_event
 from lineage.pipeline import Batch, Progress
-from lineage.vocabulary import Content, Execution
+from lineage.pipeline import Known as KnownKeys
+from lineage.vocabulary import Artifact, Content, Execution
 from lineage_dvc.cache import Cache
 from lineage_dvc.definition import Meaning
 from lineage_dvc.git import Commit, Repository, find_top, is_dvc_file
 from lineage_dvc.record import Record, Unreadable, decoded, parsed, record
-from lineage_dvc.statement import Interpreter, Known, Ran
+from lineage_dvc.statement import Interpreter, Known, Left, Ran
 from lineage_dvc.tree import Files, Tree
 from lineage_dvc.upstream import settings_of
 from lineage_dvc.worktree import WorkTree
 
 BATCH = 1000
-VERSION = 1
+VERSION = 2
 """Of the cursor; another version is read from the beginning."""
 
 
@@ -58,6 +59,7 @@ class Reader:
         root: its DVC root.
         cursor: what the last reading left, or None.
         known_runs: which of some run ids are recorded already.
+        known_content: which of some content keys are recorded as data.
         progress: told how far it is.
     """
 
@@ -66,12 +68,14 @@ class Reader:
         config: Config,
         root: Path,
         cursor: str | None,
-        known_runs: Callable[[Iterable[str]], set[str]],
+        known_runs: KnownKeys,
+        known_content: KnownKeys,
         progress: Progress | None,
     ) -> None:
         self.config = config
         self.root = root
         self.known_runs = known_runs
+        self.known_content = known_content
         self.progress = progress
         self.cache = Cache(root)
         self.said = Interpreter(config, root, self.cache)
@@ -90,6 +94,12 @@ class Reader:
         self._seen: set[tuple[str, str, Meaning]] = set()
         self._executions: list[tuple[str, Record, Meaning]] = []
         self._pending: list[_Pending] = []
+        self._data: set[str] = set()
+        """Content keys of everything told."""
+        self._code: dict[Left, list[tuple[Ran, Moment]]] = {}
+        """What was left out of runs that were told, as code."""
+        self._copies: set[str] = set(self._old.get("copies", []))
+        """Content keys that the ledger knows because a run copied its code to its outputs."""
 
     def read(self) -> Iterator[Batch]:
         """Events of everything that is new, and after them the new cursor. Nothing when nothing is new.
@@ -105,7 +115,13 @@ class Reader:
             new = dict(now)
             yield from self._read(new)
             events, executions = self._events()
+            events += self._late()
+            if self._was_code():
+                yield from self._anew().read()
+                return
             new |= {
+                "code": sorted({*self._old.get("code", []), *(key for each in self._code for _, key in each.files)}),
+                "copies": sorted(self._copies),
                 "absent": self.said.absent,
                 "bound": self.said.bound,
                 "open": sorted(self._open),
@@ -116,6 +132,37 @@ class Reader:
         finally:
             if self.git:
                 self.git.close()
+
+    def _late(self) -> list[bytes]:
+        """Runs of which something was left out that turned out to be data, with it."""
+        keys = {key for each in self._code for _, key in each.files}
+        known = ((self.known_content(keys) - self._copies) | (keys & self._data)) if keys else keys
+        runs: dict[Ran, Moment] = {}
+        for left, told in self._code.items():
+            if any(key in known for _, key in left.files):
+                runs |= dict(told)
+        return [_event(self._whole(run, known), moment) for run, moment in runs.items()]
+
+    def _whole(self, run: Ran, known: set[str]) -> Ran:
+        more = tuple(self.said.given(run.left, known))
+        return run._replace(inputs=run.inputs + more) if more else run
+
+    def _was_code(self) -> bool:
+        """Whether what earlier readings left out as code is data now."""
+        keys = set(self._old.get("code", []))
+        return bool(keys) and bool(keys & self._data or self.known_content(keys - self._copies))
+
+    def _anew(self) -> Reader:
+        """One that reads everything again, with what only this one knows."""
+        if self.git:
+            self.git.close()
+        kept: dict[str, Any] = {
+            key: self._old[key] for key in ("absent", "config", "copies", "version") if key in self._old
+        }
+        kept |= {"bound": self.said.bound, "open": sorted(self._open)}
+        again = Reader(self.config, self.root, json.dumps(kept), self.known_runs, self.known_content, self.progress)
+        again._told = self._told
+        return again
 
     def _signs(self) -> dict[str, Any]:
         """Small things that change whenever there may be something new."""
@@ -142,6 +189,7 @@ class Reader:
         for key, path in found.items():
             artifact = self.said.artifact(path, Content(key))
             if artifact.content and artifact.content.members:
+                self._data.update(key for key in _keys(artifact) if key not in self._copies)
                 self._tell(Known(artifact), Moment(_iso(time.time())))
         self._upstream()
 
@@ -214,6 +262,7 @@ class Reader:
         if run is not None:
             self._tell(run, moment)
         for known in self.said.dvc_tags(path, file, moment.author):
+            self._data.update(_keys(known.artifact))
             self._tell(known, moment)
 
     def _folder(self, tree: Tree, folder: str, changed: Mapping[str, str | None], moment: Moment) -> None:
@@ -341,7 +390,7 @@ class Reader:
             if (where, rev) in done:
                 continue
             done.add((where, rev))
-            inner = Reader(settings_of(Path(where)), Path(where), None, self.known_runs, None)
+            inner = Reader(settings_of(Path(where)), Path(where), None, self.known_runs, self.known_content, None)
             try:
                 inner._snapshot(rev)
             except CannotDecide as error:
@@ -382,25 +431,60 @@ class Reader:
             yield Batch(events, self._told, commits, executions)
 
     def _events(self) -> tuple[list[bytes], int]:
-        asked = [p.statement.run_id for p in self._pending if isinstance(p.statement, Ran) and not p.force]
+        asked = [p.statement.run_id for p in self._pending if isinstance(p.statement, Ran)]
         known = self.known_runs(asked) if asked else set()
         events: list[bytes] = []
         executions = 0
+        data = self._collect(known) if asked else set[str]()
         for statement, moment, force in self._pending:
             if isinstance(statement, Known):
                 events.append(dataset_event(statement.artifact, time=statement.at or moment.time))
-            elif force or statement.run_id not in known:
-                executions += 1
+                continue
+            run = self._whole(statement, data)
+            for left in statement.left:
+                if not any(key in data for _, key in left.files):
+                    self._code.setdefault(left, []).append((statement, moment))
+            if force or run is not statement or statement.run_id not in known:
+                executions += force or statement.run_id not in known
                 if not moment.commit and self.git:
                     self._open[statement.run_id] = None
-                events.append(_event(statement, moment))
+                events.append(_event(run, moment))
         self._pending.clear()
         return events, executions
+
+    def _collect(self, known: set[str]) -> set[str]:
+        """Content keys that are data: of what was told and is to be told, and those that the ledger knows.
+
+        What a run copies from its code to its outputs (its configuration) does not become data by that.
+        """
+        runs = [p.statement for p in self._pending if isinstance(p.statement, Ran)]
+        ledger = self.known_content({key for run in runs for left in run.left for _, key in left.files})
+        for run in runs:
+            made = {key for out in run.outputs for key in _keys(out)}
+            own = made & {key for left in run.left for _, key in left.files}
+            self._data |= made - own
+            if run.run_id not in known:  # so the ledger does not have it from this run
+                self._data |= (own - self._copies) & ledger
+            self._copies |= own
+        for run in runs:
+            self._data.update(k for each in run.inputs for k in _keys(each.artifact) if k not in self._copies)
+        return self._data | (ledger - self._copies)
 
     def _blob(self, blob: str) -> bytes:
         if self.git is None:
             raise CannotDecide(f"no content for {blob}", code="GIT_FAILED")
         return self.git.blob(blob)
+
+
+def _keys(artifact: Artifact) -> Iterator[str]:
+    """The content keys of a dataset version and of its files, without those that mean nothing."""
+    content = artifact.content
+    if content is not None:
+        if not content.trivial:
+            yield content.hash
+        for member in content.members:
+            if not Content(member.hash, member.size).trivial:
+                yield member.hash
 
 
 def _event(run: Ran, moment: Moment) -> bytes:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
@@ -25,7 +25,7 @@ from lineage_dvc.cache import Cache
 from lineage_dvc.claim import Claim
 from lineage_dvc.definition import DvcFile, Meaning, resolve
 from lineage_dvc.record import Entry, Record, Upstream
-from lineage_dvc.tree import Tree
+from lineage_dvc.tree import Tree, holds_data
 from lineage_dvc.upstream import content_at, project_of, upstream_uri
 
 
@@ -40,6 +40,22 @@ class Ran(NamedTuple):
     """DVC's own identity of the execution."""
     inputs: tuple[Input, ...]
     outputs: tuple[Artifact, ...]
+    left: tuple[Left, ...] = ()
+    """Dependencies and params that look like code: no inputs as long as their content is not known as data."""
+
+
+class Left:
+    """A dependency that was left out as code: the files that it consists of. Equal only to itself.
+
+    Args:
+        files: (path from the root, content key) of each.
+    """
+
+    __slots__ = ("files", "use")
+
+    def __init__(self, files: tuple[tuple[str, str], ...], use: Use = Use.CONTENT) -> None:
+        self.files = files
+        self.use = use
 
 
 class Known(NamedTuple):
@@ -86,6 +102,22 @@ class Matcher:
         return found
 
 
+class Code(Matcher):
+    """The patterns of code. One that names no ending (``src/**``) does not cover files of data formats.
+
+    Args:
+        patterns: as in lineage.toml.
+    """
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        every = tuple(patterns)
+        super().__init__(every)
+        self._named = Matcher(p for p in every if posixpath.basename(p).strip("*?"))
+
+    def __call__(self, path: str) -> bool:
+        return self._named(path) or (super().__call__(path) and not holds_data(path))
+
+
 class Interpreter:
     """Makes runs and sources of DVC's records, for one project.
 
@@ -100,7 +132,7 @@ class Interpreter:
         self.root = root
         self.cache = cache
         self.namespace = naming.dvc_namespace(config.project)
-        self.code = Matcher(config.code)
+        self.code = Code(config.code)
         self.model = Matcher(config.models)
         self.rules = tuple(
             (rule.pattern, _rule_tag(rule.pattern, rule.origin, rule.location)) for rule in config.origins
@@ -112,6 +144,7 @@ class Interpreter:
         self.absent: dict[str, str] = {}
         """Directories whose list of files is not in the cache: content key to path."""
         self._described: set[str] = set()
+        self._left: dict[tuple[str, str, Use], Left] = {}
         self._projects: dict[str, tuple[str, Path | None]] = {}
 
     # -- names -----------------------------------------------------------------------------------------------------
@@ -174,26 +207,41 @@ class Interpreter:
             path = resolve(meaning.wdir, out.path)
             outputs.append(self.artifact(path, out.content, model=self.is_model(path, meaning)))
         key = key or f"{record.key}/{record.value}"
+        left: list[Left] = []
+        inputs = tuple(self.inputs(tree, record.deps, meaning, left))
+        left += self._params(tree, record, meaning)
         return Ran(
             naming.run_id("dvc", self.config.project, address, *key.split("/")),
             self.namespace,
             address,
             key,
-            tuple(self.inputs(tree, record.deps, meaning)),
+            inputs,
             tuple(outputs),
+            tuple(left),
         )
 
     def is_model(self, path: str, meaning: Meaning) -> bool:
         """Whether an output is a model: dvc.yaml says so, or it matches the project's patterns and measures nothing."""
         return path in meaning.models or (path not in meaning.measures and self.model(path))
 
-    def inputs(self, tree: Tree, deps: Iterable[Entry], meaning: Meaning) -> Iterator[Input]:
-        """The data among the dependencies of a stage, each with its role."""
+    def inputs(
+        self, tree: Tree, deps: Iterable[Entry], meaning: Meaning, left: list[Left] | None = None
+    ) -> Iterator[Input]:
+        """The data among the dependencies of a stage, each with its role.
+
+        Args:
+            tree: the state of the repository.
+            deps: dependencies.
+            meaning: what dvc.yaml says of the stage.
+            left: takes what is left out as code.
+        """
         seen: set[tuple[str, str, Content | None]] = set()
         for dep in deps:
             path = resolve(meaning.wdir, dep.path)
             local = self.local(path)
             if local is not None and tree.is_code(local, self.code):
+                if left is not None and dep.content is not None and not dep.content.trivial:
+                    left.append(self._code(tree, local, dep.content, _use(meaning, dep.path, path)))
                 continue
             use = _use(meaning, dep.path, path)
             for artifact in self._read(tree, path, local, dep):
@@ -201,6 +249,37 @@ class Interpreter:
                 if mark not in seen:
                     seen.add(mark)
                     yield Input(artifact, use)
+
+    def _code(self, tree: Tree, path: str, content: Content, use: Use) -> Left:
+        mark = (path, content.hash, use)
+        found = self._left.get(mark)
+        if found is None:
+            files = [path] if path in tree.held else tree.beneath(path)
+            keys = [(path, content.hash)]
+            if content.hash.endswith(".dir"):
+                keys += [(file, key) for file in files if (key := tree.files.md5(file, tree.held))]
+            found = self._left[mark] = Left(tuple(keys), use)
+        return found
+
+    def _params(self, tree: Tree, record: Record, meaning: Meaning) -> Iterator[Left]:
+        """The files that parameters come from: configuration, unless they are a copy of data or what a stage made."""
+        for file in record.params:
+            path = resolve(meaning.wdir, file)
+            made = tree.content(path)
+            key = made.hash if made else tree.files.md5(path, tree.held) if path in tree.held else None
+            if key is not None:
+                mark = (path, key, Use.CONTENT)
+                found = self._left.get(mark)
+                if found is None:
+                    found = self._left[mark] = Left(((path, key),))
+                yield found
+
+    def given(self, left: Iterable[Left], known: Container[str]) -> Iterator[Input]:
+        """The inputs among what was left out as code, by the content keys that are known as data."""
+        for each in left:
+            for path, key in each.files:
+                if key in known:
+                    yield Input(self.artifact(path, Content(key), model=self.model(path)), each.use)
 
     def _read(self, tree: Tree, path: str, local: str | None, dep: Entry) -> Iterator[Artifact]:
         if dep.upstream is not None:

@@ -16,6 +16,22 @@ from lineage_dvc.definition import Definitions, DvcFile, Meaning
 from lineage_dvc.git import is_dvc_file
 from lineage_dvc.record import Record, Unreadable, decoded, record_of, stages_of_lock
 
+DATA_FORMATS = frozenset(
+    (
+        "csv", "tsv", "jsonl", "ndjson", "parquet", "arrow", "feather", "avro", "orc", "npy", "npz", "pkl", "pickle",
+        "h5", "hdf5", "tfrecord", "sqlite", "db", "xls", "xlsx", "txt", "gz", "bz2", "xz", "zst", "zip", "tar", "tgz",
+    )
+)  # fmt: skip
+"""Endings of files that hold data: a folder of code does not make code of them."""
+
+
+def holds_data(path: str) -> bool:
+    """Whether a file has the name of one that holds data."""
+    name = posixpath.basename(path)
+    return name.rpartition(".")[2].lower() in DATA_FORMATS and not (
+        name.startswith("requirements") and name.endswith(".txt")
+    )
+
 
 class _Owned:
     """The outputs that one of DVC's files names, and what that was read from."""
@@ -317,7 +333,7 @@ class Tree:
     def is_code(self, path: str, code: Callable[[str], bool]) -> bool:
         """Whether a dependency is code: git holds it, it matches the project's patterns, and no stage makes it.
 
-        A directory is code when it matches, or when everything that git holds in it does.
+        A directory is code when everything that git holds in it is, or when it matches and holds no data formats.
         """
         if path in self.outputs or self.enclosing(path):
             return False
@@ -326,5 +342,7 @@ class Tree:
         found = self._all_code.get(path)
         if found is None:
             files = self.beneath(path)
-            found = self._all_code[path] = bool(files) and (code(path) or all(map(code, files)))
+            found = self._all_code[path] = bool(files) and all(
+                code(file) or (code(path) and not holds_data(file)) for file in files
+            )
         return found and not self.within(path)

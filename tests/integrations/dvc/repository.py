@@ -134,6 +134,12 @@ def _key(dataset: Dataset) -> tuple[str, str]:
     return (f"{dataset.namespace}/{dataset.name}", content.hash if content else "")
 
 
+def nothing(keys: Iterable[str]) -> set[str]:
+    """What an empty ledger knows."""
+    del keys
+    return set()
+
+
 class Repo:
     """A repository on disk."""
 
@@ -192,10 +198,15 @@ class Repo:
         settings.setdefault("project", "demo")
         return DvcPipeline(Config(root=self.root, **settings))
 
-    def read(self, cursor: str | None = None, *, known: set[str] | None = None, **settings: Any) -> Reading:
-        """Read everything, or what is new since a cursor."""
-        known = set() if known is None else known
-        return Reading(self.pipeline(**settings).read(cursor, lambda ids: known & set(ids), None), cursor)
+    def read(
+        self, cursor: str | None = None, *, known: set[str] | None = None, data: set[str] | None = None, **settings: Any
+    ) -> Reading:
+        """Read everything, or what is new since a cursor, with the runs and the content that a ledger knows."""
+        runs, content = known or set(), data or set()
+        batches = self.pipeline(**settings).read(
+            cursor, lambda ids: runs & set(ids), lambda keys: content & set(keys), None
+        )
+        return Reading(batches, cursor)
 
     def clone(self, where: Path) -> Repo:
         """A clone by git alone: no cache, no run cache."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lineage.errors import CannotDecide
-from tests.integrations.dvc.repository import CHAIN, GPT4, TICKETS, WEB, Repo
+from tests.integrations.dvc.repository import CHAIN, GPT4, TICKETS, WEB, Repo, nothing
 
 ASK = """\
 import json, os, sys
@@ -19,7 +19,7 @@ from lineage.config import Config
 from lineage_dvc.pipeline import DvcPipeline
 
 start = Path(os.environ.get("LINEAGE_ROOT") or Path.cwd())
-found = DvcPipeline(Config(root=start, project="demo")).running(Path.cwd(), os.environ)
+found = DvcPipeline(Config(root=start, project="demo")).running(Path.cwd(), os.environ, lambda keys: set())
 out = Path(sys.argv[1])
 if found:
     content = lambda a: a.content.hash if a.content else None
@@ -100,19 +100,19 @@ def test_dvc_called_from_another_directory(empty: Repo) -> None:
 
 def test_outside_a_stage_and_in_a_stage_of_another_project(chained: Repo, tmp_path: Path) -> None:
     pipeline = chained.pipeline()
-    assert pipeline.running(chained.root, {}) is None
-    assert pipeline.running(chained.root, {"DVC_STAGE": "train", "DVC_ROOT": str(tmp_path)}) is None
+    assert pipeline.running(chained.root, {}, nothing) is None
+    assert pipeline.running(chained.root, {"DVC_STAGE": "train", "DVC_ROOT": str(tmp_path)}, nothing) is None
 
 
 def test_a_stage_that_nobody_defined_or_that_may_be_two(chained: Repo) -> None:
     environment = {"DVC_STAGE": "nope", "DVC_ROOT": str(chained.root)}
     with pytest.raises(CannotDecide) as caught:
-        chained.pipeline().running(chained.root, environment)
+        chained.pipeline().running(chained.root, environment, nothing)
     assert caught.value.code == "STAGE_UNKNOWN"
     for name in ("a", "b"):
         chained.write(f"{name}/dvc.yaml", "stages:\n  same:\n    cmd: 'true'\n    wdir: ../data\n")
     with pytest.raises(CannotDecide) as caught:
-        chained.pipeline().running(chained.root / "data", {**environment, "DVC_STAGE": "same"})
+        chained.pipeline().running(chained.root / "data", {**environment, "DVC_STAGE": "same"}, nothing)
     assert caught.value.code == "STAGE_AMBIGUOUS"
 
 
@@ -120,18 +120,18 @@ def test_a_dependency_that_is_gone(chained: Repo) -> None:
     (chained.root / "data/clean.txt").unlink()
     environment = {"DVC_STAGE": "train", "DVC_ROOT": str(chained.root)}
     with pytest.raises(CannotDecide) as caught:
-        chained.pipeline().running(chained.root, environment)
+        chained.pipeline().running(chained.root, environment, nothing)
     assert caught.value.code == "DEPENDENCY_MISSING"
     # a stage that does not run now: the lock says what it read
-    inputs = chained.pipeline().stage("train", chained.root)
+    inputs = chained.pipeline().stage("train", chained.root, nothing)
     assert inputs is not None and [i.artifact.name for i in inputs] == ["data/clean.txt"]
 
 
 def test_a_stage_as_recorded_and_as_it_lies_now(chained: Repo) -> None:
     chained.write("data/clean.txt", "changed by hand\n")
-    inputs = chained.pipeline().stage("dvc.yaml:train", chained.root)
+    inputs = chained.pipeline().stage("dvc.yaml:train", chained.root, nothing)
     assert inputs is not None and len({i.artifact.content.hash for i in inputs if i.artifact.content}) == 2
-    assert chained.pipeline().stage("nope", chained.root) is None
+    assert chained.pipeline().stage("nope", chained.root, nothing) is None
 
 
 def test_locate(chained: Repo) -> None:
@@ -229,5 +229,5 @@ def test_legacy_hashes_of_text_with_windows_line_ends(empty: Repo) -> None:
         f"schema: '2.0'\nstages:\n  t:\n    cmd: cp raw.csv m.pkl\n    deps:\n    - path: raw.csv\n      md5: {dos}\n      size: 50\n"
         f"    outs:\n    - path: m.pkl\n      md5: {dos}\n      size: 50\n",
     )
-    inputs = empty.pipeline().stage("t", empty.root)
+    inputs = empty.pipeline().stage("t", empty.root, nothing)
     assert inputs is not None and [i.artifact.content.hash for i in inputs if i.artifact.content] == [f"md5:{dos}"]

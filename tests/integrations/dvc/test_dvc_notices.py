@@ -182,7 +182,7 @@ def test_reading_inside_a_hook(chained: Repo) -> None:
     hook.parent.mkdir(exist_ok=True)
     script = (
         "from pathlib import Path; from lineage.config import Config; from lineage_dvc.pipeline import DvcPipeline;"
-        "b = list(DvcPipeline(Config(root=Path.cwd(), project='demo')).read(None, lambda i: set(), None));"
+        "b = list(DvcPipeline(Config(root=Path.cwd(), project='demo')).read(None, lambda i: set(), lambda k: set(), None));"
         "Path('read.txt').write_text(str(sum(x.executions for x in b)))"
     )
     hook.write_text(f'#!/bin/sh\n"{sys.executable}" -c "{script}"\n')

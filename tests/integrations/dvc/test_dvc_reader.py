@@ -11,7 +11,7 @@ import pytest
 
 from lineage.errors import LineageError
 from lineage.events.naming import run_id
-from tests.integrations.dvc.repository import GPT4, Repo
+from tests.integrations.dvc.repository import GPT4, Repo, nothing
 
 
 def cached_runs(repo: Repo) -> set[tuple[str, str]]:
@@ -78,7 +78,7 @@ def test_nothing_new_is_nothing_and_fast(chained: Repo) -> None:
     first = chained.read()
     pipeline = chained.pipeline()
     started = time.perf_counter()
-    assert list(pipeline.read(first.cursor, lambda ids: set(), None)) == []
+    assert list(pipeline.read(first.cursor, lambda ids: set(), nothing, None)) == []
     assert time.perf_counter() - started < 0.2
 
 
@@ -295,7 +295,7 @@ def test_a_broken_cursor_is_read_from_the_beginning(chained: Repo) -> None:
 
 def test_progress_and_batches(chained: Repo) -> None:
     told: list[tuple[str, int, int]] = []
-    batches = list(chained.pipeline().read(None, lambda ids: set(), lambda *a: told.append(a)))
+    batches = list(chained.pipeline().read(None, nothing, nothing, lambda *a: told.append(a)))
     assert all(len(batch.events) <= 2000 for batch in batches)
     assert sum(batch.executions for batch in batches) == 3
     assert sum(batch.commits for batch in batches) == 2

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integrations.dvc.repository import GPT4, TICKETS, WEB, Repo, rule
+from tests.integrations.dvc.repository import GPT4, TICKETS, WEB, Repo, nothing, rule
 
 
 def commit_file(repo: Repo, path: str, data: bytes, message: str = "by hand") -> str:
@@ -69,7 +69,7 @@ def test_a_data_file_in_git_is_data(empty: Repo) -> None:
     assert reading.inputs("dvc.yaml:t") == ["data/words.csv"]
     assert reading.dataset("data/words.csv").artifact.content is not None
     # what the project calls code is code
-    assert empty.read(code=("*.py", "conf/**", "data/**")).inputs("dvc.yaml:t") == []
+    assert empty.read(code=("*.py", "conf/**", "data/*.csv")).inputs("dvc.yaml:t") == []
 
 
 def test_neither_in_git_nor_tracked(empty: Repo) -> None:
@@ -134,7 +134,7 @@ def test_a_stage_that_never_ran(chained: Repo) -> None:
     chained.commit()
     assert "dvc.yaml:later" not in chained.read().addresses
     assert ("STAGE_NEVER_RUN", "dvc.yaml:later") in [(n.code, n.where) for n in chained.pipeline().notices()]
-    inputs = chained.pipeline().stage("later", chained.root)
+    inputs = chained.pipeline().stage("later", chained.root, nothing)
     assert inputs is not None and [i.artifact.name for i in inputs] == ["models/chat.pkl"]
     assert inputs[0].artifact.content is not None
 
