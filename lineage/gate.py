@@ -25,10 +25,10 @@ from lineage.errors import CannotDecide, LineageError, UsageError
 from lineage.events import naming
 from lineage.events.event import act_event, dataset_event
 from lineage.evidence.text import decision_text
-from lineage.graph import Graph, Impact, Labels, Status
+from lineage.graph import Graph, Impact, ImpactItem, Labels, Status
 from lineage.pipeline import Notice, Pipeline, Progress, RegisteredVersion, Registry, Target
 from lineage.store import Store, create_store, open_store
-from lineage.vocabulary import Artifact, Decision, Grant, Input, Kind, Label, Origin, Scope, Step, Tag
+from lineage.vocabulary import Artifact, ArtifactType, Decision, Grant, Input, Kind, Label, Origin, Scope, Step, Tag
 from lineage.vocabulary.identifier import from_short, new_uuid, short
 
 if TYPE_CHECKING:
@@ -477,9 +477,33 @@ class Gate:
         chosen = {label for label in labels.labels if _speaks_of(label.origin, origin)}
         return Answer(artifact, labels, self.graph.paths(artifact, chosen))
 
-    def impact(self, text: str) -> Impact:
-        """Everything downstream of an artifact, models first."""
-        return self.graph.impact(self.resolve(text))
+    def impact(self, artifact: Artifact) -> Impact:
+        """Everything downstream of an artifact: registered versions first, then other models, then datasets.
+
+        A version is a name that was given to content after a run had made it, so no run leads to it; it is found by its
+        content. What was judged under a model's name and became a version is listed as that version alone.
+        """
+        found = self.graph.impact(artifact)
+        far = {i.artifact.content.hash: i.distance for i in found.items if i.artifact.content}
+        versions: list[ImpactItem] = []
+        for row in self.graph.names(prefix="models/", models=True):
+            if row.name.rpartition("/")[2].isdigit():
+                version = self.graph.find(row.namespace, row.name)
+                if version is not None and version.content is not None and version.content.hash in far:
+                    versions.append(ImpactItem(version, far[version.content.hash]))
+        named = {v.artifact.content.hash for v in versions if v.artifact.content}
+        shown = {(v.artifact.namespace, v.artifact.name) for v in versions}
+        rest = [
+            item
+            for item in found.items
+            if (item.artifact.namespace, item.artifact.name) not in shown
+            and not (
+                item.artifact.namespace.startswith("mlflow://")
+                and (item.artifact.content and item.artifact.content.hash) in named
+            )
+        ]
+        models = sum(item.artifact.type is ArtifactType.MODEL for item in rest)
+        return Impact((*versions, *rest), len(versions) + models, len(rest) - models)
 
     def decisions(self, model: str | None = None) -> list[Decision]:
         """Recorded decisions, newest first."""
