@@ -31,7 +31,7 @@ from lineage_dvc.upstream import settings_of
 from lineage_dvc.worktree import WorkTree
 
 BATCH = 1000
-VERSION = 2
+VERSION = 3
 """Of the cursor; another version is read from the beginning."""
 
 
@@ -89,6 +89,10 @@ class Reader:
         self._old = _old_cursor(cursor, config)
         self.said.bound.update(self._old.get("bound", {}))
         self._open: dict[str, None] = dict.fromkeys(self._old.get("open", []))
+        self._listed: set[str] = set(self._old.get("listed", []))
+        """Directories whose files the ledger knows from earlier readings."""
+        self._unknown: set[str] = set(self._old.get("unknown", []))
+        """Directories of which was told that their files are not known."""
         self._known: set[Known] = set()
         self._runs: set[str] = set()
         self._seen: set[tuple[str, str, Meaning]] = set()
@@ -122,6 +126,8 @@ class Reader:
             new |= {
                 "code": sorted({*self._old.get("code", []), *(key for each in self._code for _, key in each.files)}),
                 "copies": sorted(self._copies),
+                "listed": sorted(self._listed | self.said.described),
+                "unknown": sorted(self._unknown),
                 "absent": self.said.absent,
                 "bound": self.said.bound,
                 "open": sorted(self._open),
@@ -157,7 +163,7 @@ class Reader:
         if self.git:
             self.git.close()
         kept: dict[str, Any] = {
-            key: self._old[key] for key in ("absent", "config", "copies", "version") if key in self._old
+            key: self._old[key] for key in ("absent", "config", "copies", "listed", "unknown", "version") if key in self._old
         }
         kept |= {"bound": self.said.bound, "open": sorted(self._open)}
         again = Reader(self.config, self.root, json.dumps(kept), self.known_runs, self.known_content, self.progress)
@@ -191,6 +197,8 @@ class Reader:
             if artifact.content and artifact.content.members:
                 self._data.update(key for key in _keys(artifact) if key not in self._copies)
                 self._tell(Known(artifact), Moment(_iso(time.time())))
+                if key in self._unknown:
+                    self._tell(self.said.listed(artifact), Moment(_iso(time.time())))
         self._upstream()
 
     # -- history ---------------------------------------------------------------------------------------------------
@@ -422,7 +430,15 @@ class Reader:
             return
         else:
             self._known.add(statement)
+            self._incomplete(statement.artifact, moment)
         self._pending.append(_Pending(statement, moment, force))
+
+    def _incomplete(self, artifact: Artifact, moment: Moment) -> None:
+        """Tell of a tagged directory that its files are not known: then its tags do not speak for them."""
+        key = artifact.content.hash if artifact.content else ""
+        if artifact.tags and key in self.said.absent and key not in self._listed and key not in self._unknown:
+            self._unknown.add(key)
+            self._tell(self.said.unknown(artifact), moment)
 
     def _flush(self, commits: int = 0) -> Iterator[Batch]:
         """Give out what is told so far. The cursor stays the old one: an interrupted reading begins again."""

@@ -5,6 +5,7 @@ Hashes of the data itself are `lineage_dvc.hashing`'s.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import posixpath
@@ -24,6 +25,7 @@ Sign = list[Any]
 """[mtime in ns, bytes, git name of the content] of a file."""
 
 _RACY_NS = 50_000_000
+_BESIDE_DATABASE = ("-journal", "-wal", "-shm")
 
 
 def find_root(start: Path) -> Path | None:
@@ -55,7 +57,7 @@ class WorkTree:
             old: the signs of before, or nothing.
         """
         files, folders = old.get("files", {}), old.get("folders", {})
-        if folders and all(self._mtime(folder) == time for folder, time in folders.items()):
+        if folders and all(self._same(folder, sign) for folder, sign in folders.items()):
             paths = list(files)
         else:
             paths, folders = self.paths(), self._folders()
@@ -74,8 +76,12 @@ class WorkTree:
         """DVC's files."""
         return self.git.dvc_files() if self.git else [path for path in self._walk() if is_dvc_file(path)]
 
-    def _folders(self) -> dict[str, int]:
-        """Every folder that git does not ignore, and every list of what it ignores: path to time of last change."""
+    def _folders(self) -> dict[str, list[Any]]:
+        """Every folder that git does not ignore, and every list of what it ignores.
+
+        Returns:
+            Path to [time of last change in ns, digest of the names in it].
+        """
         ignored = self.git.ignored_folders() if self.git else set()
         found = [".git/info/exclude"] if self.git else []
         for folder, folders, files in os.walk(self.root):
@@ -87,7 +93,21 @@ class WorkTree:
                 found.append(f"{inside}/.gitignore")
         fresh = time.time_ns() - _RACY_NS
         # what changed just now may change again within the same time stamp: it is looked at again
-        return {path: mtime if (mtime := self._mtime(path)) < fresh else -2 for path in found}
+        signs = ((path, self._mtime(path), self._names(path)) for path in found)
+        return {path: [mtime if mtime < fresh else -2, names] for path, mtime, names in signs}
+
+    def _same(self, path: str, sign: list[Any]) -> bool:
+        """Whether a folder holds the names it held. A database in it (mlflow.db) changes its time at every write."""
+        mtime = self._mtime(path)
+        return mtime == sign[0] or (mtime != -1 and sign[1] != "" and self._names(path) == sign[1])
+
+    def _names(self, path: str) -> str:
+        """Digest of the names in a folder, without the files that SQLite keeps beside a database; empty for a file."""
+        try:
+            names = sorted(n for n in os.listdir(self.root / path) if not n.endswith(_BESIDE_DATABASE))  # noqa: PTH208
+        except OSError:
+            return ""
+        return hashlib.md5("\0".join(names).encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()
 
     def _mtime(self, path: str) -> int:
         try:
