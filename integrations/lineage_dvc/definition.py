@@ -43,6 +43,8 @@ class Meaning(NamedTuple):
     """Outputs that dvc.yaml calls models."""
     measures: frozenset[str] = frozenset()
     """Metrics and plots."""
+    persists: frozenset[str] = frozenset()
+    """Outputs that are there when the stage begins: what they hold goes into what they hold next."""
 
 
 class Stage(NamedTuple):
@@ -230,6 +232,7 @@ class Definitions:
         outs: list[str] = []
         measures: set[str] = set()
         models: set[str] = set()
+        persists: set[str] = set()
         own_claims: list[tuple[str, tuple[Claim, ...]]] = []
         for key in ("outs", "metrics", "plots"):
             for index, out in enumerate(fill(key, []) or []):
@@ -241,6 +244,8 @@ class Definitions:
                 if isinstance(flags, dict):
                     if flags.get("type") == "model":
                         models.add(path)
+                    if flags.get("persist"):
+                        persists.add(path)
                     claims = _resolved(_said(flags.get("meta"), (*place, key, index), self.trouble).claims, wdir)
                     if claims:
                         own_claims.append((path, claims))
@@ -254,6 +259,7 @@ class Definitions:
                 stage.uses,
                 self._models | models,
                 frozenset(measures),
+                frozenset(persists),
             ),
             " && ".join(map(str, cmd)) if isinstance(cmd, list) else str(cmd),
             tuple(str(dep).replace("\\", "/") for dep in fill("deps", []) or []),

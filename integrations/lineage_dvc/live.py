@@ -149,7 +149,14 @@ class Now:
         deps = tuple(
             self._now(dep, stage, before.get(dep), bool(record and record.legacy), running) for dep in stage.deps
         )
-        return self._inputs(deps, stage.meaning, known_content)
+        made = record.outs if record else ()
+        kept = ((resolve(stage.meaning.wdir, out.path), out.content) for out in made)
+        persisting = tuple(
+            Input(self.said.artifact(path, content, model=self.said.is_model(path, stage.meaning)))
+            for path, content in kept
+            if path in stage.meaning.persists
+        )
+        return (*self._inputs(deps, stage.meaning, known_content), *persisting)
 
     def _inputs(self, deps: tuple[Entry, ...], meaning: Meaning, known_content: Known) -> tuple[Input, ...]:
         left: list[Left] = []

@@ -53,6 +53,7 @@ def notices(config: Config, root: Path) -> Sequence[Notice]:
         return [
             *_malformed(now),
             *_expired(now, seen),
+            *_unlisted(now),
             *_unused(now, seen),
             *_broken(seen),
             *_stale(now, seen),
@@ -117,6 +118,23 @@ def _expired(now: Now, seen: Sequence[_Seen]) -> Iterator[Notice]:
             f"{path} was declared {claim.origin.kind.value}, but its content has changed since: it is undeclared",
             command(where if where.endswith(".dvc") else path, claim),
         )
+
+
+def _unlisted(now: Now) -> Iterator[Notice]:
+    for path in now.tree.dvc_files():
+        if path.endswith(("dvc.yaml", "dvc.lock")):
+            continue
+        file = now.tree.files.dvc_file(path, now.tree.held[path])
+        for known in now.said.dvc_tags(path, file, ""):
+            artifact = known.artifact
+            if artifact.tags and artifact.content and artifact.content.hash in now.said.absent:
+                yield Notice(
+                    "DIRECTORY_UNKNOWN", path,
+                    f"the list of the files in {artifact.name} is neither in the cache nor do they lie there: what was "
+                    "declared of it does not speak for them, unless an earlier reading saw the list",
+                    f"dvc fetch {shlex.quote(path)}  (or dvc commit {shlex.quote(path)}), then lineagegate sync",
+                )  # fmt: skip
+                break
 
 
 def command(target: str, claim: Claim) -> str:

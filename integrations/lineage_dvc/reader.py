@@ -22,7 +22,7 @@ from lineage.pipeline import Batch, Progress
 from lineage.pipeline import Known as KnownKeys
 from lineage.vocabulary import Artifact, Content, Execution
 from lineage_dvc.cache import Cache
-from lineage_dvc.definition import Meaning
+from lineage_dvc.definition import Meaning, resolve
 from lineage_dvc.git import Commit, Repository, find_top, is_dvc_file
 from lineage_dvc.record import Record, Unreadable, decoded, parsed, record
 from lineage_dvc.statement import Interpreter, Known, Left, Ran
@@ -91,8 +91,10 @@ class Reader:
         self._open: dict[str, None] = dict.fromkeys(self._old.get("open", []))
         self._listed: set[str] = set(self._old.get("listed", []))
         """Directories whose files the ledger knows from earlier readings."""
-        self._unknown: set[str] = set(self._old.get("unknown", []))
-        """Directories of which was told that their files are not known."""
+        self._unknown: dict[str, str] = dict(self._old.get("unknown", {}))
+        """Directories of which was told that their files are not known: content key to path."""
+        self._persisted: dict[str, str] = dict(self._old.get("persisted", {}))
+        """What outputs that persist held when the work tree was read last: path to content key."""
         self._known: set[Known] = set()
         self._runs: set[str] = set()
         self._seen: set[tuple[str, str, Meaning]] = set()
@@ -126,8 +128,9 @@ class Reader:
             new |= {
                 "code": sorted({*self._old.get("code", []), *(key for each in self._code for _, key in each.files)}),
                 "copies": sorted(self._copies),
-                "listed": sorted(self._listed | self.said.described),
-                "unknown": sorted(self._unknown),
+                "listed": sorted(self._listed | self.said.described.keys()),
+                "persisted": self._persisted,
+                "unknown": self._unknown,
                 "absent": self.said.absent,
                 "bound": self.said.bound,
                 "open": sorted(self._open),
@@ -163,7 +166,9 @@ class Reader:
         if self.git:
             self.git.close()
         kept: dict[str, Any] = {
-            key: self._old[key] for key in ("absent", "config", "copies", "listed", "unknown", "version") if key in self._old
+            key: self._old[key]
+            for key in ("absent", "config", "copies", "listed", "persisted", "unknown", "version")
+            if key in self._old
         }
         kept |= {"bound": self.said.bound, "open": sorted(self._open)}
         again = Reader(self.config, self.root, json.dumps(kept), self.known_runs, self.known_content, self.progress)
@@ -197,8 +202,9 @@ class Reader:
             if artifact.content and artifact.content.members:
                 self._data.update(key for key in _keys(artifact) if key not in self._copies)
                 self._tell(Known(artifact), Moment(_iso(time.time())))
-                if key in self._unknown:
-                    self._tell(self.said.listed(artifact), Moment(_iso(time.time())))
+        for key in sorted(self._unknown.keys() & self.said.described.keys()):
+            listed = self.said.listed(self._unknown.pop(key), self.said.described[key])
+            self._tell(listed, Moment(_iso(time.time())))
         self._upstream()
 
     # -- history ---------------------------------------------------------------------------------------------------
@@ -307,10 +313,37 @@ class Reader:
             was = (earlier.meaning(name) if earlier else None) or bare
             if same and (was == meaning or defined is None):
                 continue
-            self._execution(tree, f"{yaml_path}:{name}", text, meaning, moment, was if same else None)
+            kept: tuple[tuple[str, str], ...] = ()
+            if not same and (persists := meaning.persists | was.persists):
+                kept = self._kept(tree, persists, was.wdir, before.get(name), moment)
+            self._execution(tree, f"{yaml_path}:{name}", text, meaning, moment, was if same else None, kept)
+
+    def _kept(
+        self, tree: Tree, persists: frozenset[str], wdir: str, before: str | None, moment: Moment
+    ) -> tuple[tuple[str, str], ...]:
+        """What outputs that persist held before a run: path and content key."""
+        found: dict[tuple[str, str], None] = {}
+        try:
+            outs = tree.files.record(before).outs if before else ()
+        except Unreadable:
+            outs = ()
+        for out in outs:
+            path = resolve(wdir, out.path)
+            if path in persists and out.content:
+                found[path, out.content.hash] = None
+        if not moment.commit:  # runs one after the other, not committed in between
+            found |= {(path, self._persisted[path]): None for path in sorted(persists) if path in self._persisted}
+        return tuple(found)
 
     def _execution(
-        self, tree: Tree, address: str, text: str, meaning: Meaning, moment: Moment, was: Meaning | None
+        self,
+        tree: Tree,
+        address: str,
+        text: str,
+        meaning: Meaning,
+        moment: Moment,
+        was: Meaning | None,
+        kept: tuple[tuple[str, str], ...],
     ) -> None:
         mark = (address, text, meaning)
         if mark in self._seen:
@@ -323,6 +356,13 @@ class Reader:
             self._cannot_read(f"{path[:-4]}lock:{name}", moment, error)
             return
         run = self.said.stage(tree, address, execution, meaning)
+        if kept:
+            run = self.said.continued(run, kept)
+        if meaning.persists and not moment.commit:
+            for out in execution.outs:
+                path = resolve(meaning.wdir, out.path)
+                if path in meaning.persists and out.content:
+                    self._persisted[path] = out.content.hash
         # the same execution under a dvc.yaml that says something else of it now
         self._tell(run, moment, force=was is not None and self.said.stage(tree, address, execution, was) != run)
         self._executions.append((address, execution, meaning))
@@ -437,7 +477,7 @@ class Reader:
         """Tell of a tagged directory that its files are not known: then its tags do not speak for them."""
         key = artifact.content.hash if artifact.content else ""
         if artifact.tags and key in self.said.absent and key not in self._listed and key not in self._unknown:
-            self._unknown.add(key)
+            self._unknown[key] = artifact.name
             self._tell(self.said.unknown(artifact), moment)
 
     def _flush(self, commits: int = 0) -> Iterator[Batch]:

@@ -18,12 +18,13 @@ from typing import NamedTuple
 import msgspec
 
 from lineage.config import Config
-from lineage.errors import UsageError
+from lineage.errors import CannotDecide, UsageError
 from lineage.events import naming
-from lineage.vocabulary import Artifact, ArtifactType, Content, Input, Kind, Origin, Tag, Use
+from lineage.vocabulary import Artifact, ArtifactType, Content, Input, Kind, Member, Origin, Tag, Use
 from lineage_dvc.cache import Cache
 from lineage_dvc.claim import Claim
 from lineage_dvc.definition import DvcFile, Meaning, resolve
+from lineage_dvc.hashing import Hashes
 from lineage_dvc.record import Entry, Record, Upstream
 from lineage_dvc.tree import Tree, holds_data
 from lineage_dvc.upstream import content_at, project_of, upstream_uri
@@ -143,7 +144,9 @@ class Interpreter:
         """(path of a local upstream repository, commit) that something was imported from."""
         self.absent: dict[str, str] = {}
         """Directories whose list of files is not in the cache: content key to path."""
-        self._described: set[str] = set()
+        self.described: dict[str, Content] = {}
+        """Directories whose list of files was told, by content key."""
+        self._lies: dict[str, Content | None] = {}
         self._left: dict[tuple[str, str, Use], Left] = {}
         self._projects: dict[str, tuple[str, Path | None]] = {}
 
@@ -180,15 +183,54 @@ class Interpreter:
         return naming.from_uri(path)
 
     def _described_content(self, content: Content, path: str) -> Content:
-        if content.hash in self._described:
+        if content.hash in self.described:
             return content  # each list of files is told once
-        members = self.cache.members(content.hash)
+        members = self.cache.members(content.hash) or self._lying(content, path)
         if members is None:
             self.absent[content.hash] = path
             return content
-        self._described.add(content.hash)
         self.absent.pop(content.hash, None)
-        return msgspec.structs.replace(content, members=members)
+        whole = self.described[content.hash] = msgspec.structs.replace(content, members=members)
+        return whole
+
+    def _lying(self, content: Content, path: str) -> tuple[Member, ...] | None:
+        """The files of a directory as they lie in the work tree, where its hash shows that they are the ones meant."""
+        if path not in self._lies:
+            try:
+                here = self.root / path
+                self._lies[path] = Hashes(self.root).content(here) if "://" not in path and here.is_dir() else None
+            except CannotDecide:
+                self._lies[path] = None
+        found = self._lies[path]
+        return found.members if found and found.hash == content.hash else None
+
+    def unknown(self, artifact: Artifact) -> Ran:
+        """Says that a directory holds files that nobody listed: whatever its own tags say, it is undeclared.
+
+        Args:
+            artifact: the directory.
+        """
+        assert artifact.content
+        key = artifact.content.hash
+        bare = msgspec.structs.replace(artifact, tags=())
+        return self._of_files(f"{artifact.name}: files unknown", key, (Input(self._files(key)),), bare)
+
+    def listed(self, path: str, content: Content) -> Ran:
+        """Says what the files are of a directory that was `unknown` before.
+
+        Args:
+            path: where it lies.
+            content: its content, with the files.
+        """
+        files = tuple(Input(self.artifact(f"{path}/{m.path}", Content(m.hash, m.size))) for m in content.members)
+        return self._of_files(f"{path}: files listed", content.hash, files, self._files(content.hash))
+
+    def _files(self, key: str) -> Artifact:
+        return Artifact(self.namespace, f"files of {key}, not in the cache")
+
+    def _of_files(self, address: str, key: str, inputs: tuple[Input, ...], output: Artifact) -> Ran:
+        identity = naming.run_id("dvc", self.config.project, address, key)
+        return Ran(identity, self.namespace, address, key, inputs, (output,))
 
     # -- runs ------------------------------------------------------------------------------------------------------
 
@@ -219,6 +261,21 @@ class Interpreter:
             tuple(outputs),
             tuple(left),
         )
+
+    def continued(self, run: Ran, kept: Iterable[tuple[str, str]]) -> Ran:
+        """A run that began with what its outputs held before.
+
+        Args:
+            run: the run.
+            kept: path and content key of each.
+        """
+        made = {out.name: out for out in run.outputs}
+        more = tuple(
+            Input(self.artifact(path, Content(key), model=path in made and made[path].type is ArtifactType.MODEL))
+            for path, key in kept
+            if not any(out.content and out.content.hash == key for out in run.outputs)
+        )
+        return run._replace(inputs=run.inputs + more)
 
     def is_model(self, path: str, meaning: Meaning) -> bool:
         """Whether an output is a model: dvc.yaml says so, or it matches the project's patterns and measures nothing."""
