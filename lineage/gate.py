@@ -381,7 +381,7 @@ class Gate:
         except CannotDecide as unknown:
             return cannot_decide(
                 model=model, subject=subject, action=action, reason=unknown.message, hint=unknown.hint or hint,
-                policy=policy, at=at, position=self.graph.position(), id=identity, by=self.user,
+                policy=policy, at=at, position=self.graph.position(), id=identity, by=self.user, attributes=attributes,
             )  # fmt: skip
         decision = decide(
             labels=labels.labels, sources=labels.sources, model=model, subject=subject, action=action,

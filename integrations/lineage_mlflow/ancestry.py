@@ -78,6 +78,7 @@ class Reader:
         logged = self._logged(source, held)
         seen = {source.model.model_id: logged} if source.model is not None else {}
         inputs, digests, events = self._read(source, seen)
+        inputs = inputs or self._by_content(held)
         if not inputs:
             stage = source.run.data.tags.get(STAGE)
             if stage:
@@ -106,6 +107,17 @@ class Reader:
             f"{source.location} is linked to no run, and content like it was never recorded",
             "log the model in a run and register it from there: `mlflow.register_model('runs:/<run>/<name>', …)`",
         )
+
+    def _by_content(self, held: Content) -> list[Input]:
+        """Where a run says nothing: what the ledger knows each of the files to be, or nothing when one is unknown."""
+        if (whole := self._known(held)) is not None:
+            return [Input(whole)]
+        files = [content for m in held.members if not (content := Content(m.hash, m.size)).trivial]
+        found = [known for content in files if (known := self._known(content)) is not None]
+        return [Input(artifact) for artifact in found] if len(found) == len(files) else []
+
+    def _known(self, content: Content) -> Artifact | None:
+        return None if content.trivial else self.gate.known_content(content.hash)
 
     # -- inputs ----------------------------------------------------------------------------------------------------
 
@@ -195,7 +207,7 @@ class Reader:
 
     def _content(self, source: Source) -> Content:
         try:
-            return content(source.location)
+            return content(source.location, self.gate.known_content)
         except CannotDecide as error:
             if error.code == "TOO_LARGE" and source.model is not None:
                 # MLflow never changes a logged model: its id stands for its bytes

@@ -53,6 +53,23 @@ class Reading:
                 return found
         return self.store.get_logged_model(model_id)
 
+    def logged_models(self, run: Any, name: str) -> list[str]:
+        """Ids of the logged models that say they are of a run, whether or not the run says so."""
+        if self._sql:
+            from mlflow.store.tracking.dbmodels.models import SqlLoggedModel as Row
+
+            with self.store.ManagedSessionMaker() as session:
+                own = (Row.source_run_id == run.info.run_id, Row.name == name, Row.lifecycle_stage == "active")
+                return [identity for (identity,) in session.query(Row.model_id).filter(*own).limit(self.most)]
+        found, token = list[str](), None
+        while True:
+            text = "name = '" + name.replace("'", "\\'") + "'"
+            page = self.store.search_logged_models([run.info.experiment_id], text, page_token=token)
+            found += [model.model_id for model in page if model.source_run_id == run.info.run_id]
+            token = page.token
+            if not token or len(found) > self.most:
+                return found
+
     def children(self, run: Any) -> list[Any]:
         """Runs nested directly in a run."""
         if self._sql:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from lineage.errors import CannotDecide
-from lineage_mlflow.files import local_path
+from lineage_mlflow.files import local_path, occupied
 from lineage_mlflow.reading import Reading
 
 _CHAIN = 50
@@ -96,14 +96,24 @@ def _runs(tracking: Reading, source: str, run_id: str, model_id: str) -> Source:
             f"{source} does not belong to run {run_id}" if found else f"{source} names no run", hint=_LINK
         )
     run, path = _run(tracking, found["run"]), found["path"].strip("/")
-    for output in _outputs(run):
-        model = _model(tracking, output)
-        if model.name == path or model.model_id == model_id:
-            return Source(model.artifact_location, run, model)
     location = f"{run.info.artifact_uri.rstrip('/')}/{path}" if path else run.info.artifact_uri
     if not inside(location, run.info.artifact_uri):
         raise CannotDecide(f"{source} leads out of the run's files", hint=_LINK)
-    return Source(location, run)
+    name, _, below = path.partition("/")
+    ids = dict.fromkeys((*_outputs(run), *tracking.logged_models(run, name))) if path else ()
+    models = [model for one in ids if (model := _model(tracking, one)).name == name]
+    if model_id in ids and (named := _model(tracking, model_id)) not in models:
+        models.append(named)
+    if not models:
+        return Source(location, run)
+    # MLflow serves the files of the run and of a logged model together, and one of several models
+    if len(models) > 1 or occupied(location):
+        raise CannotDecide(
+            f"{source} stands for two things: a logged model and "
+            + ("another one" if len(models) > 1 else "files of the run"),
+            hint=f"register the one that is meant: `models:/{models[0].model_id}`",
+        )
+    return Source(f"{models[0].artifact_location.rstrip('/')}/{below}".rstrip("/"), run, models[0])
 
 
 def _of_model(tracking: Reading, model: Any, run_id: str) -> Source:

@@ -75,7 +75,7 @@ def decide(
     if sources < 1:
         return cannot_decide(
             model=model, subject=subject, action=action, reason=f"no source of {subject} is known",
-            hint="lineagegate sync", policy=policy, at=at, position=position, id=id, by=by,
+            hint="lineagegate sync", policy=policy, at=at, position=position, id=id, by=by, attributes=attributes,
         )  # fmt: skip
     facts = policy.model_facts(model, attributes)
     rules = [rule for rule in policy.rules if rule.in_force(at) and rule.match.of_model(facts) is not None]
@@ -121,6 +121,7 @@ def cannot_decide(
     position: int,
     id: str,  # noqa: A002 - the field's name in the vocabulary
     by: str,
+    attributes: Mapping[str, str] | None = None,
 ) -> Decision:
     """The answer when the labels cannot be established. It refuses like deny and says something else: we do not know.
 
@@ -128,8 +129,9 @@ def cannot_decide(
         reason: what is missing, one sentence.
         hint: the command that helps.
         policy: None when that is what could not be read; then it refuses as under ``enforce``.
-        model, subject, action, at, position, id, by: as in `decide`.
+        model, subject, action, at, position, id, by, attributes: as in `decide`.
     """
+    given = attributes or {}
     return Decision(
         id,
         Outcome.CANNOT_DECIDE,
@@ -138,6 +140,7 @@ def cannot_decide(
         action,
         reason=reason,
         hint=hint,
+        attributes=policy.model_facts(model, given).stated() if policy else dict(given),
         mode=policy.mode if policy else "enforce",
         policy=policy.digest if policy else "",
         position=position,

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import mlflow
 import pytest
-from mlflow.tracking._tracking_service.utils import _get_store as tracking_of
 
 from lineage.events.event import dataset_event
 from lineage.vocabulary import Artifact, Content, Kind, Origin, Tag
@@ -165,6 +164,13 @@ class TestWhatIsServed:
         (kept / "w.json").write_text(REFUSED)
         model = pipeline.model(pipeline.run("s3://own/a.csv"))
         (place_of(pipeline, model) / "data").symlink_to(kept.parent, target_is_directory=True)
+        assert "links to another directory" in refused(lambda: pipeline.register("chat", f"models:/{model}"))
+
+    def test_a_linked_file(self, pipeline: Project) -> None:
+        """As DVC links its outputs to its cache."""
+        (pipeline.root / "cached").write_text(REFUSED)
+        model = pipeline.model(pipeline.run("s3://own/a.csv"))
+        (place_of(pipeline, model) / "w.json").symlink_to(pipeline.root / "cached")
         assert "no-openai-in-training" in refused(lambda: pipeline.register("chat", f"models:/{model}"))
 
     @pytest.mark.parametrize("target", [".", "..", "nowhere"])
@@ -211,7 +217,3 @@ class TestKnownByContentAlone:
         text = refused(lambda: pipeline.register("chat", f"models:/{model}"))
         assert "says nothing of what it read" in text
         assert pipeline.versions("chat") == []
-
-
-def test_the_tracking_store_is_the_one_of_the_test(project: Project) -> None:
-    assert tracking_of(project.uri) is project.tracking
