@@ -10,9 +10,13 @@ from __future__ import annotations
 
 import difflib
 import io
+import os
 import posixpath
 import re
-from collections.abc import Mapping, Sequence
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -45,6 +49,38 @@ def declare(config: Config, root: Path, text: str, tag: Tag | None, uses: Mappin
     Raises:
         UsageError: ``TARGET_UNKNOWN``, ``USE_INVALID`` or ``DVC_FILE_UNREADABLE``; nothing was changed.
     """
+    with _alone(root):
+        return _declare(config, root, text, tag, uses)
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """One declaration at a time, so that none is lost. The system frees the lock of a process that ends."""
+    path = root / ".dvc" / "tmp" / "lineage" / "declare.lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = path.open("a+b")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written", code="DVC_FILE_UNREADABLE", cause=str(error)) from None
+    with stream:
+        if sys.platform == "win32":
+            import msvcrt
+
+            stream.seek(0)
+            msvcrt.locking(stream.fileno(), msvcrt.LK_LOCK, 1)
+            try:
+                yield
+            finally:
+                stream.seek(0)
+                msvcrt.locking(stream.fileno(), msvcrt.LK_UNLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(stream, fcntl.LOCK_EX)  # freed when it is closed
+            yield
+
+
+def _declare(config: Config, root: Path, text: str, tag: Tag | None, uses: Mapping[str, str]) -> Sequence[Target]:
     places = names.targets(config, root, text)
     if not places:
         near = difflib.get_close_matches(text, names.names(config, root), n=3, cutoff=0.5)
@@ -124,10 +160,20 @@ def _write(
     result = stream.getvalue()
     _same_but_meta(parsed(text.replace("\r\n", "\n")), parsed(result), file)
     encoded = (result.replace("\n", "\r\n") if crlf else result).encode()
-    draft = path.with_name(path.name + ".lineage-new")
-    draft.write_bytes((b"\xef\xbb\xbf" if data.startswith(b"\xef\xbb\xbf") else b"") + encoded)
-    draft.chmod(path.stat().st_mode)
-    draft.replace(path)
+    number, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".lineage-new", dir=path.parent)
+    draft = Path(name)
+    try:
+        with os.fdopen(number, "wb") as draft_stream:
+            draft_stream.write((b"\xef\xbb\xbf" if data.startswith(b"\xef\xbb\xbf") else b"") + encoded)
+        draft.chmod(path.stat().st_mode)
+        if path.read_bytes() != data:
+            raise UsageError(
+                f"{file} was changed by somebody else meanwhile", code="DVC_FILE_UNREADABLE",
+                hint="declare again; nothing was changed",
+            )  # fmt: skip
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _bytes(path: Path) -> bytes | None:

@@ -213,6 +213,18 @@ class Repository:
             )
         return data
 
+    def writer(self, path: str, line: int) -> str:
+        """Who wrote a line of a file, by the last commit that changed more than its spaces; empty: not committed."""
+        done = self._process("blame", "--porcelain", "-w", f"-L{line},{line}", "--", posixpath.join(self.prefix, path))
+        fields = dict(
+            text.split(" ", 1)
+            for text in done.stdout.decode("utf-8", "replace").splitlines()
+            if text.startswith("author") and " " in text
+        )
+        if done.returncode or fields.get("author-mail") == "<not.committed.yet>":
+            return ""
+        return f"{fields.get('author', '')} {fields.get('author-mail', '')}".strip()
+
     # -- processes -------------------------------------------------------------------------------------------------
 
     def _inside(self, path: str) -> str:

@@ -156,7 +156,8 @@ class Now:
             for path, content in kept
             if path in stage.meaning.persists
         )
-        return (*self._inputs(deps, stage.meaning, known_content), *persisting)
+        meaning = self.said.tested(self.tree, stage.deps, stage.outs, stage.meaning)
+        return (*self._inputs(deps, meaning, known_content), *persisting)
 
     def _inputs(self, deps: tuple[Entry, ...], meaning: Meaning, known_content: Known) -> tuple[Input, ...]:
         left: list[Left] = []
@@ -171,7 +172,10 @@ class Now:
         if record is None:
             return ()
         path, _, name = address.rpartition(":")
-        return self._inputs(record.deps, self.tree.meaning(posixpath.dirname(path), name), known_content)
+        meaning = self.tree.meaning(posixpath.dirname(path), name)
+        deps = (dep.path for dep in record.deps)
+        outs = (resolve(meaning.wdir, out.path) for out in record.outs)
+        return self._inputs(record.deps, self.said.tested(self.tree, deps, outs, meaning), known_content)
 
     def _now(self, path: str, stage: Stage, before: Entry | None, legacy: bool, running: bool) -> Entry:
         where = resolve(stage.meaning.wdir, path)

@@ -18,7 +18,7 @@ from lineage import yaml12
 from lineage.config import FILE, Config
 from lineage.errors import UsageError
 from lineage.pipeline import Notice
-from lineage.vocabulary import CLEAN_KINDS, Content, Kind
+from lineage.vocabulary import CLEAN_KINDS, Content, Kind, Use
 from lineage_dvc.claim import ORIGIN_FIELDS, Claim
 from lineage_dvc.definition import Stage, Trouble, resolve
 from lineage_dvc.live import Now, look
@@ -60,6 +60,7 @@ def notices(config: Config, root: Path) -> Sequence[Notice]:
             *_ghosts(now, {s.address for s in seen}),
             *_parameters(seen),
             *_code(now, seen),
+            *_uses(now, seen),
             *_unreadable(now.work),
             *_legacy(now, seen),
             *_history(now),
@@ -345,6 +346,43 @@ def _parameters(seen: Sequence[_Seen]) -> Iterator[Notice]:
                 f"its parameters name something outside ({'; '.join(named)[:200]}): what it brings in carries no label",
                 f"lineagegate declare {each.address} --kind … --provider …",
             )
+
+
+def _uses(now: Now, seen: Sequence[_Seen]) -> Iterator[Notice]:
+    """Evaluation stops a label at the model: where no model is evaluated, the word is a way around the gate."""
+    for each in seen:
+        meaning, stage = each.stage.meaning, each.stage
+        tested = sorted(path for path, use in meaning.uses if use is Use.EVALUATION)
+        if not tested or now.said.model_read(now.tree, stage.deps, meaning):
+            continue
+        names = ", ".join(tested)
+        if not any(now.said.is_model(out, meaning) for out in stage.outs):
+            yield Notice(
+                "USE_WITHOUT_MODEL", each.address,
+                f"{names} is declared as evaluation, but no model is read or made here: it counts as content",
+                "take the use out of meta.lineage, or name the model among deps or `models` in lineage.toml",
+            )  # fmt: skip
+        else:
+            yield Notice(
+                "USE_IN_TRAINING", each.address,
+                f"{names} is declared as evaluation in a stage that makes a model and reads none"
+                f" (written by {_writer(now, each.address, tested[0])})",
+                "make sure that the stage does not train on it; evaluate in a stage of its own",
+            )  # fmt: skip
+
+
+def _writer(now: Now, address: str, dep: str) -> str:
+    """Who wrote a use into dvc.yaml."""
+    file, _, name = address.rpartition(":")
+    definitions = now.tree.definitions(posixpath.dirname(file))
+    written = (definitions.written(name) if definitions else None) or name
+    data = now.tree.files.data(now.tree.held[file])
+    for inner in ((), ("do",)):
+        for item in ((), (0,), (1,), (2,)):
+            line = line_of(data, ("stages", written, *inner, "meta", "lineage", *item, "uses", dep))
+            if line > 1:
+                return (now.git.writer(file, line) if now.git else "") or "somebody who has not committed it"
+    return "somebody unknown"
 
 
 _LARGE = 1 << 20

@@ -245,8 +245,9 @@ class Interpreter:
             key: DVC's identity, where it is known from elsewhere.
         """
         outputs: list[Artifact] = []
-        for out in record.outs:
-            path = resolve(meaning.wdir, out.path)
+        made = [resolve(meaning.wdir, out.path) for out in record.outs]
+        meaning = self.tested(tree, (dep.path for dep in record.deps), made, meaning)
+        for out, path in zip(record.outs, made, strict=True):
             outputs.append(self.artifact(path, out.content, model=self.is_model(path, meaning)))
         key = key or f"{record.key}/{record.value}"
         left: list[Left] = []
@@ -280,6 +281,40 @@ class Interpreter:
     def is_model(self, path: str, meaning: Meaning) -> bool:
         """Whether an output is a model: dvc.yaml says so, or it matches the project's patterns and measures nothing."""
         return path in meaning.models or (path not in meaning.measures and self.model(path))
+
+    def tested(self, tree: Tree, deps: Iterable[str], outs: Iterable[str], meaning: Meaning) -> Meaning:
+        """What dvc.yaml says of a stage, without uses for evaluation where there is no model to evaluate.
+
+        Args:
+            tree: the state of the repository.
+            deps: dependencies as written.
+            outs: outputs, from the root.
+            meaning: what dvc.yaml says.
+        """
+        if not any(use is Use.EVALUATION for _, use in meaning.uses):
+            return meaning
+        if any(self.is_model(out, meaning) for out in outs) or self.model_read(tree, deps, meaning):
+            return meaning
+        return meaning._replace(uses=tuple(u for u in meaning.uses if u[1] is not Use.EVALUATION))
+
+    def model_read(self, tree: Tree, deps: Iterable[str], meaning: Meaning) -> bool:
+        """Whether a stage reads a model, other than as what it evaluates with.
+
+        Args:
+            tree: the state of the repository.
+            deps: dependencies as written.
+            meaning: what dvc.yaml says.
+        """
+        for dep in deps:
+            path = resolve(meaning.wdir, dep)
+            makers = [
+                tree.meaning(posixpath.dirname(owner), name) for owner, name in tree.outputs.get(path, ()) if name
+            ]
+            named = any(path in maker.models for maker in (meaning, *makers))
+            measure = any(path in maker.measures for maker in makers)
+            if (named or (self.model(path) and not measure)) and _use(meaning, dep, path) is not Use.EVALUATION:
+                return True
+        return False
 
     def inputs(
         self, tree: Tree, deps: Iterable[Entry], meaning: Meaning, left: list[Left] | None = None

@@ -6,7 +6,7 @@ import pytest
 
 from lineage.errors import UsageError
 from lineage.vocabulary import Use
-from tests.integrations.dvc.repository import GPT4, TICKETS, WEB, Repo, rule
+from tests.integrations.dvc.repository import GPT4, TICKETS, WEB, Repo, nothing, rule
 
 OPENAI = "{kind: third-party-model-output, provider: openai, service: gpt-4, channel: azure-openai}"
 OWN = "{kind: first-party}"
@@ -168,7 +168,7 @@ def test_uses_of_inputs(chained: Repo) -> None:
     chained.commit()
     second = chained.read(first.cursor, known=first.ids)
     uses = {d.name: d.use for d in second.run("dvc.yaml:clean").inputs}
-    assert uses == {"data/raw/gpt4.txt": Use.EVALUATION, "data/raw/tickets.txt": Use.ANNOTATION}
+    assert uses == {"data/raw/gpt4.txt": Use.CONTENT, "data/raw/tickets.txt": Use.ANNOTATION}  # there is no model
     assert second.addresses == ["dvc.yaml:clean"]  # said again because its meaning changed
     assert {d.use for d in first.run("dvc.yaml:clean").inputs} == {Use.CONTENT}  # as of that commit
 
@@ -212,3 +212,39 @@ def test_what_cannot_be_understood_frees_nothing(chained: Repo, block: str, word
     (notice,) = [n for n in chained.pipeline().notices() if n.code == "CLAIM_MALFORMED"]
     assert notice.where == f"data/raw/tickets.txt.dvc:{before.count(chr(10)) + line}"
     assert word in notice.message and "undeclared" in notice.message
+
+
+EXAM = """\
+stages:
+  t:
+    cmd: cat exam.pkl | rev > {out}
+    deps: [exam.pkl{dep}]
+    outs: [{out}]
+    meta:
+      lineage:
+        uses:
+          exam.pkl: evaluation
+"""
+
+
+@pytest.mark.parametrize(
+    ("dep", "out", "use", "code"),
+    [
+        ("", "clean.txt", Use.CONTENT, "USE_WITHOUT_MODEL"),
+        ("", "m.pt", Use.EVALUATION, "USE_IN_TRAINING"),
+        (", own.pt", "scores.txt", Use.EVALUATION, ""),
+    ],
+)
+def test_evaluation_needs_a_model(empty: Repo, dep: str, out: str, use: Use, code: str) -> None:
+    empty.add("exam.pkl", GPT4)  # a pickle may be data: what is evaluated with is not the model
+    empty.add("own.pt", WEB)
+    empty.write("dvc.yaml", EXAM.format(dep=dep, out=out))
+    empty.dvc("repro", "-q")
+    empty.commit()
+    assert {d.name: d.use for d in empty.read().run("dvc.yaml:t").inputs}["exam.pkl"] is use
+    inputs = empty.pipeline().stage("t", empty.root, nothing)
+    assert inputs and {i.artifact.name: i.use for i in inputs}["exam.pkl"] is use
+    notices = {n.code: n for n in empty.pipeline().notices() if n.code.startswith("USE_")}
+    assert set(notices) == ({code} if code else set())
+    if code == "USE_IN_TRAINING":
+        assert "Jane Roe <jane@example.com>" in notices[code].message

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 
 import pytest
 
 from lineage.errors import UsageError
+from lineage.gate import Gate
 from lineage.vocabulary import Kind, Origin, Tag, Use
 from tests.integrations.dvc.repository import GPT4, WEB, Repo
 
@@ -205,12 +208,12 @@ def test_a_source_that_has_no_file_of_its_own(empty: Repo) -> None:
 def test_uses(chained: Repo) -> None:
     state = untouched(chained)
     pipeline = chained.pipeline()
-    pipeline.declare("evaluate", None, {"models/chat.pkl": "evaluation"})
+    pipeline.declare("evaluate", None, {"models/chat.pkl": "teacher"})
     pipeline.declare("clean", OPENAI, {"data/raw/gpt4.txt": "annotation"})
     pipeline.declare("clean", None, {"data/raw/tickets.txt": "validation"})
     assert untouched(chained) == state
     reading = chained.read()
-    assert [d.use for d in reading.run("dvc.yaml:evaluate").inputs] == [Use.EVALUATION]
+    assert [d.use for d in reading.run("dvc.yaml:evaluate").inputs] == [Use.TEACHER]
     assert [d.use for d in reading.run("dvc.yaml:clean").inputs] == [Use.ANNOTATION, Use.VALIDATION]
     assert reading.kinds("data/clean.txt") == {"third-party-model-output"}
 
@@ -251,3 +254,43 @@ def test_other_meta_stays(chained: Repo) -> None:
     declare(chained, "data/raw/gpt4.txt")
     text = file.read_text()
     assert "  owner: me   # mine\n  lineage_of: x\n  lineage:\n" in text
+
+
+RACE = """\
+import sys
+from pathlib import Path
+from lineage.gate import Gate
+from lineage.vocabulary import Kind, Origin
+with Gate.open(start=Path.cwd()) as gate:
+    sys.stdin.readline()
+    for path in sys.argv[2:]:
+        gate.declare(path, Origin(Kind(sys.argv[1])))
+        kinds = {label.origin.kind.value for label in gate.labels(gate.resolve(path[:-4])).labels}
+        assert sys.argv[1] in kinds, (path, kinds)  # in the ledger before it is called done
+"""
+
+
+def test_at_the_same_time(empty: Repo) -> None:
+    empty.write("lineage.toml", 'project = "demo"\nuser = "Jane"\n')
+    for number in range(5):
+        empty.write(f"data/{number}.txt", f"{number} " + GPT4)
+    empty.dvc("add", "-q", *(f"data/{number}.txt" for number in range(5)))
+    paths = [f"data/{number}.txt.dvc" for number in range(5)]
+    Gate.init(empty.root, project="demo")[0].close()
+    kinds = ("first-party", "third-party-model-output", "web-crawl")
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", RACE, kind, *paths], cwd=empty.root, stdin=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        for kind in kinds
+    ]
+    for process in running:
+        assert process.stdin
+        process.stdin.write(b"go\n")
+        process.stdin.flush()
+    for process in running:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors.decode()
+    for path in paths:
+        assert all(f"kind: {kind}" in empty.read_text(path) for kind in kinds), empty.read_text(path)
+    assert not list((empty.root / "data").glob("*lineage-new*"))
