@@ -484,6 +484,14 @@ class Graph:
                     return act
         return None
 
+    def judged(self, id: str) -> Artifact | None:  # noqa: A002
+        """The artifact that a decision was about, as the event that recorded it says; None when it was not known."""
+        with self._store.read():
+            for event in entries_of(self._view(), Act.DECISION, id):
+                if isinstance(act_of(event), Decision):
+                    return event.inputs[0].artifact if event.inputs else None
+        return None
+
     def status(self) -> Status:
         """Counts over the whole store."""
         with self._store.read():

@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow.entities.model_registry import ModelVersionTag
 
+from lineage_mlflow.files import content
 from tests.integrations.mlflow.example_project import Project, configure, dataset_input, refused
 
 
@@ -108,6 +110,59 @@ class TestLater:
         found = {(finding.version, finding.code) for finding in findings}
         assert {("2", "NO_DECISION"), ("3", "TAG_EDITED"), ("4", "NO_DECISION")} <= found
         assert not any(version == "1" for version, _ in found)
+
+
+class TestCopiedTags:
+    """A version made around the gate, with the tags of a clean one that was deleted."""
+
+    @pytest.fixture
+    def ungated(self, project: Project) -> Any:
+        from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
+
+        return SqlAlchemyStore(project.uri)
+
+    def _deleted(self, project: Project, source: str) -> dict[str, str]:
+        version = project.register("chat", source).version
+        tags = dict(project.client.get_model_version("chat", version).tags)
+        project.client.delete_model_version("chat", version)
+        return tags
+
+    def _audit(self, project: Project) -> set[tuple[str, str]]:
+        with project.gate as gate:
+            return {(finding.version, finding.code) for finding in gate.audit()[1]}
+
+    def test_other_files(self, project: Project, ungated: Any) -> None:
+        tags = self._deleted(project, f"models:/{project.model(project.run('s3://own/a.csv'))}")
+        bad = project.client.get_logged_model(project.model(project.run("s3://gpt/a.csv"))).artifact_location
+        tags["lineage.content"] = content(bad).hash
+        number = ungated.create_model_version(
+            "chat", bad, tags=[ModelVersionTag(k, v) for k, v in tags.items()]
+        ).version
+        assert {(str(number), "OTHER_CONTENT"), (str(number), "NO_DECISION")} <= self._audit(project)
+
+    def test_files_linked_to_no_run(self, project: Project, ungated: Any) -> None:
+        tags = self._deleted(project, f"models:/{project.model(project.run('s3://own/a.csv'))}")
+        stolen = project.root / "stolen"
+        stolen.mkdir()
+        (stolen / "weights.bin").write_text("weights from nobody knows where " * 4)
+        tags["lineage.content"] = content(str(stolen)).hash
+        number = ungated.create_model_version(
+            "chat", str(stolen), tags=[ModelVersionTag(k, v) for k, v in tags.items()]
+        ).version
+        assert {(str(number), "OTHER_CONTENT"), (str(number), "NO_DECISION")} <= self._audit(project)
+
+    def test_the_same_files(self, project: Project, ungated: Any) -> None:
+        source = f"models:/{project.model(project.run('s3://own/a.csv'))}"
+        tags = self._deleted(project, source)
+        number = ungated.create_model_version("chat", source, tags=[ModelVersionTag(k, v) for k, v in tags.items()])
+        assert (str(number.version), "NO_DECISION") in self._audit(project)
+
+    def test_rename_stage_and_copy_are_accounted_for(self, project: Project) -> None:
+        project.register("chat", f"models:/{project.model(project.run('s3://own/a.csv'))}")
+        project.client.rename_registered_model("chat", "talk")
+        project.client.copy_model_version("models:/talk/1", "copy")
+        project.client.set_registered_model_alias("copy", "live", 1)
+        assert self._audit(project) == set()
 
 
 class TestLedgers:
