@@ -26,6 +26,17 @@ class Malformed(Exception):  # noqa: N818 - a state of a file; the source stays 
         self.place = place
 
 
+class Writer(NamedTuple):
+    """Who made the commit that first holds a claim, and when. Empty as long as it is not committed."""
+
+    name: str = ""
+    time: str = ""
+    """ISO 8601."""
+
+
+NOBODY = Writer()
+
+
 class Claim(NamedTuple):
     """An origin that somebody put on a path."""
 
@@ -52,18 +63,27 @@ class Claim(NamedTuple):
         """The content keys it speaks for at an output; empty: those beside which it was first seen there."""
         return frozenset(key for own, key in self.paths if own == path and key) if self.paths else self.content
 
-    def tag(self, author: str = "", *, spoken_for: str = "") -> Tag:
+    def said_by(self, writer: Writer) -> str:
+        """Who says so: whom it names, and who wrote that where it is another. A name in a file is no signature."""
+        if not self.by or not writer.name or self.by == writer.name:
+            return self.by or writer.name
+        dates = (
+            (f", {self.at[:10]}", f", {writer.time[:10]}") if self.at[:10] not in ("", writer.time[:10]) else ("", "")
+        )
+        return f"{self.by}{dates[0]} (written by {writer.name}{dates[1]})"
+
+    def tag(self, writer: Writer = NOBODY, *, spoken_for: str = "") -> Tag:
         """The tag it puts on content.
 
         Args:
-            author: who made the commit, where the claim names nobody.
+            writer: who wrote it.
             spoken_for: the content it names, when it is carried to other content.
         """
         reason = self.reason
         if spoken_for:
             carried = f"declared for {spoken_for}; a restricted claim stays with the path when the content changes"
             reason = f"{reason} ({carried})" if reason else carried
-        return Tag(self.origin, by=self.by or author, reason=reason, evidence=self.evidence)
+        return Tag(self.origin, by=self.said_by(writer), reason=reason, evidence=self.evidence)
 
 
 class Said(NamedTuple):

@@ -19,7 +19,7 @@ from lineage.config import FILE, Config
 from lineage.errors import UsageError
 from lineage.pipeline import Notice
 from lineage.vocabulary import CLEAN_KINDS, Content, Kind, Use
-from lineage_dvc.claim import ORIGIN_FIELDS, Claim
+from lineage_dvc.claim import NOBODY, ORIGIN_FIELDS, Claim
 from lineage_dvc.definition import Stage, Trouble, resolve
 from lineage_dvc.live import Now, look
 from lineage_dvc.record import Record, Unreadable, decoded
@@ -126,7 +126,7 @@ def _unlisted(now: Now) -> Iterator[Notice]:
         if path.endswith(("dvc.yaml", "dvc.lock")):
             continue
         file = now.tree.files.dvc_file(path, now.tree.held[path])
-        for known in now.said.dvc_tags(path, file, ""):
+        for known in now.said.dvc_tags(path, file, NOBODY):
             artifact = known.artifact
             if artifact.tags and artifact.content and artifact.content.hash in now.said.absent:
                 yield Notice(
@@ -197,7 +197,7 @@ def _unused(now: Now, seen: Sequence[_Seen]) -> Iterator[Notice]:
         if path.endswith(("dvc.yaml", "dvc.lock")):
             continue
         file = now.tree.files.dvc_file(path, now.tree.held[path])
-        known = {k.artifact.name: k.artifact.tags for k in now.said.dvc_tags(path, file, "") if k.artifact.tags}
+        known = {k.artifact.name: k.artifact.tags for k in now.said.dvc_tags(path, file, NOBODY) if k.artifact.tags}
         for out, _ in file.outs:
             where = resolve(file.wdir, out.path)
             if any(where == dep or where.startswith(dep + "/") or dep.startswith(where + "/") for dep in read):

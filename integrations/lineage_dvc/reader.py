@@ -22,6 +22,7 @@ from lineage.pipeline import Batch, Progress
 from lineage.pipeline import Known as KnownKeys
 from lineage.vocabulary import Artifact, Content, Execution
 from lineage_dvc.cache import Cache
+from lineage_dvc.claim import NOBODY, Writer
 from lineage_dvc.definition import Meaning, resolve
 from lineage_dvc.git import Commit, Repository, find_top, is_dvc_file
 from lineage_dvc.record import Record, Unreadable, decoded, parsed, record
@@ -43,6 +44,11 @@ class Moment(NamedTuple):
     commit: str = ""
     author: str = ""
     evidence: str = "asserted"
+
+    @property
+    def writer(self) -> Writer:
+        """Who speaks in what is found there."""
+        return Writer(self.author, self.time) if self.commit else NOBODY
 
 
 class _Pending(NamedTuple):
@@ -88,6 +94,7 @@ class Reader:
         self._told = cursor or ""
         self._old = _old_cursor(cursor, config)
         self.said.bound.update(self._old.get("bound", {}))
+        self.said.writers.update((mark, Writer(*writer)) for mark, writer in self._old.get("writers", {}).items())
         self._open: dict[str, None] = dict.fromkeys(self._old.get("open", []))
         self._listed: set[str] = set(self._old.get("listed", []))
         """Directories whose files the ledger knows from earlier readings."""
@@ -133,6 +140,7 @@ class Reader:
                 "unknown": self._unknown,
                 "absent": self.said.absent,
                 "bound": self.said.bound,
+                "writers": self.said.writers,
                 "open": sorted(self._open),
                 "version": VERSION,
             }
@@ -170,7 +178,7 @@ class Reader:
             for key in ("absent", "config", "copies", "listed", "persisted", "unknown", "version")
             if key in self._old
         }
-        kept |= {"bound": self.said.bound, "open": sorted(self._open)}
+        kept |= {"bound": self.said.bound, "writers": self.said.writers, "open": sorted(self._open)}
         again = Reader(self.config, self.root, json.dumps(kept), self.known_runs, self.known_content, self.progress)
         again._told = self._told
         return again
@@ -275,7 +283,7 @@ class Reader:
         run = self.said.dvc_run(tree, path, file)
         if run is not None:
             self._tell(run, moment)
-        for known in self.said.dvc_tags(path, file, moment.author):
+        for known in self.said.dvc_tags(path, file, moment.writer):
             self._data.update(_keys(known.artifact))
             self._tell(known, moment)
 
@@ -366,7 +374,7 @@ class Reader:
         # the same execution under a dvc.yaml that says something else of it now
         self._tell(run, moment, force=was is not None and self.said.stage(tree, address, execution, was) != run)
         self._executions.append((address, execution, meaning))
-        for known in self.said.stage_tags(tree, address, execution, meaning, moment.author):
+        for known in self.said.stage_tags(tree, address, execution, meaning, moment.writer):
             self._tell(known, moment)
 
     def _cannot_read(self, path: str, moment: Moment, error: Unreadable) -> None:

@@ -11,7 +11,6 @@ import json
 import posixpath
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +21,7 @@ from lineage.errors import CannotDecide, UsageError
 from lineage.events import naming
 from lineage.vocabulary import Artifact, ArtifactType, Content, Input, Kind, Member, Origin, Tag, Use
 from lineage_dvc.cache import Cache
-from lineage_dvc.claim import Claim
+from lineage_dvc.claim import Claim, Writer
 from lineage_dvc.definition import DvcFile, Meaning, resolve
 from lineage_dvc.hashing import Hashes
 from lineage_dvc.record import Entry, Record, Upstream
@@ -64,7 +63,7 @@ class Known(NamedTuple):
 
     artifact: Artifact
     at: str = ""
-    """When its claim was made, ISO 8601; empty: with the commit."""
+    """When its claim was first committed, ISO 8601; empty: as when it is told."""
 
 
 class Expired(NamedTuple):
@@ -140,6 +139,8 @@ class Interpreter:
         )
         self.bound: dict[str, str] = {}
         """Claims that name no content, and the content beside which they were first seen."""
+        self.writers: dict[str, Writer] = {}
+        """Who first committed each claim."""
         self.upstreams: dict[tuple[str, str], None] = {}
         """(path of a local upstream repository, commit) that something was imported from."""
         self.absent: dict[str, str] = {}
@@ -423,7 +424,7 @@ class Interpreter:
 
     # -- sources and tags ------------------------------------------------------------------------------------------
 
-    def stage_tags(self, tree: Tree, address: str, record: Record, meaning: Meaning, author: str) -> Iterator[Known]:
+    def stage_tags(self, tree: Tree, address: str, record: Record, meaning: Meaning, author: Writer) -> Iterator[Known]:
         """The tags that are on what a stage makes and on the sources it reads."""
         if not (self.rules or meaning.claims or meaning.outs or meaning.inputs):
             return
@@ -447,7 +448,7 @@ class Interpreter:
             if local is None or not (local in tree.outputs or tree.enclosing(local)):
                 yield from self._ruled(path, dep.content)
 
-    def dvc_tags(self, path: str, file: DvcFile, author: str) -> Iterator[Known]:
+    def dvc_tags(self, path: str, file: DvcFile, author: Writer) -> Iterator[Known]:
         """What a `.dvc` file tracks, as dataset versions with their tags."""
         for out, claims in file.outs:
             where = resolve(file.wdir, out.path)
@@ -486,7 +487,7 @@ class Interpreter:
         path: str,
         content: Content | None,
         claims: Sequence[Claim],
-        author: str,
+        author: Writer,
         *,
         model: bool = False,
         exact: bool = False,
@@ -495,16 +496,17 @@ class Interpreter:
             if not claim.speaks_of(path):
                 continue
             spoken = claim.keys(path) or self._first(where, path, claim, content)
-            at = _moment(claim.at)
+            writer = self._writer(where, path, claim, author)
             for key in sorted(spoken):
                 if (claim.paths or not exact) and (content is None or key != content.hash):
-                    yield Known(self.artifact(path, Content(key), model=model, tags=(claim.tag(author),)), at)
+                    yield Known(self.artifact(path, Content(key), model=model, tags=(claim.tag(writer),)), writer.time)
             if content is not None and content.hash in spoken:
-                yield Known(self.artifact(path, content, model=model, tags=(claim.tag(author),)), at)
+                yield Known(self.artifact(path, content, model=model, tags=(claim.tag(writer),)), writer.time)
             elif not claim.clean:
                 carried = ", ".join(sorted(spoken))
                 yield Known(
-                    self.artifact(path, content, model=model, tags=(claim.tag(author, spoken_for=carried),)), at
+                    self.artifact(path, content, model=model, tags=(claim.tag(writer, spoken_for=carried),)),
+                    writer.time,
                 )
 
     def _first(self, where: str, path: str, claim: Claim, content: Content | None) -> frozenset[str]:
@@ -512,6 +514,14 @@ class Interpreter:
         if mark not in self.bound and content is not None:
             self.bound[mark] = content.hash
         return frozenset({self.bound[mark]} if mark in self.bound else ())
+
+    def _writer(self, where: str, path: str, claim: Claim, author: Writer) -> Writer:
+        bound = bool(claim.content or claim.paths)  # then it is one claim, wherever the file is moved to
+        place = [] if bound else [where, path]
+        mark = hashlib.sha256(json.dumps([*place, repr(claim)]).encode()).hexdigest()[:16]
+        if author.name and mark not in self.writers:
+            self.writers[mark] = author
+        return self.writers.get(mark, author)
 
     def expired(self, where: str, path: str, content: Content | None, claims: Sequence[Claim]) -> Iterator[Expired]:
         """The claims on a path that free other content than what lies there."""
@@ -544,14 +554,3 @@ def _rule_tag(pattern: str, fields: Mapping[str, str], location: str) -> Tag:
     if kind is Kind.UNDECLARED:
         raise UsageError(f"{location}: `undeclared` cannot be declared", code="CONFIG_INVALID")
     return Tag(Origin(kind, **values), by=location, reason=f"pattern {pattern}")
-
-
-def _moment(text: str) -> str:
-    """ISO 8601 with a zone, or empty when the text is no time."""
-    try:
-        found = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
-    except ValueError:
-        return ""
-    if found.tzinfo is None:
-        found = found.replace(tzinfo=timezone.utc)
-    return found.astimezone(timezone.utc).isoformat()
