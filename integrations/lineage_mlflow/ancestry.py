@@ -22,7 +22,7 @@ from lineage.gate import Gate
 from lineage.vocabulary import Artifact, ArtifactType, Content, Execution, Input, Use
 from lineage_mlflow import datasets
 from lineage_mlflow.files import content
-from lineage_mlflow.reading import PARENT, Reading
+from lineage_mlflow.reading import Reading, parents
 from lineage_mlflow.sources import Source
 
 STAGE, ROOT, CWD, INPUTS = "lineage.dvc.stage", "lineage.dvc.root", "lineage.dvc.cwd", "lineage.dvc.inputs"
@@ -236,15 +236,18 @@ def family_of(tracking: Reading, run: Any) -> list[Any]:
     Raises:
         CannotDecide: one of them is gone or cannot be read, or there are too many.
     """
-    family, seen, above = [run], {run.info.run_id}, run.data.tags.get(PARENT)
-    while above and above not in seen:
+    family, seen, above = [run], {run.info.run_id}, parents(run.data.tags)
+    while above:
         _bounded(run, family)
-        seen.add(above)
-        parent = _get(tracking, above)
+        one = above.pop()
+        if one in seen:
+            continue
+        seen.add(one)
+        parent = _get(tracking, one)
         if parent is None:
-            raise CannotDecide(f"run {above}, in which run {run.info.run_id} is nested, is gone")
+            raise CannotDecide(f"run {one}, in which run {run.info.run_id} is nested, is gone")
         family.append(parent)
-        above = parent.data.tags.get(PARENT)
+        above += parents(parent.data.tags)
     pending = [run]
     while pending:
         for child in tracking.children(pending.pop()):

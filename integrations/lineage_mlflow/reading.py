@@ -8,10 +8,18 @@ workspace; any other store is asked by its public methods. Both give MLflow's en
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
-PARENT = "mlflow.parentRunId"
+PARENT, KEPT = "mlflow.parentRunId", "lineage.parent."
+"""Run tags: MLflow's, which anybody may take away, and ours, one for each run it ever named, which nobody may."""
+
+
+def parents(tags: Mapping[str, str]) -> list[str]:
+    """The runs that a run is, or ever was, nested in."""
+    kept = [key.removeprefix(KEPT) for key in tags if key.startswith(KEPT)]
+    return list(dict.fromkeys(filter(None, (tags.get(PARENT, ""), *kept))))
 
 
 class Reading:
@@ -71,24 +79,28 @@ class Reading:
                 return found
 
     def children(self, run: Any) -> list[Any]:
-        """Runs nested directly in a run."""
+        """Runs nested directly in a run, now or ever."""
         if self._sql:
             from mlflow.store.tracking.dbmodels.models import SqlTag
+            from sqlalchemy import and_, or_
 
             with self.store.ManagedSessionMaker() as session:
-                rows = session.query(SqlTag.run_uuid).filter(SqlTag.key == PARENT, SqlTag.value == run.info.run_id)
+                now = and_(SqlTag.key == PARENT, SqlTag.value == run.info.run_id)
+                rows = session.query(SqlTag.run_uuid).filter(or_(now, SqlTag.key == KEPT + run.info.run_id)).distinct()
                 found = [self._run(session, identity) for (identity,) in rows.limit(self.most + 1)]
             return [child for child in found if child is not None]
         from mlflow.entities import ViewType
 
-        text = f"tags.`{PARENT}` = '{run.info.run_id}'"
-        children, token = list[Any](), None
-        while True:
-            page = self.store.search_runs([run.info.experiment_id], text, ViewType.ALL, 1_000, page_token=token)
-            children += page
-            token = page.token
-            if not token or len(children) > self.most:
-                return children
+        children: dict[str, Any] = {}
+        for text in (f"tags.`{PARENT}` = '{run.info.run_id}'", f"tags.`{KEPT}{run.info.run_id}` = 'true'"):
+            token = None
+            while True:
+                page = self.store.search_runs([run.info.experiment_id], text, ViewType.ALL, 1_000, page_token=token)
+                children |= {child.info.run_id: child for child in page}
+                token = page.token
+                if not token or len(children) > self.most:
+                    break
+        return list(children.values())
 
     def _run(self, session: Any, run_id: str) -> Any:
         from mlflow.entities import (

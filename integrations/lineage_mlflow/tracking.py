@@ -21,6 +21,7 @@ from lineage.gate import Gate
 from lineage.vocabulary import Artifact, Input, Kind, Origin
 from lineage_mlflow import datasets
 from lineage_mlflow.ancestry import CWD, ROOT, STAGE, event_of, packed
+from lineage_mlflow.reading import KEPT, PARENT, parents
 from lineage_mlflow.session import is_server, running, session
 from lineage_mlflow.swap import Act, guard, nested
 
@@ -84,6 +85,7 @@ def stage_tags() -> dict[str, str]:
 
 def _create_run(store: Any, original: Callable[..., Any], call: inspect.BoundArguments, namespace: str) -> Any:
     if is_server(store):
+        call.arguments["tags"] = _with_parent(call.arguments["tags"])
         return _recorded_run(original(*call.args, **call.kwargs), (), namespace)
     # the context provider does not run for MlflowClient.create_run, and a person may have set tags of ours
     from mlflow.entities import RunTag
@@ -97,7 +99,7 @@ def _create_run(store: Any, original: Callable[..., Any], call: inspect.BoundArg
     except LineageError as error:
         _tell(error)
         kept += [tag for tag in call.arguments["tags"] or () if tag.key in (STAGE, ROOT, CWD)]
-    call.arguments["tags"] = kept
+    call.arguments["tags"] = _with_parent(kept)
     return _recorded_run(original(*call.args, **call.kwargs), inputs, namespace)
 
 
@@ -110,6 +112,36 @@ def _create_logged_model(store: Any, original: Callable[..., Any], call: inspect
             kept += [LoggedModelTag(key, value) for key, value in stage_tags().items()]
         call.arguments["tags"] = kept
     return original(*call.args, **call.kwargs)
+
+
+def _with_parent(tags: Sequence[Any] | None) -> list[Any]:
+    """Tags of a new run, with ours for the run that it is nested in."""
+    from mlflow.entities import RunTag
+
+    given = list(tags or ())
+    said = {tag.key: tag.value for tag in given}
+    return given + [RunTag(KEPT + one, "true") for one in parents(said) if KEPT + one not in said]
+
+
+def _keep_parent(store: Any, run_id: str, named: Sequence[str]) -> None:
+    """Keep what a run is nested in now, and what it will be, before anybody changes the tag.
+
+    Args:
+        store: the tracking store, ours.
+        run_id: the run.
+        named: what the tag is to say.
+    """
+    from mlflow.entities import RunTag
+    from mlflow.exceptions import MlflowException
+
+    tags = store.get_run(run_id).data.tags
+    own: Any = super(type(store), store)
+    for parent in (*parents(tags), *filter(None, named)):
+        if KEPT + parent in tags:
+            continue
+        with contextlib.suppress(MlflowException):  # no such run: nothing comes from it
+            store.get_run(parent)
+            own.set_tag(run_id, RunTag(KEPT + parent, "true"))
 
 
 def _recorded_run(run: Any, inputs: Sequence[Input], namespace: str) -> Any:
@@ -203,16 +235,18 @@ def _text(origin: Origin) -> str:
     return " ".join(filter(None, (origin.kind.value, owner, via)))
 
 
-def _reserved(_: Any, original: Callable[..., Any], call: inspect.BoundArguments) -> Any:
+def _reserved(store: Any, original: Callable[..., Any], call: inspect.BoundArguments) -> Any:
     """Refuse writes to our tags, whatever the method calls them."""
     from lineage_mlflow.verdict import reserved
 
     given = {} if nested() else call.arguments
-    for tag in (given.get("tag"), *(given.get("tags") or ())):
-        if tag is not None:
-            reserved(tag.key)
+    written = [tag for tag in (given.get("tag"), *(given.get("tags") or ())) if tag is not None]
+    for tag in written:
+        reserved(tag.key)
     if "key" in given:
         reserved(given["key"])
+    if given.get("run_id") and (given.get("key") == PARENT or any(tag.key == PARENT for tag in written)):
+        _keep_parent(store, given["run_id"], [tag.value for tag in written if tag.key == PARENT])
     return original(*call.args, **call.kwargs)
 
 

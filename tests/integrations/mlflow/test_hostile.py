@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow.entities import RunTag
 from mlflow.entities.model_registry import ModelVersionTag
 
 from lineage_mlflow.files import content
+from lineage_mlflow.reading import PARENT
 from tests.integrations.mlflow.example_project import Project, configure, dataset_input, refused
 
 
@@ -110,6 +113,52 @@ class TestLater:
         found = {(finding.version, finding.code) for finding in findings}
         assert {("2", "NO_DECISION"), ("3", "TAG_EDITED"), ("4", "NO_DECISION")} <= found
         assert not any(version == "1" for version, _ in found)
+
+
+class TestDetached:
+    """A run stays nested in what it was nested in, whatever becomes of MLflow's tag."""
+
+    def test_the_tag_is_taken_away_or_changed(self, project: Project) -> None:
+        changes: list[Callable[[str], object]] = [
+            lambda run: project.client.delete_tag(run, PARENT),
+            lambda run: project.client.set_tag(run, PARENT, ""),
+            lambda run: project.client.set_tag(run, PARENT, project.run("s3://own/b.csv")),
+            lambda run: project.client.log_batch(run, tags=[RunTag(PARENT, "f" * 32)]),
+        ]
+        for change in changes[:3]:
+            child = project.run("s3://own/a.csv", parent=project.run("s3://gpt/a.csv"))
+            change(child)
+            text = refused(lambda: project.register("chat", f"models:/{project.model(child)}"))  # noqa: B023
+            assert "no-openai-in-training" in text
+        child = project.run("s3://own/a.csv", parent=project.run("s3://gpt/a.csv"))
+        changes[3](child)
+        assert "cannot be decided" in refused(lambda: project.register("chat", f"models:/{project.model(child)}"))
+
+    def test_a_child_is_taken_away(self, project: Project) -> None:
+        parent = project.run("s3://own/a.csv")
+        child = project.run("s3://gpt/a.csv", parent=parent)
+        project.client.delete_tag(child, PARENT)
+        text = refused(lambda: project.register("chat", f"models:/{project.model(parent)}"))
+        assert "no-openai-in-training" in text
+
+    def test_a_parent_that_was_set_later(self, project: Project) -> None:
+        child = project.run("s3://own/a.csv")
+        project.client.set_tag(child, PARENT, project.run("s3://gpt/a.csv"))
+        project.client.delete_tag(child, PARENT)
+        text = refused(lambda: project.register("chat", f"models:/{project.model(child)}"))
+        assert "no-openai-in-training" in text
+
+    def test_our_tag_cannot_be_taken_away(self, project: Project) -> None:
+        parent = project.run("s3://gpt/a.csv")
+        child = project.run("s3://own/a.csv", parent=parent)
+        assert "written by lineagegate" in refused(lambda: project.client.delete_tag(child, f"lineage.parent.{parent}"))
+
+    def test_in_a_file_store(self, project: Project, tmp_path: Path) -> None:
+        files = Project(project.root, f"file://{tmp_path}/runs")
+        child = files.run("s3://own/a.csv", parent=files.run("s3://gpt/a.csv"))
+        files.client.delete_tag(child, PARENT)
+        text = refused(lambda: files.register("chat", f"models:/{files.model(child)}"))
+        assert "no-openai-in-training" in text
 
 
 class TestCopiedTags:
