@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from stat import S_ISREG
 
 from lineage.errors import CannotDecide
 from lineage.vocabulary import Content, Member
@@ -36,7 +37,7 @@ class Hashes:
         self._fresh = False
 
     def content(self, path: Path) -> Content | None:
-        """What identifies the bytes at a path: a file, or a directory with its members. None when nothing is there.
+        """What identifies the bytes at a path: a regular file, or a directory with its members. None for all else.
 
         Raises:
             CannotDecide: ``FILE_UNREADABLE``.
@@ -44,7 +45,7 @@ class Hashes:
         try:
             if path.is_dir():
                 return self._directory(path)
-            if path.exists():
+            if path.is_file():  # not a pipe or a device, which may never end
                 return Content(f"md5:{self._md5(path)}", path.stat().st_size)
             return None
         except OSError as error:
@@ -87,6 +88,8 @@ class Hashes:
 
     def _md5(self, path: Path) -> str:
         stat = path.stat()
+        if not S_ISREG(stat.st_mode):
+            raise OSError(f"{path.name} is no regular file")
         mark: list[object] = [stat.st_mtime_ns, stat.st_size, stat.st_ino]
         memory = self._load()
         known = memory.get(str(path))

@@ -217,8 +217,9 @@ class Now:
             try:
                 local = absolute.resolve().relative_to(self.root.resolve()).as_posix()
             except ValueError:
-                content = self.content(str(absolute))
-                return self.said.artifact(str(absolute), content) if content else None
+                return self._outside(absolute)
+        if local == "." or local.split("/", 1)[0] in (".git", ".dvc"):
+            return None
         if local.endswith(".dvc") and local in self.tree.held:
             outs = self.tree.owned(local)
             if len(outs) == 1:
@@ -229,6 +230,17 @@ class Now:
         if content is None:
             return self._member(local)
         return self.said.artifact(local, content, model=self.is_model(local))
+
+    def _outside(self, path: Path) -> Artifact | None:
+        """A file outside the repository; a directory only when a stage reads or makes it: there is no end to others."""
+        if path.parts[1:2] and path.parts[1] in ("proc", "sys", "dev"):
+            return None
+        if path.is_dir() and str(path) not in self.tree.outputs:
+            read = {resolve(stage.meaning.wdir, dep) for _, stage in self.stages() for dep in stage.deps}
+            if str(path) not in {str((self.root / dep).resolve()) for dep in read if "://" not in dep}:
+                return None
+        content = self.content(str(path))
+        return self.said.artifact(str(path), content) if content else None
 
     def is_model(self, path: str) -> bool:
         """Whether what lies at a path is a model."""

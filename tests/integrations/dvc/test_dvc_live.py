@@ -231,3 +231,33 @@ def test_legacy_hashes_of_text_with_windows_line_ends(empty: Repo) -> None:
     )
     inputs = empty.pipeline().stage("t", empty.root, nothing)
     assert inputs is not None and [i.artifact.content.hash for i in inputs if i.artifact.content] == [f"md5:{dos}"]
+
+
+@pytest.mark.parametrize(
+    "where", ["pipe", "linked", "/dev/zero", "/dev/null", "/", "..", ".", ".git", ".dvc/tmp", "/proc/self/mem"]
+)
+def test_what_is_no_data_is_not_hashed(chained: Repo, where: str) -> None:
+    os.mkfifo(chained.root / "pipe")
+    (chained.root / "linked").symlink_to("/dev/zero")
+    assert chained.pipeline().locate(where) is None
+    assert chained.pipeline().targets(where) == []
+
+
+def test_a_directory_with_a_pipe_in_it_cannot_be_hashed(chained: Repo) -> None:
+    (chained.root / "folder").mkdir()
+    os.mkfifo(chained.root / "folder/pipe")
+    with pytest.raises(CannotDecide) as refused:
+        chained.pipeline().locate("folder")
+    assert refused.value.code == "FILE_UNREADABLE"
+
+
+def test_a_directory_outside_only_when_a_stage_reads_it(chained: Repo) -> None:
+    outside = chained.root.parent / "shared"
+    outside.mkdir()
+    (outside / "a.txt").write_text(WEB)
+    assert chained.pipeline().locate(str(outside)) is None
+    chained.write(
+        "dvc.yaml", CHAIN + "  out:\n    cmd: cat ../shared/a.txt > x\n    deps: [../shared]\n    outs: [x]\n"
+    )
+    found = chained.pipeline().locate(str(outside))
+    assert found and found.content and found.content.files == 1
