@@ -55,6 +55,7 @@ def notices(config: Config, root: Path) -> Sequence[Notice]:
             *_expired(now, seen),
             *_unlisted(now),
             *_unused(now, seen),
+            *_named(now, seen),
             *_broken(seen),
             *_stale(now, seen),
             *_ghosts(now, {s.address for s in seen}),
@@ -216,6 +217,42 @@ def _unused(now: Now, seen: Sequence[_Seen]) -> Iterator[Notice]:
                 f"{where} ({what}) is a dependency of no stage, so no model is known to come from it{by}",
                 f"add `{where}` to the deps of stage {stage} in dvc.yaml and run `dvc repro {stage}`",
             )
+
+
+def _named(now: Now, seen: Sequence[_Seen]) -> Iterator[Notice]:
+    """Tracked sources that a command names and its stage does not depend on: a record without them is not whole."""
+    for path in now.tree.dvc_files():
+        if path.endswith(("dvc.yaml", "dvc.lock")):
+            continue
+        file = now.tree.files.dvc_file(path, now.tree.held[path])
+        known = {k.artifact.name: k.artifact.tags for k in now.said.dvc_tags(path, file, NOBODY) if k.artifact.tags}
+        for out, _ in file.outs:
+            where = resolve(file.wdir, out.path)
+            kinds = {tag.origin.kind for tag in known.get(where, ())}
+            if kinds and kinds <= CLEAN_KINDS:
+                continue
+            what = ", ".join(sorted(k.value for k in kinds - CLEAN_KINDS)) or Kind.UNDECLARED.value
+            for each in seen:
+                wdir = each.stage.meaning.wdir
+                read = [resolve(wdir, dep) for dep in each.stage.deps]
+                if any(where == dep or where.startswith(dep + "/") or dep.startswith(where + "/") for dep in read):
+                    continue
+                if _spelled(each.stage.cmd, where, wdir):
+                    name = each.address.rpartition(":")[2]
+                    yield Notice(
+                        "CMD_NAMES_SOURCE",
+                        each.address,
+                        f"its command names {where} ({what}), which is none of its dependencies: "
+                        "what the stage makes is recorded without it",
+                        f"add `{where}` to the deps of stage {name} in dvc.yaml and run `dvc repro {name}`",
+                    )
+
+
+def _spelled(cmd: str, path: str, wdir: str) -> bool:
+    """Whether a command holds a path as a word of its own, from where it runs or whole."""
+    relative = posixpath.relpath(path, wdir or ".")
+    words = {path, relative, f"./{relative}"}
+    return any(re.search(rf"(?<![\w./-]){re.escape(word)}(?![\w-]|\.\w)", cmd) for word in words)
 
 
 def _mentions(text: str, path: str, wdir: str) -> bool:

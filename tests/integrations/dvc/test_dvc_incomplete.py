@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lineage.errors import CannotDecide
 from lineage.gate import Gate
 from lineage.vocabulary import Kind, Origin
 from tests.integrations.dvc.repository import GPT4, WEB, Repo
@@ -54,3 +55,9 @@ def test_without_them_it_is_undeclared_until_the_list_is_there(gate: Gate, empty
     assert kinds(gate, "m.pkl") == {"first-party", "third-party-model-output"}
     assert "DIRECTORY_UNKNOWN" not in [n.code for n in gate.notices()]
     assert gate.refresh()[2] == 0
+
+
+def test_the_repository_itself_cannot_be_declared(gate: Gate) -> None:
+    with pytest.raises(CannotDecide) as refused:
+        gate.declare(".", Origin(Kind.FIRST_PARTY))
+    assert refused.value.code == "ARTIFACT_UNKNOWN"

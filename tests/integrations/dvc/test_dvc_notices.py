@@ -191,3 +191,30 @@ def test_reading_inside_a_hook(chained: Repo) -> None:
     subprocess.run(["git", "add", "notes.txt"], cwd=chained.root, check=True)
     subprocess.run(["git", "commit", "-q", "-m", "x"], cwd=chained.root, check=True)
     assert chained.read_text("read.txt") == "3"
+
+
+@pytest.mark.parametrize("wdir", ["", "data"])
+def test_a_command_that_names_a_source(chained: Repo, wdir: str) -> None:
+    """The file is a dependency of another stage, and so not unused."""
+    tail = "    wdir: data\n" if wdir else ""
+    cmd = "rev < raw/gpt4.txt > {0}" if wdir else "cat ./data/raw/gpt4.txt>{0}"
+    chained.write(
+        "dvc.yaml",
+        chained.read_text("dvc.yaml") + f"  more:\n    cmd: {cmd.format('x.txt')}\n{tail}    outs: [x.txt]\n",
+    )
+    chained.dvc("repro", "-q", "more")
+    message, hint = notices(chained)["CMD_NAMES_SOURCE", "dvc.yaml:more"]
+    assert "data/raw/gpt4.txt (undeclared)" in message and "deps of stage more" in hint
+    chained.write("data/raw/gpt4.txt.dvc", chained.read_text("data/raw/gpt4.txt.dvc") + OPENAI)
+    message, _ = notices(chained)["CMD_NAMES_SOURCE", "dvc.yaml:more"]
+    assert "third-party-model-output" in message
+    chained.write("data/raw/gpt4.txt.dvc", chained.read_text("data/raw/gpt4.txt.dvc").replace(OPENAI, OWN))
+    assert "CMD_NAMES_SOURCE" not in codes(chained)
+
+
+def test_a_path_inside_another_is_not_named(chained: Repo) -> None:
+    text = chained.read_text("dvc.yaml")
+    chained.write(
+        "dvc.yaml", text + "  more:\n    cmd: echo other/data/raw/gpt4.txt data/raw/gpt4.txt.bak > x\n    outs: [x]\n"
+    )
+    assert "CMD_NAMES_SOURCE" not in codes(chained)
