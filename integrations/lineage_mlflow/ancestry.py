@@ -53,9 +53,11 @@ class Reader:
         gate: the project's gate.
         tracking: where its runs are.
         namespace: OpenLineage namespace of the server.
+        claimed: whether clients wrote the stage tags of the runs, as on a server: they may claim more than they did.
     """
 
-    def __init__(self, gate: Gate, tracking: Reading, namespace: str) -> None:
+    def __init__(self, gate: Gate, tracking: Reading, namespace: str, *, claimed: bool = False) -> None:
+        self.claimed = claimed
         self.gate = gate
         self.tracking = tracking
         self.namespace = namespace
@@ -156,15 +158,31 @@ class Reader:
         if STAGE not in tags:
             return []
         kept = unpacked(tags)
-        if kept is not None:
+        if kept is not None and not self.claimed:
             return kept
-        # the run could not say at its start what it reads: take what the stage reads now
-        found = self.gate.stage_inputs(tags[STAGE], Path(tags.get(CWD) or self.gate.config.root))
+        # the run could not say at its start what it reads, or may have said anything: take what the stage reads now;
+        # a client's directory means nothing on a server
+        root = self.gate.config.root
+        found = self.gate.stage_inputs(tags[STAGE], root if self.claimed else Path(tags.get(CWD) or root))
+        if kept is not None:
+            return [*kept, *(one for one in found or () if not self._borne_out(one, kept))]
         if found is None:
             raise CannotDecide(
                 f"the run says it ran in stage {tags[STAGE]}, and no such stage is known", hint="lineagegate sync"
             )
         return list(found)
+
+    def _borne_out(self, declared: Input, claims: Sequence[Input]) -> bool:
+        """Whether a client claims an input of a stage in its role, with a content that is recorded under its name."""
+        one = declared.artifact
+        said = {
+            claim.artifact.content.hash
+            for claim in claims
+            if (claim.artifact.namespace, claim.artifact.name, claim.use) == (one.namespace, one.name, declared.use)
+            and claim.artifact.content
+        }
+        recorded = self.gate.graph.versions(one.namespace, one.name) if said else ()
+        return any(version.content is not None and version.content.hash in said for version in recorded)
 
     def _dataset(self, logged: Any, run: Any, in_stage: bool) -> Iterator[Input]:
         role = datasets.use(datasets.tags_of(logged))

@@ -119,7 +119,8 @@ def judge(
     found, missing, hint = None, "", ""
     try:
         behind = resolve(asked.tracking, asked.store, source, run_id, model_id)
-        found = Reader(gate, asked.tracking, asked.namespace).of(behind, artifact, around)
+        reader = Reader(gate, asked.tracking, asked.namespace, claimed=is_server(asked.store))
+        found = reader.of(behind, artifact, around)
         missing, hint = found.missing, found.hint
         if content and found.artifact.content and content != found.artifact.content.hash:
             missing, hint = f"the files of {subject} are not those that were judged", "register them as a new version"

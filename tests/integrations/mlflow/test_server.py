@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,14 @@ from mlflow.tracking._model_registry.utils import _get_store as registry_of
 from lineage.config import load
 from lineage.gate import Gate
 from lineage_mlflow import remote
-from tests.integrations.mlflow.example_project import Project, Server, configure, refused
+from tests.integrations.mlflow.example_project import (
+    Project,
+    Server,
+    clean_environment,
+    configure,
+    dataset_input,
+    refused,
+)
 
 
 @pytest.fixture
@@ -113,6 +122,41 @@ class TestGatedServer:
 
     def test_the_client_sees_that_it_is_gated(self, server: Server, remote_project: Project) -> None:
         assert remote.is_gated(registry_of(server.uri, server.uri))
+
+
+@pytest.fixture(scope="module")
+def beside_a_pipeline(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Iterator[Server]:
+    """A gated server whose project has a pipeline."""
+    root = tmp_path_factory.mktemp("pipeline")
+    shutil.copy(database, root / "mlflow.db")
+    for command in (["git", "init", "-q"], ["dvc", "init", "-q"]):
+        subprocess.run(command, cwd=root, env=clean_environment(), check=True, timeout=60)
+    for name in ("web", "gpt"):
+        (root / f"{name}.csv").write_text(f"text,{name}\n" * 20)
+    stages = {name: {"cmd": "true", "deps": [f"{name}.csv"], "outs": [f"{name}.bin"]} for name in ("web", "gpt")}
+    (root / "dvc.yaml").write_text(json.dumps({"stages": stages}))
+    configure(root)
+    running = Server(root)
+    yield running
+    running.close()
+
+
+class TestForgedStages:
+    """A client may write into a new run's tags what it likes: stages that the server knows read what they read."""
+
+    def test_a_client_that_leaves_out_what_the_stage_reads(
+        self, beside_a_pipeline: Server, bare: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        client = _client(beside_a_pipeline, bare, monkeypatch)
+        said = {"lineage.dvc.stage": "gpt", "lineage.dvc.cwd": str(bare.root), "lineage.dvc.inputs": "[]"}
+        _, answer = beside_a_pipeline.post(
+            "/api/2.0/mlflow/runs/create", experiment_id=client.experiment(), start_time=1,
+            tags=[{"key": key, "value": value} for key, value in said.items()],
+        )  # fmt: skip
+        run = answer["run"]["info"]["run_id"]
+        client.client.log_inputs(run, [dataset_input("s3://own/a.csv")])
+        text = refused(lambda: client.register("chat", f"models:/{client.model(run)}"))
+        assert "gpt.csv" in text
 
 
 @pytest.fixture(scope="module")
