@@ -41,6 +41,9 @@ def test_its_files_are_listed_where_they_lie(gate: Gate) -> None:
     gate.declare("gpt4.txt.dvc", OPENAI)
     gate.declare("data/dir.dvc", Origin(Kind.FIRST_PARTY))
     assert kinds(gate, "m.pkl") == {"first-party", "third-party-model-output"}
+    member = gate.locate("data/dir/b.txt")
+    assert member and member.content
+    assert gate.graph.known_content([member.content.hash, "md5:" + "0" * 32]) == {member.content.hash}
 
 
 def test_without_them_it_is_undeclared_until_the_list_is_there(gate: Gate, empty: Repo, tmp_path: Path) -> None:
