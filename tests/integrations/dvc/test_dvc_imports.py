@@ -10,6 +10,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import yaml
 
 from lineage.vocabulary import Kind, Origin, Tag
 from tests.integrations.dvc.repository import WEB, Repo, rule
@@ -84,9 +85,9 @@ def test_import_from_a_repository_that_is_not_here(empty: Repo, upstream: Repo) 
         ("https://git.example.com/org/text.git", "org/text.git"),
         ("git@git.example.com:org/text.git", "org/text.git"),
     ):
-        text = empty.read_text("clean.txt.dvc")
-        line = next(line for line in text.splitlines() if "url:" in line)
-        empty.write("clean.txt.dvc", text.replace(line, f"    url: {url}"))
+        document = yaml.safe_load(empty.read_text("clean.txt.dvc"))
+        document["deps"][0]["repo"]["url"] = url
+        empty.write("clean.txt.dvc", yaml.safe_dump(document))
         empty.commit(url)
         reading = empty.read()
         source = reading.run("clean.txt.dvc").inputs[0]
