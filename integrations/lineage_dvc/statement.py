@@ -11,6 +11,7 @@ import json
 import posixpath
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -75,6 +76,19 @@ class Expired(NamedTuple):
     claim: Claim
 
 
+@lru_cache(maxsize=32)
+def _compiled(patterns: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """What whole paths match, and what names match. Kept: a long-lived process reads often and patterns seldom change."""
+    whole, names = [], []
+    for pattern in patterns:
+        whole.append(fnmatch.translate(pattern))
+        if pattern.endswith("/**"):
+            whole.append(fnmatch.translate(pattern[:-3]))
+        if "/" not in pattern:
+            names.append(fnmatch.translate(pattern))
+    return re.compile("|".join(whole) or r"(?!)"), re.compile("|".join(names) or r"(?!)")
+
+
 class Matcher:
     """Shell patterns over paths: over the whole path, without a slash also over the name; ``dir/**`` is ``dir`` too.
 
@@ -83,15 +97,7 @@ class Matcher:
     """
 
     def __init__(self, patterns: Iterable[str]) -> None:
-        whole, names = [], []
-        for pattern in patterns:
-            whole.append(fnmatch.translate(pattern))
-            if pattern.endswith("/**"):
-                whole.append(fnmatch.translate(pattern[:-3]))
-            if "/" not in pattern:
-                names.append(fnmatch.translate(pattern))
-        self._whole = re.compile("|".join(whole) or r"(?!)")
-        self._names = re.compile("|".join(names) or r"(?!)")
+        self._whole, self._names = _compiled(tuple(patterns))
         self._memo: dict[str, bool] = {}
 
     def __call__(self, path: str) -> bool:
