@@ -78,7 +78,7 @@ class Expired(NamedTuple):
 
 @lru_cache(maxsize=32)
 def _compiled(patterns: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """What whole paths match, and what names match. Kept: a long-lived process reads often and patterns seldom change."""
+    """What whole paths match, and what names match. Kept: a long-lived process reads often."""
     whole, names = [], []
     for pattern in patterns:
         whole.append(fnmatch.translate(pattern))
