@@ -446,6 +446,8 @@ class Gate:
             return found
         if (found := self.graph.find(naming.dvc_namespace(self.config.project), name)) is not None:
             return found
+        if (found := self.graph.find("file", str(self.config.root / text))) is not None:
+            return found  # a file that no pipeline tracks is known by its absolute path
         exact = [row for row in self.graph.names(prefix=name) if row.name == name]
         if not exact and scheme == "models" and "/" not in rest:  # a model without a version: its newest
             numbered = [row for row in self.graph.names(prefix=f"{name}/") if row.name.rpartition("/")[2].isdigit()]

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from lineage.events import dataset_event
 from lineage.gate import Gate
+from lineage.vocabulary import Artifact, Content
 from tests.unit.cli.conftest import GPT, Cli
 
 
@@ -274,6 +276,15 @@ def test_labels_know_their_origin(project: Path) -> None:
     with Gate.open(start=project) as gate:
         labels = gate.labels(gate.resolve("models:/seed-chat/1")).labels
     assert GPT in {label.origin for label in labels}
+
+
+def test_a_file_outside_of_pipelines_is_found_from_the_project(project: Path, cli: Cli) -> None:
+    artifact = Artifact("file", str(project / "loose.csv"), Content("md5:" + "e" * 32, 400))
+    with Gate.open(start=project) as gate:
+        gate.record([dataset_event(artifact, time="2024-01-01T00:00:00Z")])
+    assert cli("declare", "loose.csv", "--kind", "first-party").status == 0
+    for name in ("loose.csv", str(project / "loose.csv")):
+        assert "first-party" in cli("why", name).out
 
 
 def test_the_clock_setting_is_read(project: Path, cli: Cli) -> None:
