@@ -20,7 +20,7 @@ from lineage.errors import UsageError
 from lineage.pipeline import Notice
 from lineage.vocabulary import CLEAN_KINDS, Content, Kind, Use
 from lineage_dvc.claim import NOBODY, ORIGIN_FIELDS, Claim
-from lineage_dvc.definition import Stage, Trouble, resolve
+from lineage_dvc.definition import DvcFile, Stage, Trouble, resolve
 from lineage_dvc.live import Now, look
 from lineage_dvc.record import Record, Unreadable, decoded
 from lineage_dvc.worktree import WorkTree
@@ -95,10 +95,7 @@ def _text(path: Path) -> str:
 
 def _expired(now: Now, seen: Sequence[_Seen]) -> Iterator[Notice]:
     found: list[tuple[str, str, Claim]] = []
-    for path in now.tree.dvc_files():
-        if path.endswith(("dvc.yaml", "dvc.lock")):
-            continue
-        file = now.tree.files.dvc_file(path, now.tree.held[path])
+    for path, file in _tracked(now):
         for out, claims in file.outs:
             where = resolve(file.wdir, out.path)
             found += now.said.expired(path, where, out.content, (*file.claims, *claims))
@@ -123,10 +120,7 @@ def _expired(now: Now, seen: Sequence[_Seen]) -> Iterator[Notice]:
 
 
 def _unlisted(now: Now) -> Iterator[Notice]:
-    for path in now.tree.dvc_files():
-        if path.endswith(("dvc.yaml", "dvc.lock")):
-            continue
-        file = now.tree.files.dvc_file(path, now.tree.held[path])
+    for path, file in _tracked(now):
         for known in now.said.dvc_tags(path, file, NOBODY):
             artifact = known.artifact
             if artifact.tags and artifact.content and artifact.content.hash in now.said.absent:
@@ -187,17 +181,18 @@ def line_of(data: bytes, place: Sequence[str | int]) -> int:
 # -- data that the records do not connect ------------------------------------------------------------------------------
 
 
+def _tracked(now: Now) -> Iterator[tuple[str, DvcFile]]:
+    """The `.dvc` files of the work tree, with their paths."""
+    for path in now.tree.dvc_files():
+        if not path.endswith(("dvc.yaml", "dvc.lock")):
+            yield path, now.tree.files.dvc_file(path, now.tree.held[path])
+
+
 def _unused(now: Now, seen: Sequence[_Seen]) -> Iterator[Notice]:
     read = [resolve(s.stage.meaning.wdir, dep) for s in seen for dep in s.stage.deps]
-    for path in now.tree.dvc_files():
-        if path.endswith(("dvc.yaml", "dvc.lock")):
-            continue
-        file = now.tree.files.dvc_file(path, now.tree.held[path])
+    for _, file in _tracked(now):
         read += [resolve(file.wdir, dep.path) for dep in file.record.deps]
-    for path in now.tree.dvc_files():
-        if path.endswith(("dvc.yaml", "dvc.lock")):
-            continue
-        file = now.tree.files.dvc_file(path, now.tree.held[path])
+    for path, file in _tracked(now):
         known = {k.artifact.name: k.artifact.tags for k in now.said.dvc_tags(path, file, NOBODY) if k.artifact.tags}
         for out, _ in file.outs:
             where = resolve(file.wdir, out.path)
@@ -221,10 +216,7 @@ def _unused(now: Now, seen: Sequence[_Seen]) -> Iterator[Notice]:
 
 def _named(now: Now, seen: Sequence[_Seen]) -> Iterator[Notice]:
     """Tracked sources that a command names and its stage does not depend on: a record without them is not whole."""
-    for path in now.tree.dvc_files():
-        if path.endswith(("dvc.yaml", "dvc.lock")):
-            continue
-        file = now.tree.files.dvc_file(path, now.tree.held[path])
+    for path, file in _tracked(now):
         known = {k.artifact.name: k.artifact.tags for k in now.said.dvc_tags(path, file, NOBODY) if k.artifact.tags}
         for out, _ in file.outs:
             where = resolve(file.wdir, out.path)
