@@ -72,6 +72,8 @@ LineageDecisionRunFacet = _client_class("lineage_decision")
 LineageGrantRunFacet = _client_class("lineage_grant")
 LineageRemovalRunFacet = _client_class("lineage_removal")
 LineageCorrectionRunFacet = _client_class("lineage_correction")
+LineageRegistryRunFacet = _client_class("lineage_registry")
+LineagePolicyRunFacet = _client_class("lineage_policy")
 
 __all__ = [
     "LineageContentDatasetFacet",
@@ -80,6 +82,8 @@ __all__ = [
     "LineageExecutionRunFacet",
     "LineageGrantRunFacet",
     "LineageOriginDatasetFacet",
+    "LineagePolicyRunFacet",
+    "LineageRegistryRunFacet",
     "LineageRemovalRunFacet",
     "LineageUseInputDatasetFacet",
 ]

@@ -17,15 +17,20 @@ from lineage.events.naming import OUR_NAMESPACE
 from lineage.vocabulary import (
     Artifact,
     ArtifactType,
+    Change,
     Content,
     Correction,
     Decision,
     Execution,
     Grant,
     Input,
+    PolicyRecord,
     Removal,
     Use,
 )
+
+Act = Decision | Grant | Removal | Correction | Change | PolicyRecord
+"""What the gate, a registry or a person says, as a run of a job in our own namespace."""
 
 _SPEC = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/"
 _TYPE_SCHEMA = "https://openlineage.io/spec/facets/1-0-1/DatasetTypeDatasetFacet.json#/$defs/DatasetTypeDatasetFacet"
@@ -95,6 +100,8 @@ class RunFacets(_Struct, frozen=True):
     grant: f.LineageGrantRunFacet | None = msgspec.field(default=None, name="lineage_grant")
     removal: f.LineageRemovalRunFacet | None = msgspec.field(default=None, name="lineage_removal")
     correction: f.LineageCorrectionRunFacet | None = msgspec.field(default=None, name="lineage_correction")
+    change: f.LineageRegistryRunFacet | None = msgspec.field(default=None, name="lineage_registry")
+    policy: f.LineagePolicyRunFacet | None = msgspec.field(default=None, name="lineage_policy")
 
 
 class Run(_Struct, frozen=True):
@@ -196,16 +203,16 @@ _ACTS: dict[type, tuple[str, str, type[f.Facet]]] = {
     Grant: ("grant", "grant", f.LineageGrantRunFacet),
     Removal: ("removal", "removal", f.LineageRemovalRunFacet),
     Correction: ("correction", "correction", f.LineageCorrectionRunFacet),
+    Change: ("registry", "change", f.LineageRegistryRunFacet),
+    PolicyRecord: ("policy", "policy", f.LineagePolicyRunFacet),
 }
 
 
-def act_event(
-    act: Decision | Grant | Removal | Correction, *, run_id: str, time: str, subject: Artifact | None = None
-) -> bytes:
+def act_event(act: Act, *, run_id: str, time: str, subject: Artifact | None = None) -> bytes:
     """The bytes of a RunEvent for what the gate or a person says (jobs of namespace ``lineagegate``).
 
     Args:
-        act: a decision, grant, removal or correction.
+        act: what is said.
         run_id: UUID text, fresh for every saying.
         time: when, ISO 8601 with a zone.
         subject: the artifact it speaks of, not recorded as an input: saying something derives nothing.
@@ -214,6 +221,18 @@ def act_event(
     fields: dict[str, Any] = {key: act, **f.envelope(facet)}
     facets: dict[str, Any] = {key: facet(**fields)}
     return _run(run_id, (OUR_NAMESPACE, name), time, RunFacets(**facets), [_dataset(subject)] if subject else [], [])
+
+
+def act_of(event: Event) -> Act | None:
+    """What an act says; None when the event is no act."""
+    facets = event.run.facets if event.run else None
+    if facets is None:
+        return None
+    for name, key, _ in _ACTS.values():
+        if (facet := getattr(facets, key)) is not None and event.job == Job(OUR_NAMESPACE, name):
+            act: Act = getattr(facet, key)
+            return act
+    return None
 
 
 def _run(

@@ -9,7 +9,18 @@ from __future__ import annotations
 
 import msgspec
 
-from lineage.vocabulary import Correction, Decision, Execution, Grant, Member, Removal, Tag, Use
+from lineage.vocabulary import (
+    Change,
+    Correction,
+    Decision,
+    Execution,
+    Grant,
+    Member,
+    PolicyRecord,
+    Removal,
+    Tag,
+    Use,
+)
 
 PRODUCER = "https://github.com/lineagegate/lineagegate"
 SCHEMA_BASE = "https://lineagegate.github.io/schemas/facets/1-0-0"
@@ -77,6 +88,18 @@ class LineageCorrectionRunFacet(Facet, frozen=True, kw_only=True):
     correction: Correction
 
 
+class LineageRegistryRunFacet(Facet, frozen=True, kw_only=True):
+    """What a registry of models did: a version created, an alias moved or removed, a stage, a deletion."""
+
+    change: Change
+
+
+class LineagePolicyRunFacet(Facet, frozen=True, kw_only=True):
+    """The policy in force from now on, with the text of every file."""
+
+    policy: PolicyRecord
+
+
 class DatasetTypeDatasetFacet(Facet, frozen=True, kw_only=True):
     """OpenLineage's own ``datasetType`` facet; ``MODEL`` marks a model version."""
 
@@ -98,10 +121,12 @@ FACETS: dict[str, type[Facet]] = {
     "lineage_grant": LineageGrantRunFacet,
     "lineage_removal": LineageRemovalRunFacet,
     "lineage_correction": LineageCorrectionRunFacet,
+    "lineage_registry": LineageRegistryRunFacet,
+    "lineage_policy": LineagePolicyRunFacet,
 }
 """Every facet of ours by its key. ``schemas/facets/`` and the classes in ``lineage_openlineage`` come from here."""
 
-ACTS = ("decide", "grant", "removal", "correction")
+ACTS = ("decide", "grant", "removal", "correction", "registry", "policy")
 """Jobs in our own namespace: what people and the gate say, as runs."""
 
 

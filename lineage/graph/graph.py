@@ -18,14 +18,14 @@ import msgspec
 
 from lineage.errors import CannotDecide, LineageError, UsageError
 from lineage.events import Event
-from lineage.events.event import read
+from lineage.events.event import act_of, read
 from lineage.events.facets import PRODUCER
 from lineage.events.naming import display
 from lineage.graph import rows
 from lineage.graph.keys import content_key, node_key, run_key
 from lineage.graph.names import any_artifact, artifact_of, recorded_tags, steps
 from lineage.graph.pairs import NUMBER, through
-from lineage.graph.project import Projection, act_of, entries_of, event_at
+from lineage.graph.project import Projection, entries_of, event_at
 from lineage.graph.questions import Dataset, Impact, ImpactItem, Labels, Recorded, Source, Status
 from lineage.graph.resolve import label, label_codes, label_of, pack_labels, resolve, unpack_labels
 from lineage.graph.rows import EXPLAINED, Act, Head, Node, SourceKind

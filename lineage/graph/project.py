@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from msgspec import structs
+
 from lineage.errors import UsageError
 from lineage.events import ACTS, Event
-from lineage.events.event import Dataset, read
+from lineage.events.event import Dataset, act_of, read
 from lineage.events.facets import LineageContentDatasetFacet
 from lineage.events.naming import OUR_NAMESPACE
 from lineage.graph import rows
@@ -33,7 +35,7 @@ from lineage.graph.rows import (
     SourceKind,
 )
 from lineage.graph.working import DatasetRow, Working
-from lineage.vocabulary import Content, Correction, Decision, Grant, Kind, Removal, Tag
+from lineage.vocabulary import Change, Content, Correction, Decision, Grant, Kind, PolicyRecord, Removal, Tag
 from lineage.vocabulary.artifact import TRIVIAL_BYTES, TRIVIAL_HASHES
 
 MOST_NAME = 2000
@@ -238,22 +240,21 @@ class Projection:
     # acts
 
     def _act(self, event: Event, position: int) -> None:
-        facets = event.run.facets if event.run else None
-        if facets is None:
-            return
-        if facets.decision is not None:
-            self._keep(Act.DECISION, facets.decision.decision.id, position)
-            self._keep(Act.MODEL, facets.decision.decision.model, position)
-        if facets.grant is not None:
-            self._keep(Act.GRANT, facets.grant.grant.id, position)
-        if facets.removal is not None:
-            removal = facets.removal.removal
-            if self._agreed(Act.REMOVAL, removal, position):
-                self._narrow(removal)
-        if facets.correction is not None:
-            correction = facets.correction.correction
-            if self._agreed(Act.CORRECTION, correction, position):
-                self._take_back(correction)
+        act = act_of(event)
+        if isinstance(act, Decision):
+            self._keep(Act.DECISION, act.id, position)
+            self._keep(Act.MODEL, act.model, position)
+        elif isinstance(act, Grant):
+            self._keep(Act.GRANT, act.id, position)
+        elif isinstance(act, Change):
+            self._keep(Act.CHANGE, act.model, position)
+        elif isinstance(act, PolicyRecord):
+            self._keep(Act.POLICY, act.sha256, position)
+        elif isinstance(act, Removal):
+            if self._agreed(Act.REMOVAL, act, position):
+                self._narrow(act)
+        elif isinstance(act, Correction) and self._agreed(Act.CORRECTION, act, position):
+            self._take_back(act)
 
     def _keep(self, kind: Act, key: str, position: int) -> None:
         self.working.pending[rows.PUT_ACT].append((int(kind), key, position))
@@ -417,22 +418,8 @@ def _reference(dataset: Dataset) -> _Reference:
 def _claim(act: Removal | Correction) -> tuple[object, ...]:
     """What must agree between a claim and its approval."""
     if isinstance(act, Removal):
-        return act.origin, act.content, frozenset(act.sources), act.claimed_by
-    return act.origin, act.content, act.basis, act.claimed_by
-
-
-def act_of(event: Event) -> Decision | Grant | Removal | Correction | None:
-    """What an act says."""
-    facets = event.run.facets if event.run else None
-    if facets is None:
-        return None
-    if facets.decision is not None:
-        return facets.decision.decision
-    if facets.grant is not None:
-        return facets.grant.grant
-    if facets.removal is not None:
-        return facets.removal.removal
-    return facets.correction.correction if facets.correction is not None else None
+        return structs.replace(act, sources=(), approved_by=""), frozenset(act.sources)
+    return (structs.replace(act, approved_by=""),)
 
 
 def entries_of(working: Working, kind: Act, key: str) -> list[Event]:

@@ -42,6 +42,8 @@ class Act(IntEnum):
     GRANT = 2
     REMOVAL = 3
     CORRECTION = 4
+    CHANGE = 5  # model a registry's change is about
+    POLICY = 6  # sha256 of the policy
 
 
 BASES = (None, *Basis)

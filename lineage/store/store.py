@@ -19,9 +19,9 @@ from typing import Any
 
 from lineage.errors import CannotDecide, UsageError
 
-SCHEMA = "0001"
+SCHEMA = "0002"
 """The Alembic revision this code reads and writes."""
-KNOWN = ("0001",)
+KNOWN = ("0001", "0002")
 """Every revision there has been, oldest first; anything else is newer than this code."""
 
 Row = tuple[Any, ...]

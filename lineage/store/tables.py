@@ -160,3 +160,19 @@ removal = _keyed("removal", _integer("node", key=True), _integer("origin", key=T
 retag = Table("retag", metadata, _integer("epoch", key=True), _integer("source"))
 
 act = _keyed("act", _integer("kind", key=True), _text("key", key=True), _integer("entry", key=True))
+
+# further events of a run beside the first, which stands in its own row: with them the entries that a lineage
+# rests on are found without reading the whole ledger
+again = _keyed("again", _integer("run", key=True), _integer("entry", key=True))
+
+# events that speak of a dataset version outside of any run
+spoken = _keyed("spoken", _integer("node", key=True), _integer("entry", key=True))
+
+checkpoint = Table(
+    "checkpoint",
+    metadata,
+    _integer("position", key=True),  # number of entries it seals
+    _integer("recorded"),  # when it was made, microseconds UTC
+    _text("note"),  # the signed note (lineage.ledger.note)
+    _bytes("timestamp"),  # RFC 3161 token over the note; empty where none was asked for
+)

@@ -6,6 +6,7 @@ The words are the field's own: dataset, job, run (OpenLineage), derivation (W3C 
 from lineage.vocabulary.artifact import Artifact, ArtifactType, Content, Execution, Input, Member
 from lineage.vocabulary.decision import Decision, Finding, Grant, Outcome, Scope, Step
 from lineage.vocabulary.origin import CLEAN_KINDS, UNDECLARED, Basis, Correction, Kind, Label, Origin, Removal, Tag, Use
+from lineage.vocabulary.registry import Change, Happening, PolicyFile, PolicyRecord
 
 __all__ = [
     "CLEAN_KINDS",
@@ -13,18 +14,22 @@ __all__ = [
     "Artifact",
     "ArtifactType",
     "Basis",
+    "Change",
     "Content",
     "Correction",
     "Decision",
     "Execution",
     "Finding",
     "Grant",
+    "Happening",
     "Input",
     "Kind",
     "Label",
     "Member",
     "Origin",
     "Outcome",
+    "PolicyFile",
+    "PolicyRecord",
     "Removal",
     "Scope",
     "Step",

@@ -1,0 +1,316 @@
+"""What adds to the ledger: record, sync, declare, grant, judge.
+
+Every answer is computed from the ledger, every change is an event in it. Files that belong to a pipeline (`.dvc`,
+`dvc.yaml`) are read and written by that pipeline (`lineage.pipeline`); registries of models are read by theirs.
+Everything raises `LineageError`; nothing here decides that an unreadable thing is harmless.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from lineage.config import Config, load
+from lineage.errors import UsageError
+from lineage.events import naming
+from lineage.events.event import act_event, dataset_event
+from lineage.gate.audit import AuditFinding, audit
+from lineage.gate.inquiry import Inquiry, plugins
+from lineage.graph import Graph, Status
+from lineage.pipeline import Notice, Progress, Registry, Target
+from lineage.store import Store, create_store, open_store
+from lineage.vocabulary import Artifact, Decision, Grant, Input, Kind, Origin, Scope, Tag
+from lineage.vocabulary.identifier import from_short, new_uuid, short
+
+
+class SyncReport(NamedTuple):
+    """What a sync read, and what the ledger holds now."""
+
+    commits: int
+    """Commits read now."""
+    executions: int
+    """Stage executions read now that were not known before."""
+    events: int
+    """Ledger entries added."""
+    status: Status
+    undeclared: Sequence[Artifact]
+    """Sources with no declared origin."""
+    notices: Sequence[Notice]
+
+
+class Gate(Inquiry):
+    """One project's ledger, graph, policy and pipelines: the questions, and everything that records."""
+
+    @classmethod
+    def open(cls, config: Config | None = None, start: Path | None = None) -> Gate:
+        """Open the store that the settings name.
+
+        Args:
+            config: the settings; by default those that hold at ``start``.
+            start: directory to look for settings from; by default the current one.
+
+        Raises:
+            UsageError: no settings, no store, or one that cannot be used; nothing is created.
+        """
+        config = config or load(start)
+        return cls(config, _graph(config, open_store(config.store_url)))
+
+    @classmethod
+    def init(cls, directory: Path, *, project: str = "", store: str = "") -> tuple[Gate, list[Path]]:
+        """Create what is missing: ``lineage.toml``, the policy file and the store. What is there is kept.
+
+        Returns:
+            The gate, and the files that were written.
+        """
+        from lineage.policy import load_policy, starter_policy
+
+        directory = directory.resolve()
+        written: list[Path] = []
+        file = directory / "lineage.toml"
+        try:
+            config = load(directory, store=store or None, project=project or None)
+        except UsageError as error:
+            if error.code != "CONFIG_MISSING":
+                raise
+            config = None
+        if config is not None and config.file is not None:
+            for key, said, wanted in (
+                ("store", load(directory).store, store),
+                ("project", load(directory).project, project),
+            ):
+                if wanted and wanted != said:
+                    raise UsageError(
+                        f"{config.file} names another {key}",
+                        code="CONFIG_CONTRADICTS",
+                        cause=f"{said!r} there, {wanted!r} here",
+                        hint=f"change `{key}` in the file; nothing was changed",
+                    )
+        policy = config.policy_path if config else directory / Config.policy
+        if policy.exists():
+            load_policy(policy)  # a broken one is refused before anything is written
+        if config is None or (config.file is None):
+            name = project or directory.name
+            lines = [f"project = {_quoted(name)}  # the name in every record; the same in every clone"]
+            if store:
+                lines.append(f"store = {_quoted(store)}")
+            _write(file, "\n".join(lines) + "\n")
+            written.append(file)
+            config = load(directory)
+        if not config.policy_path.exists():
+            _write(config.policy_path, starter_policy(config.project))
+            written.append(config.policy_path)
+        return cls(config, _graph(config, create_store(config.store_url))), written
+
+    def close(self) -> None:
+        """Release the store."""
+        self.graph.close()
+
+    def __enter__(self) -> Gate:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- what happened ---------------------------------------------------------------------------------------------
+
+    def record(self, events: Sequence[bytes]) -> int:
+        """Append events to the ledger, all or none; durable when this returns.
+
+        Returns:
+            The number of entries then in the ledger.
+        """
+        return self.graph.record(events)
+
+    @cached_property
+    def registries(self) -> tuple[Registry, ...]:
+        """The installed registries of models."""
+        return tuple(plugin(self.config) for plugin in plugins("lineagegate.registries"))
+
+    def refresh(self, progress: Progress | None = None) -> tuple[int, int, int]:
+        """Read what the pipelines have recorded since last time.
+
+        Returns:
+            Commits and executions read, events added.
+        """
+        commits = executions = 0
+        before = self.graph.position()
+        for pipeline in self.pipelines:
+            key = f"pipeline/{pipeline.name}/{self.config.project}"
+            read = int(self.graph.state(f"{key}/commits") or 0)
+            for batch in pipeline.read(
+                self.graph.state(key), self.graph.known_runs, self.graph.known_content, progress
+            ):
+                read += batch.commits
+                self.graph.record(batch.events, {key: batch.cursor, f"{key}/commits": str(read)})
+                commits += batch.commits
+                executions += batch.executions
+        return commits, executions, self.graph.position() - before
+
+    def sync(self, progress: Progress | None = None) -> SyncReport:
+        """`refresh`, and what a person should know afterwards."""
+        commits, executions, events = self.refresh(progress)
+        return SyncReport(
+            commits, executions, events, self.graph.status(), tuple(self.undeclared()), tuple(self.notices())
+        )
+
+    def notices(self) -> list[Notice]:
+        """What the pipelines want a person to look at."""
+        return [notice for pipeline in self.pipelines for notice in pipeline.notices()]
+
+    def running(self, cwd: Path, environment: Mapping[str, str]) -> tuple[str, tuple[Input, ...]] | None:
+        """The stage going on around a process: its address and its data inputs with the hashes they have now."""
+        known = self.graph.known_content
+        return next((found for p in self.pipelines if (found := p.running(cwd, environment, known))), None)
+
+    def stage_inputs(self, address: str, cwd: Path) -> tuple[Input, ...] | None:
+        """Data inputs of a stage as recorded or as they lie now; None when there is no such stage."""
+        known = self.graph.known_content
+        return next((found for p in self.pipelines if (found := p.stage(address, cwd, known)) is not None), None)
+
+    def locate(self, path: str, cwd: Path | None = None) -> Artifact | None:
+        """The artifact at a path of the work tree, with the hash of what lies there now.
+
+        Args:
+            path: absolute, relative to ``cwd`` (by default to the root), or a URL.
+            cwd: directory that a relative path starts from.
+        """
+        where = path if "://" in path else str((cwd or self.config.root) / path)
+        return next((found for p in self.pipelines if (found := p.locate(where))), None)
+
+    # -- what people say -------------------------------------------------------------------------------------------
+
+    def declare(
+        self,
+        text: str,
+        origin: Origin | None,
+        *,
+        uses: Mapping[str, str] | None = None,
+        reason: str = "",
+        evidence: str = "",
+    ) -> Sequence[Target]:
+        """Put an origin on a source (and uses on a stage's inputs), in the pipeline's own files where it has any.
+
+        Args:
+            text: a `.dvc` file, an output, a stage address, a URI, ``models:/…``, a content key.
+            origin: what to declare; None to declare uses alone.
+            uses: role by input path, for a stage.
+            reason: why the speaker knows.
+            evidence: references (a contract number, a ticket, a URL).
+
+        Returns:
+            What was tagged.
+        """
+        if origin is not None and origin.kind is Kind.UNDECLARED:
+            raise UsageError(
+                "`undeclared` cannot be declared", code="ORIGIN_INVALID", cause="it is the absence of a declaration"
+            )
+        tag = Tag(origin, by=self.user, reason=reason, evidence=evidence) if origin else None
+        for pipeline in self.pipelines:
+            if pipeline.targets(text):
+                targets = pipeline.declare(text, tag, uses or {})
+                self.refresh()
+                return targets
+        if tag is None:
+            raise UsageError(f"no stage called {text!r}", code="TARGET_UNKNOWN", hint="`dvc stage list` names them")
+        artifact = self.resolve(text)
+        self.record([dataset_event(replace(artifact, tags=(tag,)), time=_now().isoformat())])
+        return (Target(artifact, naming.display(artifact.namespace, artifact.name)),)
+
+    def grant(
+        self, scope: Scope, *, reference: str, approver: str = "", from_: str = "", until: str = "", reason: str = ""
+    ) -> Grant:
+        """Record a permission. Outside its scope or dates it frees nothing.
+
+        Raises:
+            UsageError: the scope is empty, a date cannot be read, or there is no reference.
+        """
+        from lineage.policy import check_grant
+
+        identity = new_uuid()
+        grant = Grant(short(identity), scope, approver or self.user, reference, from_, until, reason, by=self.user)
+        check_grant(grant)
+        self.record([act_event(grant, run_id=str(identity), time=_now().isoformat())])
+        return grant
+
+    def withdraw(self, grant_id: str) -> Grant:
+        """Take a grant back from now on; what it freed before stays as it was decided."""
+        grant = next((g for g in self.graph.grants() if g.id == grant_id), None)
+        if grant is None:
+            raise UsageError(f"no grant {grant_id}", code="GRANT_UNKNOWN", hint="lineagegate grant --list")
+        grant = replace(grant, withdrawn=True)
+        self.record([act_event(grant, run_id=str(new_uuid()), time=_now().isoformat())])
+        return grant
+
+    # -- the question in the middle --------------------------------------------------------------------------------
+
+    def judge(
+        self,
+        artifact: Artifact | None,
+        *,
+        model: str,
+        subject: str,
+        action: str,
+        attributes: Mapping[str, str] | None = None,
+        missing: str = "",
+        hint: str = "",
+    ) -> Decision:
+        """Decide about one model, and record the decision before it is returned.
+
+        Args:
+            artifact: what is to be registered or promoted, already recorded with its lineage; None when unknown.
+            model: registered model name that rules match on.
+            subject: what people call it (``models:/seed-chat/3``).
+            action: ``register``, ``alias``, ``stage``, ``rename`` or ``copy``.
+            attributes: what the action adds (``stage``, ``alias``). What the model is for comes from the policy alone.
+            missing: what could not be established; then the answer is "cannot decide".
+            hint: the command that helps with it.
+
+        Returns:
+            The recorded decision. `Decision.blocks` says whether the action may go on.
+        """
+        decision = self.decide(artifact, model, subject, action, attributes or {}, missing, hint)
+        self.record([act_event(decision, run_id=str(from_short(decision.id)), time=decision.time, subject=artifact)])
+        return decision
+
+    def audit(self) -> tuple[int, list[AuditFinding]]:
+        """Compare every version in the registries with the recorded decisions. See `lineage.gate.audit`."""
+        self.refresh()
+        return audit(self, self.registries)
+
+    def commits(self) -> int:
+        """How many commits of this project were ever read."""
+        keys = (f"pipeline/{pipeline.name}/{self.config.project}/commits" for pipeline in self.pipelines)
+        return sum(int(self.graph.state(key) or 0) for key in keys)
+
+
+def _graph(config: Config, store: Store) -> Graph:
+    accept = config.extra.get("ledger", {}).get("accept_clock", False)
+    if not isinstance(accept, bool):
+        raise UsageError(
+            f"{config.file}: [ledger] accept_clock is true or false", code="CONFIG_INVALID", cause=repr(accept)
+        )
+    return Graph(store, accept_clock=accept)
+
+
+def _quoted(text: str) -> str:
+    """A TOML string; JSON's strings are a subset of them."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _write(path: Path, text: str) -> None:
+    draft = path.with_name(path.name + ".new")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)

@@ -1,0 +1,310 @@
+"""The questions, about the record as it stands: what an artifact carries, why, what follows from it, what the gate
+would say. Reads only. `lineage.gate.Gate` adds everything that records; `lineage.gate.past` asks at another time.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
+from functools import cached_property
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from msgspec.structs import replace
+
+from lineage.config import Config
+from lineage.errors import CannotDecide, LineageError, UsageError
+from lineage.events import naming
+from lineage.evidence.text import decision_text
+from lineage.graph import Graph, Impact, ImpactItem, Labels, Status
+from lineage.pipeline import Pipeline
+from lineage.vocabulary import Artifact, ArtifactType, Decision, Label, Origin, Step
+from lineage.vocabulary.identifier import new_uuid, short
+
+if TYPE_CHECKING:
+    from lineage.policy import Policy
+
+
+class Answer(NamedTuple):
+    """What an artifact carries and why."""
+
+    artifact: Artifact
+    labels: Labels
+    paths: Mapping[Label, tuple[Step, ...]]
+    """One shortest path for each label, source first."""
+
+
+class Inquiry:
+    """One project's record, to be asked.
+
+    Args:
+        config: the settings.
+        graph: the store's graph.
+    """
+
+    def __init__(self, config: Config, graph: Graph) -> None:
+        self.config = config
+        self.graph = graph
+        self._policy: tuple[_Marks, Policy] | None = None
+
+    @property
+    def moment(self) -> datetime:
+        """The time that is judged at: rules and grants have dates. UTC."""
+        return datetime.now(timezone.utc)
+
+    @cached_property
+    def pipelines(self) -> tuple[Pipeline, ...]:
+        """The installed pipelines that have something to read here."""
+        found: Iterable[Pipeline] = (plugin(self.config) for plugin in plugins("lineagegate.pipelines"))
+        return tuple(pipeline for pipeline in found if pipeline.detect())
+
+    @cached_property
+    def user(self) -> str:
+        """Who speaks: ``user`` of the settings, else git's name and address, else the login name."""
+        if self.config.user:
+            return self.config.user
+        name, mail = _git(self.config.root, "user.name"), _git(self.config.root, "user.email")
+        if name or mail:
+            return f"{name} <{mail}>".strip()
+        return os.environ.get("USER") or os.environ.get("USERNAME") or "unknown"
+
+    def policy(self) -> Policy:
+        """The policy file, read again when it changed.
+
+        Raises:
+            UsageError: it is missing or not valid.
+        """
+        from lineage.policy import load_policy
+
+        paths = self._policy[1].paths if self._policy else (self.config.policy_path,)
+        marks = _marks(paths)  # before the files are read: a change in between is then seen next time
+        if self._policy is None or self._policy[0] != marks:
+            loaded = load_policy(self.config.policy_path)
+            self._policy = (marks if loaded.paths == paths else (), loaded)
+        return self._policy[1]
+
+    def check(self, text: str, *, model: str = "", attributes: Mapping[str, str] | None = None) -> Decision:
+        """What the gate would say of an artifact now. Nothing is recorded.
+
+        Args:
+            text: anything `resolve` takes.
+            model: registered model name to judge it under; by default its own.
+            attributes: as in `judge`.
+        """
+        artifact = self.resolve(text)
+        subject = naming.display(artifact.namespace, artifact.name)
+        name = model or (artifact.name.split("/")[1] if artifact.name.startswith("models/") else artifact.name)
+        return self.decide(artifact, name, subject, "check", attributes or {}, "", "")
+
+    def decide(
+        self,
+        artifact: Artifact | None,
+        model: str,
+        subject: str,
+        action: str,
+        attributes: Mapping[str, str],
+        missing: str,
+        hint: str,
+    ) -> Decision:
+        from lineage.policy import cannot_decide, decide
+
+        policy, at, identity = self.policy(), self.moment, short(new_uuid())
+        try:
+            if artifact is None or missing:
+                raise CannotDecide(missing or "nothing is known of it", hint=hint)
+            labels = self.graph.labels(artifact)
+        except CannotDecide as unknown:
+            return cannot_decide(
+                model=model, subject=subject, action=action, reason=unknown.message, hint=unknown.hint or hint,
+                policy=policy, at=at, position=self.graph.position(), id=identity, by=self.user, attributes=attributes,
+            )  # fmt: skip
+        decision = decide(
+            labels=labels.labels, sources=labels.sources, model=model, subject=subject, action=action,
+            attributes=attributes, policy=policy, grants=self.graph.grants(), at=at, position=labels.position,
+            id=identity, by=self.user,
+        )  # fmt: skip
+        if not decision.findings:
+            return decision
+        paths = self.graph.paths(artifact, {finding.label for finding in decision.findings})
+        return replace(
+            decision,
+            findings=tuple(replace(f, path=paths.get(f.label, ())) for f in decision.findings),
+        )
+
+    def explain(self, decision: Decision) -> str:
+        """A decision as people read it."""
+        return decision_text(decision)
+
+    def resolve(self, text: str) -> Artifact:
+        """The artifact a person means.
+
+        Args:
+            text: a path, a `.dvc` file, a stage output, ``models:/name[/version]``, ``runs:/id/path``, a URI or a
+                content key ``md5:…``.
+
+        Raises:
+            CannotDecide: nothing by that name is recorded.
+        """
+        for pipeline in self.pipelines:
+            targets = pipeline.targets(text)
+            if len(targets) > 1:
+                names = ", ".join(naming.display(t.artifact.namespace, t.artifact.name) for t in targets)
+                raise UsageError(
+                    f"{text} stands for several artifacts: {names}", code="TARGET_AMBIGUOUS", hint="name one"
+                )
+            if targets and targets[0].artifact.content is not None:
+                return targets[0].artifact
+            # an output whose stage failed has a file and no lock entry: what lies there may be known by its content
+            if (located := pipeline.locate(text)) is not None:
+                return located
+            if targets:
+                return targets[0].artifact
+        found = self._recorded(text)
+        if found is None:
+            raise CannotDecide(
+                f"nothing is recorded of {text!r}",
+                code="ARTIFACT_UNKNOWN",
+                hint="`lineagegate sync` reads what the pipeline did; `lineagegate status` lists what is known",
+            )
+        return found
+
+    def _recorded(self, text: str) -> Artifact | None:
+        """What the ledger holds under a content key, a URI, or a name that `lineage.events.naming` makes."""
+        if (found := self.graph.find_content(text)) is not None:
+            return found
+        scheme, _, rest = text.partition(":/")
+        name = {"models": f"models/{rest}", "runs": f"runs/{rest}"}.get(scheme, text)
+        name = f"logged-models/{rest}" if scheme == "models" and rest.startswith("m-") else name
+        if "://" in text and (found := self.graph.find(*naming.from_uri(text))) is not None:
+            return found
+        if (found := self.graph.find(naming.dvc_namespace(self.config.project), name)) is not None:
+            return found
+        if (found := self.graph.find("file", str(self.config.root / text))) is not None:
+            return found  # a file that no pipeline tracks is known by its absolute path
+        exact = [row for row in self.graph.names(prefix=name) if row.name == name]
+        if not exact and scheme == "models" and "/" not in rest:  # a model without a version: its newest
+            numbered = [row for row in self.graph.names(prefix=f"{name}/") if row.name.rpartition("/")[2].isdigit()]
+            exact = sorted(numbered, key=lambda row: int(row.name.rpartition("/")[2]))[-1:]
+        if len(exact) > 1:
+            names = ", ".join(f"{row.namespace}/{row.name}" for row in exact)
+            raise UsageError(
+                f"{text} stands for several artifacts", code="TARGET_AMBIGUOUS", cause=names, hint="name one"
+            )
+        return self.graph.find(exact[0].namespace, exact[0].name) if exact else None
+
+    def labels(self, artifact: Artifact) -> Labels:
+        """Every label an artifact carries. See `lineage.graph.Graph.labels`."""
+        return self.graph.labels(artifact)
+
+    def known_content(self, key: str) -> Artifact | None:
+        """The artifact recorded with a content key, if any."""
+        return self.graph.find_content(key)
+
+    def why(self, text: str, *, origin: str = "") -> Answer:
+        """What an artifact carries, and one shortest path for each label.
+
+        Args:
+            text: anything `resolve` takes.
+            origin: only labels whose kind, provider, service or channel contains this text.
+        """
+        artifact = self.resolve(text)
+        labels = self.graph.labels(artifact)
+        chosen = {label for label in labels.labels if _speaks_of(label.origin, origin)}
+        return Answer(artifact, labels, self.graph.paths(artifact, chosen))
+
+    def impact(self, artifact: Artifact) -> Impact:
+        """Everything downstream of an artifact: registered versions first, then other models, then datasets.
+
+        A version is a name that was given to content after a run had made it, so no run leads to it; it is found by its
+        content. What was judged under a model's name and became a version is listed as that version alone.
+        """
+        found = self.graph.impact(artifact)
+        far = {i.artifact.content.hash: i.distance for i in found.items if i.artifact.content}
+        versions: list[ImpactItem] = []
+        for row in self.graph.names(prefix="models/", models=True):
+            if row.name.rpartition("/")[2].isdigit():
+                version = self.graph.find(row.namespace, row.name)
+                if version is not None and version.content is not None and version.content.hash in far:
+                    versions.append(ImpactItem(version, far[version.content.hash]))
+        named = {v.artifact.content.hash for v in versions if v.artifact.content}
+        shown = {(v.artifact.namespace, v.artifact.name) for v in versions}
+        rest = [
+            item
+            for item in found.items
+            if (item.artifact.namespace, item.artifact.name) not in shown
+            and not (
+                item.artifact.namespace.startswith("mlflow://")
+                and (item.artifact.content and item.artifact.content.hash) in named
+            )
+        ]
+        models = sum(item.artifact.type is ArtifactType.MODEL for item in rest)
+        return Impact((*versions, *rest), len(versions) + models, len(rest) - models)
+
+    def decisions(self, model: str | None = None) -> list[Decision]:
+        """Recorded decisions, newest first."""
+        return self.graph.decisions(model)
+
+    def decision(self, identity: str) -> Decision | None:
+        """A recorded decision by its id."""
+        return self.graph.decision(identity)
+
+    def undeclared(self) -> list[Artifact]:
+        """Sources with no declared origin, those that models rest on first."""
+        return [source.artifact for source in self.graph.undeclared()]
+
+    def status(self) -> Status:
+        """Counts of what the ledger holds."""
+        return self.graph.status()
+
+
+def _speaks_of(origin: Origin, text: str) -> bool:
+    fields = (origin.kind.value, origin.provider, origin.service, origin.channel, origin.terms, origin.licence)
+    return not text or any(text.lower() in field.lower() for field in fields)
+
+
+def plugins(group: str) -> list[Any]:
+    found: list[Any] = []
+    for entry in entry_points(group=group):
+        try:
+            found.append(entry.load())
+        except ImportError as error:
+            # dvc and mlflow are extras: their absence is no fault, anything else missing is
+            if (error.name or "").split(".")[0] in ("dvc", "mlflow", "ruamel"):
+                continue
+            raise LineageError(
+                f"the plugin {entry.name} does not load",
+                code="PLUGIN_BROKEN",
+                cause=str(error),
+                hint="lineagegate doctor",
+            ) from error
+    return found
+
+
+def _git(root: Path, key: str) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603 - fixed arguments
+            ["git", "-C", str(root), "config", key],  # noqa: S607 - git is found on PATH as everywhere
+            capture_output=True, text=True, timeout=10, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
+
+
+_Marks = tuple[tuple[int, int] | None, ...]
+
+
+def _marks(paths: Iterable[Path]) -> _Marks:
+    """When files were written last and how long they are; None for one that is not there."""
+    marks: list[tuple[int, int] | None] = []
+    for path in paths:
+        try:
+            stat = path.stat()
+        except OSError:
+            marks.append(None)
+        else:
+            marks.append((stat.st_mtime_ns, stat.st_size))
+    return tuple(marks)
