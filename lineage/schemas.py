@@ -20,9 +20,10 @@ import msgspec
 
 from lineage import config
 from lineage.events.facets import FACETS, SCHEMA_BASE, Facet
-from lineage.evidence.document import DOCUMENTS
+from lineage.evidence import document
+from lineage.evidence.case import Case
 from lineage.policy.file import json_schema as policy_schema
-from lineage.vocabulary import Kind
+from lineage.vocabulary import Decision, Kind
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 OPENLINEAGE = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/"
@@ -30,12 +31,31 @@ BASE = SCHEMA_BASE.rpartition("/facets/")[0]
 
 Schema = dict[str, Any]
 
+DOCUMENTS: Mapping[str, type] = {
+    "init": document.SyncDocument,
+    "sync": document.SyncDocument,
+    "status": document.StatusDocument,
+    "declare": document.DeclareDocument,
+    "check": Decision,
+    "why": document.WhyDocument,
+    "impact": document.ImpactDocument,
+    "grant": document.GrantsDocument,
+    "audit": document.AuditDocument,
+    "doctor": document.DoctorDocument,
+    "policy-test": document.PolicyTestDocument,
+    "policy-check": document.PolicyDocument,
+    "policy-show": document.PolicyDocument,
+    "report": Case,
+    "error": document.ErrorDocument,
+}
+"""The document of each verb; ``schemas/cli/<verb>.json`` is made from it."""
+
 
 def schemas() -> dict[str, Schema]:
     """Every schema by its path under ``schemas/``."""
     return {
         **{f"facets/{facet.__name__}.json": facet_schema(key, facet) for key, facet in FACETS.items()},
-        **{f"cli/{verb}.json": document_schema(verb, document) for verb, document in DOCUMENTS.items()},
+        **{f"cli/{verb}.json": document_schema(verb, kind) for verb, kind in DOCUMENTS.items()},
         "config.schema.json": config_schema(),
         "policy.schema.json": {"$schema": DRAFT, "$id": f"{BASE}/policy.schema.json", **policy_schema()},
     }
@@ -69,9 +89,9 @@ def entity(facet: type[Facet]) -> str:
     return next(name for name in known if facet.__name__.endswith(name))
 
 
-def document_schema(verb: str, document: type) -> Schema:
+def document_schema(verb: str, kind: type) -> Schema:
     """The schema of what a verb prints with ``--format json``."""
-    own, shared = _components(document)
+    own, shared = _components(kind)
     return {"$schema": DRAFT, "$id": f"{BASE}/cli/{verb}.json", "title": f"lineagegate {verb}", **own, "$defs": shared}
 
 

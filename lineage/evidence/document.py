@@ -235,24 +235,6 @@ class ErrorDocument(Document, frozen=True):
     error: Fault
 
 
-DOCUMENTS: Mapping[str, type] = {
-    "init": SyncDocument,
-    "sync": SyncDocument,
-    "status": StatusDocument,
-    "declare": DeclareDocument,
-    "check": Decision,
-    "why": WhyDocument,
-    "impact": ImpactDocument,
-    "grant": GrantsDocument,
-    "audit": AuditDocument,
-    "doctor": DoctorDocument,
-    "policy-test": PolicyTestDocument,
-    "policy-check": PolicyDocument,
-    "policy-show": PolicyDocument,
-    "error": ErrorDocument,
-}
-"""The document of each verb; ``schemas/cli/<verb>.json`` is made from it."""
-
 _MODEL = ArtifactType.MODEL
 
 

@@ -2,7 +2,7 @@
 
 Pure functions over values; nothing is read and nothing is coloured here (the command line does that for terminals).
 A sentence comes first, then the evidence, aligned. Lines are not wrapped, so that a command in them can be copied.
-Names are other people's words: `_page` escapes whatever a terminal would obey instead of show.
+Names are other people's words: `page` escapes whatever a terminal would obey instead of show.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from msgspec import structs
 
 from lineage.errors import printable
 from lineage.events.naming import display
+from lineage.evidence.layout import MARK, count, fields, page, table
 from lineage.vocabulary import (
     ArtifactType,
     Basis,
@@ -46,8 +47,6 @@ _BASIS = {
     Basis.MATCHED: "matched by content",
     Basis.IMPORTED: "imported",
 }
-
-_MARK = "  "
 
 
 def origin_text(origin: Origin) -> str:
@@ -90,18 +89,18 @@ def decision_text(decision: Decision) -> str:
 
     The first line is a sentence that can stand alone, as the message of an exception does.
     """
-    fields: list[tuple[str, str]] = []
+    said: list[tuple[str, str]] = []
     ordered = _ordered(decision.findings)
     for label, findings in groupby(ordered[:MOST], key=lambda finding: finding.label):
-        fields += _label_fields(label, list(findings))
+        said += _label_fields(label, list(findings))
     if len(ordered) > MOST:
-        fields.append(("…", f"and {len(ordered) - MOST} more"))
-    fields.append(("training", _evaluation_only(decision)))
+        said.append(("…", f"and {len(ordered) - MOST} more"))
+    said.append(("training", _evaluation_only(decision)))
     if decision.outcome is Outcome.CANNOT_DECIDE:
-        fields += [("cause", decision.reason), ("hint", decision.hint)]
+        said += [("cause", decision.reason), ("hint", decision.hint)]
     elif not ordered:
-        fields.append(("sources", _count(decision.sources, "source") + _carried(decision.labels)))
-    return _page([_sentence(decision), *_fields([*fields, _reference(decision)])])
+        said.append(("sources", count(decision.sources, "source") + _carried(decision.labels)))
+    return page([_sentence(decision), *fields([*said, _reference(decision)])])
 
 
 def why_text(
@@ -118,20 +117,20 @@ def why_text(
     """
     shown = sorted(labels, key=_weight)
     if not shown:
-        none = f"{name} carries no label that speaks of {origin}; its lineage holds {_count(sources, 'source')}."
-        return _page([none])
+        none = f"{name} carries no label that speaks of {origin}; its lineage holds {count(sources, 'source')}."
+        return page([none])
     chosen = f" that {'speaks' if len(shown) == 1 else 'speak'} of {origin}" if origin else ""
-    lines = [f"{name} carries {_count(len(shown), 'label')}{chosen}; its lineage holds {_count(sources, 'source')}."]
+    lines = [f"{name} carries {count(len(shown), 'label')}{chosen}; its lineage holds {count(sources, 'source')}."]
     for label in shown:
         lines += ["", label_text(label)]
         lines += _picture(paths.get(label, ()), label)
-    return _page(lines)
+    return page(lines)
 
 
 def impact_text(name: str, impact: Impact) -> str:
     """What is downstream of an artifact: registered versions, other models, datasets; each the nearest first."""
     if not impact.items:
-        return _page([f"Nothing recorded was made from {name}."])
+        return page([f"Nothing recorded was made from {name}."])
     # people count names; the versions of one are told in its line
     found: dict[str, dict[str, list[int]]] = {"registered versions": {}, "other models": {}, "datasets": {}}
     for item in impact.items:
@@ -141,28 +140,28 @@ def impact_text(name: str, impact: Impact) -> str:
         shown = display(item.artifact.namespace, item.artifact.name)
         found[kind].setdefault(shown, []).append(item.distance)
     versions, models, datasets = (len(names) for names in found.values())
-    sentence = (_count(versions, "registered version"), _count(models, "other model"), _count(datasets, "dataset"))
+    sentence = (count(versions, "registered version"), count(models, "other model"), count(datasets, "dataset"))
     lines = [f"{sentence[0]}, {sentence[1]} and {sentence[2]} were made from {name}."]
     for heading, names in found.items():
         if names:
             rows = [
-                (shown, f"{_count(min(far), 'run')} away", _note(shown, heading, len(far)))
+                (shown, f"{count(min(far), 'run')} away", _note(shown, heading, len(far)))
                 for shown, far in names.items()
             ]
-            lines += ["", heading, *_table(rows)]
-    return _page(lines)
+            lines += ["", heading, *table(rows)]
+    return page(lines)
 
 
 def _note(shown: str, heading: str, versions: int) -> str:
     """What a name without a number stands for: something judged under a model's name that never became a version."""
     if heading == "other models" and shown.startswith("models:/") and not shown.startswith("models:/m-"):
         return "judged, no version" if versions == 1 else f"judged {versions} times, no version"
-    return _count(versions, "version") if versions > 1 else ""
+    return count(versions, "version") if versions > 1 else ""
 
 
 def status_text(counts: Counts, todo: Sequence[str]) -> str:
     """What the ledger holds, and the addresses of sources that wait for a declaration."""
-    return _page(["The ledger holds:", *_numbers(counts), *_todo(todo)])
+    return page(["The ledger holds:", *_numbers(counts), *_todo(todo)])
 
 
 def sync_text(
@@ -178,8 +177,8 @@ def sync_text(
         todo: addresses of sources with no declared origin, as `lineagegate declare` takes them.
         notices: (code, where, message, hint) of what a person should look at.
     """
-    read = f"{_count(executions, 'stage execution')} read from {_count(commits, 'commit')}"
-    lines = [f"{read}; {_count(events, 'event')} recorded." if events else "Nothing new."]
+    read = f"{count(executions, 'stage execution')} read from {count(commits, 'commit')}"
+    lines = [f"{read}; {count(events, 'event')} recorded." if events else "Nothing new."]
     lines += _numbers(counts)
     lines += _todo(todo)
     alike: dict[str, list[Sequence[str]]] = {}
@@ -189,19 +188,19 @@ def sync_text(
         for _, where, message, hint in items[:ALIKE]:
             lines += ["", f"{where}: {message}"]
             if hint:
-                lines.append(f"{_MARK}{hint}")
+                lines.append(f"{MARK}{hint}")
         if len(items) > ALIKE:
             lines.append(
                 f"… and {len(items) - ALIKE} more of this kind: {', '.join(item[1] for item in items[ALIKE:])}"
             )
-    return _page(lines)
+    return page(lines)
 
 
 def declared_text(addresses: Sequence[str], origin: Origin | None, uses: Mapping[str, str], *, by: str) -> str:
     """What was declared, on what, by whom."""
     lines = [f"{address}: {origin_text(origin)}, declared by {by}" for address in addresses if origin]
     lines += [f"{address}: reads {path} as {role}" for address in addresses for path, role in uses.items()]
-    return _page(lines)
+    return page(lines)
 
 
 def grants_text(grants: Sequence[Grant]) -> str:
@@ -213,7 +212,7 @@ def grants_text(grants: Sequence[Grant]) -> str:
         scope = " ".join(f"{name}={value}" for name, value in structs.asdict(grant.scope).items() if value)
         dates = (f"from {grant.from_} " if grant.from_ else "") + f"until {grant.until or 'withdrawn'}"
         lines.append(f"grant {grant.id}" + (" (withdrawn)" if grant.withdrawn else ""))
-        lines += _fields(
+        lines += fields(
             [
                 ("frees", scope),
                 ("holds", dates),
@@ -222,22 +221,22 @@ def grants_text(grants: Sequence[Grant]) -> str:
                 ("reason", grant.reason),
             ]
         )
-    return _page(lines)
+    return page(lines)
 
 
 def audit_text(versions: int, findings: Sequence[Sequence[str]]) -> str:
     """How many versions were read, and which of them the recorded decisions do not account for."""
-    read = f"{_count(versions, 'registered version')} read; "
+    read = f"{count(versions, 'registered version')} read; "
     if not findings:
         return read + "the recorded decisions account for every one."
-    return findings_text(read + f"{_count(len(findings), 'finding')}:", findings)
+    return findings_text(read + f"{count(len(findings), 'finding')}:", findings)
 
 
 def doctor_text(checked: Sequence[str], findings: Sequence[Sequence[str]]) -> str:
     """What was looked at, and what is wrong."""
     if not findings:
-        return _page([f"Nothing found. Looked at: {', '.join(checked)}."])
-    return findings_text(f"{_count(len(findings), 'problem')} found. Looked at: {', '.join(checked)}.", findings)
+        return page([f"Nothing found. Looked at: {', '.join(checked)}."])
+    return findings_text(f"{count(len(findings), 'problem')} found. Looked at: {', '.join(checked)}.", findings)
 
 
 def cases_text(cases: Sequence[CaseDocument]) -> str:
@@ -245,20 +244,20 @@ def cases_text(cases: Sequence[CaseDocument]) -> str:
     failed = sum(not case.passed for case in cases)
     if not cases:
         return "The policy has no cases; write some under `tests:` (docs/reference/policy.md)."
-    said = f"{_count(failed, 'case')} of {len(cases)} failed:" if failed else f"{_count(len(cases), 'case')} passed:"
+    said = f"{count(failed, 'case')} of {len(cases)} failed:" if failed else f"{count(len(cases), 'case')} passed:"
     lines = [said]
     for case in cases:
-        lines.append(f"{_MARK}{'ok    ' if case.passed else 'FAILED'}  {case.name}")
+        lines.append(f"{MARK}{'ok    ' if case.passed else 'FAILED'}  {case.name}")
         if not case.passed:
-            lines.append(f"{_MARK}        {case.message} ({case.location})")
-    return _page(lines)
+            lines.append(f"{MARK}        {case.message} ({case.location})")
+    return page(lines)
 
 
 def policy_text(policy: PolicyDocument, *, rules: bool) -> str:
     """That a policy is valid and what it does, with its rules or without."""
     lines = [
-        f"{policy.file} is valid: mode {policy.mode}, {_count(len(policy.rules), 'rule')}.",
-        f"{_MARK}no declared origin: {policy.undeclared}; what no rule speaks about: {policy.default}",
+        f"{policy.file} is valid: mode {policy.mode}, {count(len(policy.rules), 'rule')}.",
+        f"{MARK}no declared origin: {policy.undeclared}; what no rule speaks about: {policy.default}",
     ]
     for rule in policy.rules if rules else ():
         dates = " ".join(f"{word} {day}" for word, day in (("from", rule.from_), ("until", rule.until)) if day)
@@ -266,7 +265,7 @@ def policy_text(policy: PolicyDocument, *, rules: bool) -> str:
             "",
             f"{rule.effect}  {rule.id}  {rule.location}" + ("" if rule.in_force else "  (not in force today)"),
         ]
-        lines += _fields(
+        lines += fields(
             [
                 ("match", rule.match),
                 ("unless", rule.unless),
@@ -275,7 +274,7 @@ def policy_text(policy: PolicyDocument, *, rules: bool) -> str:
                 *(("" if index else "terms", terms) for index, terms in enumerate(rule.terms)),
             ]
         )
-    return _page(lines)
+    return page(lines)
 
 
 def findings_text(sentence: str, findings: Iterable[Sequence[str]]) -> str:
@@ -288,10 +287,10 @@ def findings_text(sentence: str, findings: Iterable[Sequence[str]]) -> str:
     lines = [sentence]
     for code, where, message, hint in findings:
         lines += ["", f"{code}  {where}".rstrip()]
-        lines.append(f"{_MARK}{message}")
+        lines.append(f"{MARK}{message}")
         if hint:
-            lines.append(f"{_MARK}-> {hint}")
-    return _page(lines)
+            lines.append(f"{MARK}-> {hint}")
+    return page(lines)
 
 
 def _sentence(decision: Decision) -> str:
@@ -325,22 +324,22 @@ def _label_fields(label: Label, findings: Sequence[Finding]) -> list[tuple[str, 
     """A source with its path, and under it everything that rules say about it."""
     path = findings[0].path
     source = f"{path[0].artifact} ({label_text(label)}), {_spoken(label, path[0])}" if path else label_text(label)
-    fields = [("source", source), ("path", path_text(path))]
+    said = [("source", source), ("path", path_text(path))]
     for finding in findings:
         rule = f"{finding.rule} ({finding.location})" if finding.location else finding.rule
-        said = f"{rule}: {finding.reason}" if finding.reason else rule
-        fields.append(("warning" if finding.effect == "warn" else "rule", said))
-        fields.append(("terms", finding.terms))
+        words = f"{rule}: {finding.reason}" if finding.reason else rule
+        said.append(("warning" if finding.effect == "warn" else "rule", words))
+        said.append(("terms", finding.terms))
         if finding.grant:
-            fields.append(("grant", f"{finding.grant} frees this"))
+            said.append(("grant", f"{finding.grant} frees this"))
             continue
         # the policy decides without paths; here the source has a name
         remedy = finding.remedy.replace(" SOURCE ", f" {path[0].artifact} ") if path else finding.remedy
         if remedy and label.origin.kind is Kind.UNDECLARED:
             remedy += "; lineagegate status lists every such source"  # only one of them has its path here
-        if ("remedy", remedy) not in fields:
-            fields.append(("remedy", remedy))
-    return fields
+        if ("remedy", remedy) not in said:
+            said.append(("remedy", remedy))
+    return said
 
 
 def _approved(grant: Grant) -> str:
@@ -411,15 +410,15 @@ def _carried(labels: Sequence[Label]) -> str:
 
 def _picture(path: Sequence[Step], label: Label) -> list[str]:
     if not path:
-        return [f"{_MARK}(no path recorded)"]
-    lines = [f"{_MARK}{path[0].artifact}  {_spoken(label, path[0])}".rstrip()]
+        return [f"{MARK}(no path recorded)"]
+    lines = [f"{MARK}{path[0].artifact}  {_spoken(label, path[0])}".rstrip()]
     rows = []
     for index, step in enumerate(path[1:], start=2):
         role = "" if step.use in ("", Use.CONTENT.value) else f" ({step.use})"
         branch = "└─ " if index == len(path) else "├─ "
         who = "  ".join(part for part in (step.time[:10], step.commit[:7], step.by) if part)
         rows.append((f"{branch}{step.run or '(same content)'}{role}", step.artifact, who))
-    return lines + _table(rows)
+    return lines + table(rows)
 
 
 def _weight(label: Label) -> tuple[bool, str, str]:
@@ -430,32 +429,11 @@ def _todo(addresses: Sequence[str]) -> list[str]:
     if not addresses:
         return []
     one = len(addresses) == 1
-    lines = ["", f"{_count(len(addresses), 'source')} {'has' if one else 'have'} no declared origin:"]
-    lines += [f"{_MARK}lineagegate declare {address} --kind …" for address in addresses[: 2 * MOST]]
+    lines = ["", f"{count(len(addresses), 'source')} {'has' if one else 'have'} no declared origin:"]
+    lines += [f"{MARK}lineagegate declare {address} --kind …" for address in addresses[: 2 * MOST]]
     if len(addresses) > 2 * MOST:
-        lines.append(f"{_MARK}… and {len(addresses) - 2 * MOST} more: lineagegate status --undeclared")
+        lines.append(f"{MARK}… and {len(addresses) - 2 * MOST} more: lineagegate status --undeclared")
     return lines
-
-
-def _fields(fields: Iterable[tuple[str, str]]) -> list[str]:
-    """``name  value`` lines; a value without a name hangs under the one before."""
-    return [f"{_MARK}{name:<8} {value.rstrip()}" for name, value in fields if value]
-
-
-def _page(lines: Iterable[str]) -> str:
-    """What every text ends as: one line for each that was meant to be one."""
-    return "\n".join(map(printable, lines))
-
-
-def _table(rows: Sequence[Sequence[str]], indent: str = _MARK) -> list[str]:
-    if not rows:
-        return []
-    rows = [[printable(cell) for cell in row] for row in rows]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return [
-        (indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))).rstrip()
-        for row in rows
-    ]
 
 
 def _numbers(counts: Counts) -> list[str]:
@@ -469,8 +447,4 @@ def _numbers(counts: Counts) -> list[str]:
         (counts.entries, "ledger entries"),
     ]
     width = max(len(f"{number:,}") for number, _ in rows)
-    return [f"{_MARK}{number:>{width},}  {what}" for number, what in rows]
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+    return [f"{MARK}{number:>{width},}  {what}" for number, what in rows]

@@ -1,0 +1,40 @@
+"""How text is laid out on a page: lines, named fields, tables, counted nouns. What it says is others' business.
+
+Names are other people's words: `page` and `table` escape whatever a terminal would obey instead of show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from lineage.errors import printable
+
+MARK = "  "
+"""Indent of what belongs to the sentence above."""
+
+
+def page(lines: Iterable[str]) -> str:
+    """What every text ends as: one line for each that was meant to be one."""
+    return "\n".join(map(printable, lines))
+
+
+def fields(rows: Iterable[tuple[str, str]]) -> list[str]:
+    """``name  value`` lines; a value without a name hangs under the one before."""
+    return [f"{MARK}{name:<8} {value.rstrip()}" for name, value in rows if value]
+
+
+def table(rows: Sequence[Sequence[str]], indent: str = MARK) -> list[str]:
+    """Rows with their columns aligned."""
+    if not rows:
+        return []
+    rows = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return [
+        (indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))).rstrip()
+        for row in rows
+    ]
+
+
+def count(number: int, what: str) -> str:
+    """``1 source``, ``1,200 sources``."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
