@@ -140,3 +140,8 @@ class Registry(Protocol):
     def faults(self) -> Sequence[Notice]:
         """Why it is not gated or not reachable; empty when all is well (``lineagegate doctor``)."""
         ...
+
+    def checkpoints(self) -> Iterable[tuple[str, str]]:
+        """The ledger's checkpoints that versions carry (tag ``lineage.checkpoint``), for ``ledger verify`` to hold the
+        ledger against: (where it was found, ``models:/seed-chat/7``; the signed note as it stands there)."""
+        ...
