@@ -105,6 +105,15 @@ class CaseStep(Document, frozen=True):
     """Ledger entries that say so, counted from 0."""
 
 
+class SourceSize(Document, frozen=True):
+    """A source and how large it is; None: not known."""
+
+    artifact: ArtifactRef
+    files: int | None
+    bytes: int | None
+    records: int | None
+
+
 class Trace(Document, frozen=True):
     """One label of the model: what reached it, from where, since when, and what the policy says of it."""
 
@@ -127,6 +136,8 @@ class Trace(Document, frozen=True):
     """What the policy that holds says about it (without paths: they are above)."""
     tags: int = 1
     """Sources with this very label; the path is from one of them."""
+    sources: tuple[SourceSize, ...] = ()
+    """Each of them with its size; empty where only the path's own was looked up."""
 
 
 class Share(Document, frozen=True):
@@ -164,6 +175,8 @@ class Judgement(Document, frozen=True):
 
     decision: Decision
     entry: int
+    content: str = ""
+    """Content key of what was judged; empty where the record names none."""
 
 
 class GrantUse(Document, frozen=True):
