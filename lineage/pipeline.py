@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from lineage.config import Config
-from lineage.vocabulary import Artifact, Input, Tag
+from lineage.vocabulary import Artifact, Change, Decision, Input, Tag
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much is done, and the total (0 when unknown)."""
@@ -124,12 +124,25 @@ class RegisteredVersion(NamedTuple):
     """A prompt, not a model."""
     anomalies: tuple[tuple[str, str], ...] = ()
     """What the registry itself shows: (``LATE_INPUT`` or ``TAG_EDITED`` …, a sentence)."""
+    aliases: tuple[str, ...] = ()
+    """The aliases that point at it, sorted."""
+    stage: str = ""
+    """Its stage; empty for none."""
+    created: str = ""
+    """When it was made, ISO 8601, by the registry's clock."""
+    by: str = ""
+    """Who runs it: the user of the run that made it, or who registered it, as far as the registry knows."""
+    recalled: str = ""
+    """Id of the decision by which it was recalled, or empty."""
 
 
 class Registry(Protocol):
     """A registry of models. Entry point group ``lineagegate.registries``."""
 
     name: str
+
+    namespace: str
+    """OpenLineage namespace that changes of its versions are recorded under (`Change.registry`)."""
 
     def __init__(self, config: Config) -> None: ...
 
@@ -144,4 +157,23 @@ class Registry(Protocol):
     def checkpoints(self) -> Iterable[tuple[str, str]]:
         """The ledger's checkpoints that versions carry (tag ``lineage.checkpoint``), for ``ledger verify`` to hold the
         ledger against: (where it was found, ``models:/seed-chat/7``; the signed note as it stands there)."""
+        ...
+
+    def recall(self, model: str, version: str, decision: Decision) -> Sequence[Change]:
+        """Take a version out of use: off with its aliases and its stage, and a mark on it that says why.
+
+        The registry records each change in the ledger as it makes it; nobody has to record them again. Doing it twice
+        changes nothing more. Until a later decision allows it, the version gets no alias and no stage.
+
+        Args:
+            model: registered name.
+            version: its number.
+            decision: why, recorded already: action ``recall``, about ``models:/<model>/<version>``, a refusal.
+
+        Returns:
+            What changed.
+
+        Raises:
+            LineageError: the registry, or the gate on its server, did not do it.
+        """
         ...

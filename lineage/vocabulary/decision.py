@@ -97,7 +97,7 @@ class Decision(Value, frozen=True):
     model: str
     """Registered model name that rules match on."""
     action: str
-    """``register``, ``alias``, ``stage``, ``rename``, ``copy`` or ``check``."""
+    """``register``, ``alias``, ``stage``, ``rename``, ``copy``, ``recall`` or ``check``."""
     findings: tuple[Finding, ...] = ()
     reason: str = ""
     """One sentence. For CANNOT_DECIDE, what is missing."""
