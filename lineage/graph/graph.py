@@ -24,7 +24,8 @@ from lineage.events.naming import display
 from lineage.graph import rows
 from lineage.graph.keys import content_key, node_key, run_key
 from lineage.graph.names import any_artifact, artifact_of, recorded_tags, steps
-from lineage.graph.pairs import NUMBER, through
+from lineage.graph.origins import Contribution, contributions, runs_in
+from lineage.graph.pairs import NUMBER, USES, through
 from lineage.graph.project import Projection, entries_of, event_at
 from lineage.graph.questions import Dataset, Impact, ImpactItem, Labels, Recorded, Source, Status
 from lineage.graph.resolve import label, label_codes, label_of, pack_labels, resolve, unpack_labels
@@ -372,7 +373,14 @@ class Graph:
         with self._store.read():
             working = self._view()
             reached = downstream(working, self._known(working, artifact))
-            items = [ImpactItem(artifact_of(working, r.dataset, working.node(r.node)), r.distance) for r in reached]
+            items = [
+                ImpactItem(
+                    artifact_of(working, r.dataset, working.node(r.node)),
+                    r.distance,
+                    tuple(USES[u] for u in sorted(r.uses)),
+                )
+                for r in reached
+            ]
         items.sort(key=lambda i: (i.artifact.type.value != "MODEL", i.distance, i.artifact.namespace, i.artifact.name))
         models = sum(i.artifact.type.value == "MODEL" for i in items)
         return Impact(tuple(items), models, len(items) - models)
@@ -396,6 +404,26 @@ class Graph:
                 if working.source(s).kind == SourceKind.SELF and resolve(working, s)[0]
             ]
         return sorted(found, key=lambda s: bool(s.tags))
+
+    def contributions(self, artifact: Artifact) -> list[Contribution]:
+        """The sources of an artifact, each with the labels that reach it from there; what models generated too.
+
+        Raises:
+            CannotDecide: ``ARTIFACT_UNKNOWN``, ``GRAPH_DAMAGED``.
+        """
+        with self._store.read():
+            working = self._view()
+            return contributions(working, self._known(working, artifact))
+
+    def runs_in(self, artifact: Artifact, labels: Iterable[Label]) -> dict[Label, list[int]]:
+        """For each label, the entries of the runs by which its sources entered an artifact's lineage, on any path.
+
+        Raises:
+            CannotDecide: ``ARTIFACT_UNKNOWN``, ``GRAPH_DAMAGED``.
+        """
+        with self._store.read():
+            working = self._view()
+            return runs_in(working, self._known(working, artifact), labels)
 
     def undeclared(self) -> list[Source]:
         """Every source that nobody spoke for: models' sources first, then those that a run reads, then the rest."""

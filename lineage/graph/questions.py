@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from lineage.vocabulary import Artifact, Label, Tag
+from lineage.vocabulary import Artifact, Label, Tag, Use
 
 
 class Labels(NamedTuple):
@@ -54,6 +54,8 @@ class ImpactItem(NamedTuple):
     artifact: Artifact
     distance: int
     """Runs between, at least 1."""
+    uses: tuple[Use, ...] = ()
+    """Roles in which content of the artifact asked about gets there, in the order of the vocabulary."""
 
 
 class Impact(NamedTuple):

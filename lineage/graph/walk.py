@@ -81,6 +81,41 @@ def _search(search: _Search, end: Node) -> list[Hop] | None:
     return None
 
 
+def entering(working: Working, end: Node, wanted: Label) -> set[int]:
+    """The runs by which the sources of a label entered the lineage of a node, on any recorded path.
+
+    Of files of a directory that carry the same one stands for all, as in `path`.
+    """
+    search = _Search(working, wanted, every_file=False)
+    first = _State(end.id, True, 1 << USES.index(wanted.use), frozenset())
+    into: dict[_State, list[_Back]] = {first: []}
+    queue = deque([first])
+    waiting: list[_State] = []
+    found: set[int] = set()
+    while queue:
+        state = queue.popleft()
+        node = working.node(state.node)
+        if (source := search.source_at(node, state)) is not None:
+            found.update(run for run in source[2:] if run)
+            if not source[2]:
+                waiting.append(state)
+        for back, earlier in search.earlier(node, state):
+            if earlier in into:
+                into[earlier].append(back)
+            elif search.carries(working.node(earlier.node)):
+                into[earlier] = [back]
+                queue.append(earlier)
+    seen = set(waiting)
+    while waiting:  # steps between a directory and its files are no runs: the one after them is
+        for back in into[waiting.pop()]:
+            if back.run:
+                found.add(back.run)
+            elif back.state not in seen:
+                seen.add(back.state)
+                waiting.append(back.state)
+    return found
+
+
 def _unwind(seen: dict[_State, _Back | None], state: _State, generated: tuple[int, int, int]) -> list[Hop]:
     hops: list[Hop] = []
     back = seen[state]
@@ -215,6 +250,8 @@ class Reached(NamedTuple):
     dataset: int
     model: bool
     distance: int
+    uses: set[int]
+    """In which a label of the start gets there, by number."""
 
 
 def downstream(working: Working, start: Node) -> list[Reached]:
@@ -242,13 +279,15 @@ def downstream(working: Working, start: Node) -> list[Reached]:
                 if uses:
                     for output, dataset, model in run.outputs:
                         if output != start.id:
-                            reached.setdefault((output, dataset), Reached(output, dataset, bool(model), distance + 1))
+                            new = Reached(output, dataset, bool(model), distance + 1, set())
+                            reached.setdefault((output, dataset), new).uses.update(uses)
                         queue.extend((output, False, u, distance + 1) for u in uses)
                 if role >> 1 == EVALUATION and uses:
                     for tested, dataset, other in run.inputs:
                         if _under_test(other):
                             if tested != start.id:
-                                reached.setdefault((tested, dataset), Reached(tested, dataset, True, distance + 1))
+                                new = Reached(tested, dataset, True, distance + 1, set())
+                                reached.setdefault((tested, dataset), new).uses.add(EVALUATION)
                             queue.append((tested, False, EVALUATION, distance + 1))
     return list(reached.values())
 

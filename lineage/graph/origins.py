@@ -1,0 +1,75 @@
+"""What an artifact's labels stem from: the sources with the uses in which each arrives, and since when."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from lineage.graph.names import any_artifact, artifact_of
+from lineage.graph.pairs import MASK
+from lineage.graph.resolve import label, resolve
+from lineage.graph.rows import Node, SourceKind
+from lineage.graph.walk import entering
+from lineage.graph.working import Working
+from lineage.store.store import damaged
+from lineage.vocabulary import Artifact, Label
+
+
+class Contribution(NamedTuple):
+    """One source of an artifact."""
+
+    artifact: Artifact
+    """The source; of what a model generated, that model."""
+    generated: bool
+    """Whether it stands for what that model generated (law 6)."""
+    labels: frozenset[Label]
+    """What reaches the artifact from it; none where a removal took every origin of it out."""
+    narrowed: bool
+    """Whether a removal in force took an origin of it out on some way here."""
+
+
+def contributions(working: Working, node: Node) -> list[Contribution]:
+    """The sources of a node, in the order in which they were first recorded."""
+    uses: defaultdict[int, set[int]] = defaultdict(set)
+    for pair in working.pairs(node.pairset):
+        uses[pair >> 4].add(pair & MASK)
+    working.load_sources(uses)
+    labels: defaultdict[int, set[Label]] = defaultdict(set)
+    narrowed: set[int] = set()
+    for source, found in uses.items():
+        live, codes = resolve(working, source)
+        if not live:
+            continue
+        base = working.source(source).base
+        labels[base or source].update(
+            label(working, code >> 3 << 7 | use << 3 | code & 7) for code in codes for use in found
+        )
+        if base:
+            narrowed.add(base)
+    return [
+        Contribution(
+            _artifact(working, source),
+            working.source(source).kind == SourceKind.GENERATED,
+            frozenset(labels[source]),
+            source in narrowed,
+        )
+        for source in sorted(labels)
+    ]
+
+
+def _artifact(working: Working, source: int) -> Artifact:
+    row = working.source(source)
+    node = working.node(row.node)
+    if row.kind == SourceKind.GENERATED:
+        dataset = working.dataset(row.dataset)
+        return artifact_of(working, row.dataset, working.node(dataset.last))
+    found = artifact_of(working, row.dataset, node) if row.dataset else any_artifact(working, node)
+    if found is None:
+        raise damaged(f"source {source} has no name")
+    return found
+
+
+def runs_in(working: Working, node: Node, labels: Iterable[Label]) -> dict[Label, list[int]]:
+    """For each label, the entries of the runs by which its sources entered the lineage of a node, on any path."""
+    return {x: sorted(working.run(run).entry for run in entering(working, node, x)) for x in labels}
