@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 
@@ -30,6 +30,7 @@ from lineage.graph.project import Projection, entries_of, event_at
 from lineage.graph.questions import Dataset, Impact, ImpactItem, Labels, Recorded, Source, Status
 from lineage.graph.resolve import label, label_codes, label_of, pack_labels, resolve, unpack_labels
 from lineage.graph.rows import EXPLAINED, Act, Head, Node, SourceKind
+from lineage.graph.seals import Seals
 from lineage.graph.walk import downstream, labels_of, path
 from lineage.graph.working import Working, digest_of, pack_pairs, read_origin, unpack_pairs
 from lineage.ledger import CHUNK, Frontier, happened, leaf_hash, pack, recording_time, unpack
@@ -50,6 +51,8 @@ from lineage.vocabulary import (
     Use,
 )
 
+Signer = Callable[[int, bytes, int], str]
+"""Makes the signed note of a checkpoint, of (number of entries, root of their tree, time in microseconds UTC)."""
 MOST_RESOLVED = 20_000
 """Label sets kept in memory."""
 _LABELS = (
@@ -78,10 +81,20 @@ class Graph:
         self._changed_from = -1
         self._changed_to = -1
 
+    @property
+    def seals(self) -> Seals:
+        """Checkpoints and leaf hashes."""
+        return Seals(self._store)
+
     # writing
 
     def record(
-        self, events: Sequence[bytes], state: Mapping[str, str] | None = None, *, now: datetime | None = None
+        self,
+        events: Sequence[bytes],
+        state: Mapping[str, str] | None = None,
+        *,
+        now: datetime | None = None,
+        seal: Signer | None = None,
     ) -> int:
         """Record events: ledger entries, what follows from them, and ``state``, all or nothing, durably.
 
@@ -89,6 +102,7 @@ class Graph:
             events: the exact bytes of OpenLineage events.
             state: keys and values to keep beside (cursors of pipelines).
             now: the recording time; default: the clock.
+            seal: signs a checkpoint over everything up to these entries, which is kept with them or not at all.
 
         Returns:
             Number of entries after them.
@@ -101,9 +115,16 @@ class Graph:
             parsed = [_checked(data, i) for i, data in enumerate(events)]
         time = microseconds(now or datetime.now(timezone.utc))
         with self._store.lock, _no_collection(len(events)):
-            return self._write([(data, event, time) for data, event in zip(events, parsed, strict=True)], state or {})
+            incoming = [(data, event, time) for data, event in zip(events, parsed, strict=True)]
+            return self._write(incoming, state or {}, seal, time)
 
-    def _write(self, incoming: Sequence[tuple[bytes, Event, int]], state: Mapping[str, str]) -> int:
+    def _write(
+        self,
+        incoming: Sequence[tuple[bytes, Event, int]],
+        state: Mapping[str, str],
+        seal: Signer | None = None,
+        time: int = 0,
+    ) -> int:
         store = self._store
         try:
             with store.write():
@@ -126,6 +147,10 @@ class Graph:
                     head.frontier = frontier.pack()
                     Projection(working).apply([(start + i, event) for i, (_, event, _) in enumerate(incoming)])
                 working.pending[rows.PUT_STATE] += state.items()
+                if seal is not None:
+                    sealed = recording_time(head.recorded, time, accept=self._accept_clock)
+                    note = seal(head.position, frontier.root(), sealed)
+                    working.pending[rows.PUT_CHECKPOINT].append((head.position, sealed, note, b""))
                 _flush(working)
         except BaseException:
             self._working = None  # holds ids that were never written

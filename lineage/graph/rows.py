@@ -194,6 +194,14 @@ NEW_DATASET = Insert(
 )
 PUT_VERSION = Insert("version", ("dataset", "node", "entry"), (I8, I8, I8), "ON CONFLICT DO NOTHING")
 PUT_ORIGIN = Insert("origin", ("id", "value"), (I8, TX))
+PUT_CHECKPOINT = Insert(
+    "checkpoint",
+    ("position", "recorded", "note", "timestamp"),
+    (I8, I8, TX, BY),
+    # another note over the same entries: the key was changed, or an authority is asked about one made just now
+    "ON CONFLICT (position) DO UPDATE SET recorded = excluded.recorded, note = excluded.note, "
+    "timestamp = excluded.timestamp",
+)
 PUT_STATE = Insert("state", ("key", "value"), (TX, TX), "ON CONFLICT (key) DO UPDATE SET value = excluded.value")
 
 ENTRY_AT = "SELECT position, count, recorded, body FROM entry WHERE position <= ? ORDER BY position DESC LIMIT 1"

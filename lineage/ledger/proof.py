@@ -1,7 +1,7 @@
 """Merkle proofs: that an entry is in a tree, and that a tree only grew (RFC 6962 section 2.1, RFC 9162 section 2.1).
 
-Pure. Paths are made in one pass over the leaf hashes, holding a handful of hashes at a time. Checking one raises when it
-does not hold; nothing here returns False.
+Pure. Paths are made in one pass over the leaf hashes, holding a handful of hashes at a time. Checking one raises when
+it does not hold; nothing here returns False.
 """
 
 from __future__ import annotations

@@ -1,0 +1,93 @@
+"""What lies beside the entries to prove them by: checkpoints, leaf hashes, and what is kept once and for all.
+
+Rows and hashes only; who signs and who is asked for a timestamp is `lineage.gate.seal`'s, what is proven by them
+`lineage.graph.verify`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from lineage.ledger import leaf_hash, unpack
+from lineage.store import Store
+
+
+class StoredCheckpoint(NamedTuple):
+    """A row of the table `checkpoint`."""
+
+    position: int
+    """Number of entries that it seals."""
+    recorded: int
+    """When it was made, microseconds since 1970 in UTC."""
+    note: str
+    """The signed note."""
+    timestamp: bytes
+    """Answer of a timestamp authority over the note's bytes (RFC 3161, TimeStampResp in DER); empty where none was
+    asked."""
+
+
+_COLUMNS = "SELECT position, recorded, note, timestamp FROM checkpoint"
+
+
+class Seals:
+    """See the module.
+
+    Args:
+        store: an open store, outside of any transaction or in one.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def newest(self) -> StoredCheckpoint | None:
+        """The checkpoint that seals most."""
+        with self._store.lock:
+            self._store.check()
+            row = self._store.one(f"{_COLUMNS} ORDER BY position DESC LIMIT 1")
+        return None if row is None else _stored(*row)
+
+    def all(self) -> list[StoredCheckpoint]:
+        """Every checkpoint, the one that seals least first."""
+        with self._store.lock:
+            self._store.check()
+            return [_stored(*row) for row in self._store.rows(f"{_COLUMNS} ORDER BY position")]
+
+    def leaves(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Leaf hashes of the entries from ``start`` (included) to ``end`` (not included), computed from their bytes.
+
+        Raises:
+            CannotDecide: ``LEDGER_DAMAGED``, an entry cannot be read.
+        """
+        with self._store.lock:
+            self._store.check()
+            for first, _, _, body in self._store.entries(start, end):
+                for i, data in enumerate(unpack(bytes(body)), first):
+                    if i >= start and (end is None or i < end):
+                        yield leaf_hash(data)
+
+    def stamp(self, position: int, note: str, timestamp: bytes) -> None:
+        """Keep a timestamp over a checkpoint's note, if that is still the note there."""
+        with self._store.write():
+            self._store.execute(
+                "UPDATE checkpoint SET timestamp = ? WHERE position = ? AND note = ?", (timestamp, position, note)
+            )
+
+    def settle(self, key: str, value: str) -> str:
+        """What is kept under a key; where nothing is, this value from now on, whoever else asks at the same time."""
+        with self._store.write():
+            self._store.execute("INSERT INTO state (key, value) VALUES (?, ?) ON CONFLICT DO NOTHING", (key, value))
+            row = self._store.one("SELECT value FROM state WHERE key = ?", (key,))
+        return value if row is None else str(row[0])
+
+    def keep(self, key: str, value: str) -> None:
+        """Keep a value under a key."""
+        with self._store.write():
+            self._store.execute(
+                "INSERT INTO state (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                (key, value),
+            )
+
+
+def _stored(position: int, recorded: int, note: str, timestamp: bytes) -> StoredCheckpoint:
+    return StoredCheckpoint(position, recorded, note, bytes(timestamp))
