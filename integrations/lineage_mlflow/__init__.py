@@ -7,7 +7,10 @@ standard library: an entry point that fails to load would leave MLflow's own ung
 ``paths``       the same for file stores, bare paths among them
 ``swap``        putting methods of ours before a store's own
 ``session``     the project's gate, opened once per process; server or client
-``registry``    the acts that are judged: create, stage, alias, rename
+``registry``    the acts that are judged (create, stage, alias, rename) and those that are recorded
+``changes``     what MLflow did, as records
+``recall``      taking a version out of use
+``description`` what a version's description says of the gate
 ``verdict``     judging one version, and the refusal as MLflow's error
 ``versions``    which versions there are, prompts apart
 ``reading``     runs and logged models, what lineage needs of them
@@ -18,7 +21,7 @@ standard library: an entry point that fails to load would leave MLflow's own ung
 ``datasets``    dataset sources of a run as artifacts
 ``dvc_source``  MLflow's dataset source ``dvc:<path>``
 ``remote``      a server somewhere else: gated already, or checked from here
-``audit``       the registry as `lineagegate audit` and `doctor` read it
+``audit``       the registry as the core reads it and recalls in it
 
 Nothing is imported here: every ``import mlflow`` would pay for it.
 """

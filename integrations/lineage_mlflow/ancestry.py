@@ -44,6 +44,8 @@ class Ancestry(NamedTuple):
     hint: str = ""
     inputs: frozenset[str] = frozenset()
     """A short digest of each thing that MLflow says was read; what is added later shows (`lineage_mlflow.audit`)."""
+    user: str = ""
+    """Who ran the run that made it."""
 
 
 class Reader:
@@ -97,7 +99,7 @@ class Reader:
                 "run it in a stage of the pipeline, or log its data with `mlflow.log_input`",
             )
         event = self._event(source, (*inputs, *around), (logged, artifact))
-        return Ancestry(artifact, (*events, event), inputs=frozenset(digests))
+        return Ancestry(artifact, (*events, event), inputs=frozenset(digests), user=user_of(source.run))
 
     def _unlinked(self, source: Source, artifact: Artifact) -> Ancestry:
         known = self.gate.known_content(artifact.content.hash) if artifact.content else None
@@ -242,6 +244,11 @@ class Reader:
 
     def _event(self, source: Source, inputs: Sequence[Input], outputs: Sequence[Artifact]) -> bytes:
         return event_of(source.run.info, source.run.data.tags, self.namespace, inputs, outputs)
+
+
+def user_of(run: Any) -> str:
+    """Who ran a run, as MLflow knows it."""
+    return str(run.data.tags.get("mlflow.user") or run.info.user_id or "")
 
 
 def family_of(tracking: Reading, run: Any) -> list[Any]:

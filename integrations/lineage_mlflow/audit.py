@@ -1,7 +1,7 @@
-"""The registry as `lineagegate audit` and `lineagegate doctor` read it. Entry point group ``lineagegate.registries``.
+"""The registry as the core reads it, and recalls versions in it. Entry point group ``lineagegate.registries``.
 
-Says what the registry itself shows: the decision each version carries, its files hashed now, inputs that its run got
-after it was judged, tags that were changed. What the ledger makes of it is the gate's business.
+Says what the registry itself shows: the decision each version carries, its aliases and stage, its files hashed now,
+inputs that its run got after it was judged, tags that were changed. What the ledger makes of it is the gate's business.
 """
 
 from __future__ import annotations
@@ -9,16 +9,18 @@ from __future__ import annotations
 import importlib.util
 import socket
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from lineage.config import Config
-from lineage.errors import CannotDecide, UsageError
+from lineage.errors import CannotDecide, LineageError, UsageError
 from lineage.events.naming import mlflow_namespace, model_name
 from lineage.pipeline import Notice, RegisteredVersion
-from lineage.vocabulary import Artifact, ArtifactType
+from lineage.vocabulary import Artifact, ArtifactType, Change, Decision
 from lineage_mlflow.reading import Reading
+from lineage_mlflow.session import session, using
 
 if importlib.util.find_spec("mlflow") is None:
     raise ImportError("mlflow is not installed", name="mlflow")
@@ -48,6 +50,16 @@ class MlflowRegistry:
                 hint="known keys: registry_uri, tracking_uri",
             )
 
+    @property
+    def namespace(self) -> str:
+        """OpenLineage namespace that its changes are recorded under: a gated server records its own."""
+        from lineage_mlflow.remote import is_gated
+
+        registry, tracking = self._uris()
+        if registry.startswith(("http:", "https:")) and is_gated(self._stores()[0]):
+            return mlflow_namespace("")
+        return mlflow_namespace(tracking)
+
     def versions(self) -> Iterator[RegisteredVersion]:
         """Every version, those hidden from searches too."""
         from lineage_mlflow.versions import names, versions
@@ -59,6 +71,42 @@ class MlflowRegistry:
         for name in names(registry):
             for version in versions(registry, name):
                 yield self._version(registry, tracking, version, seen)
+
+    def checkpoints(self) -> Iterator[tuple[str, str]]:
+        """Checkpoints of the ledger that versions carry."""
+        from lineage_mlflow.verdict import CHECKPOINT
+        from lineage_mlflow.versions import names, versions
+
+        if self._absent():
+            return
+        registry, _ = self._stores()
+        for name in names(registry):
+            for version in versions(registry, name):
+                if note := version.tags.get(CHECKPOINT):
+                    yield f"models:/{name}/{version.version}", note
+
+    def recall(self, model: str, version: str, decision: Decision) -> Sequence[Change]:
+        """Take a version out of use. See `lineage.pipeline.Registry.recall`."""
+        from mlflow.entities.model_registry import ModelVersionTag
+        from mlflow.exceptions import MlflowException
+
+        from lineage_mlflow.recall import withdrawn
+        from lineage_mlflow.verdict import RECALLED
+
+        try:
+            with using(self.config), session() as gate:
+                registry, _ = self._stores()
+                found = registry.get_model_version(model, version)
+                changes = withdrawn(found, decision, by=gate.user, registry=self.namespace)
+                if changes:
+                    # the gate of this store, here or on its server, does the rest (`lineage_mlflow.recall`)
+                    registry.set_model_version_tag(model, version, ModelVersionTag(RECALLED, decision.id))
+                return changes
+        except MlflowException as error:
+            raise LineageError(
+                f"models:/{model}/{version} was not recalled", code="RECALL_FAILED", cause=str(error),
+                hint="lineagegate doctor",
+            ) from error  # fmt: skip
 
     def faults(self) -> Sequence[Notice]:
         """Why the registry is not gated, or not reachable."""
@@ -96,14 +144,20 @@ class MlflowRegistry:
 
     def _version(self, registry: Any, tracking: Reading, version: Any, seen: dict[str, str]) -> RegisteredVersion:
         from lineage_mlflow import verdict as judged_by
-        from lineage_mlflow.ancestry import digests_of
+        from lineage_mlflow.ancestry import digests_of, user_of
         from lineage_mlflow.files import content
         from lineage_mlflow.sources import resolve
         from lineage_mlflow.versions import prompt_tagged
 
         decision = version.tags.get(judged_by.DECISION, "")
+        plain = RegisteredVersion(
+            version.name, str(version.version), decision, None, aliases=tuple(version.aliases),
+            stage="" if version.current_stage in (None, "None") else version.current_stage,
+            created=datetime.fromtimestamp((version.creation_timestamp or 0) / 1000, timezone.utc).isoformat(),
+            by=version.user_id or "", recalled=version.tags.get(judged_by.RECALLED, ""),
+        )  # fmt: skip
         if prompt_tagged(version.tags, version.source):
-            return RegisteredVersion(version.name, str(version.version), decision, None, exempt=True)
+            return plain._replace(exempt=True)
         anomalies: list[tuple[str, str]] = []
         here = f"models:/{version.name}/{version.version}"
         if decision and seen.setdefault(decision, here) != here:
@@ -114,6 +168,7 @@ class MlflowRegistry:
             source = resolve(tracking, registry, version.source, version.run_id, getattr(version, "model_id", None))
             held = content(source.location)
             if source.run is not None:
+                plain = plain._replace(by=plain.by or user_of(source.run))
                 now = digests_of(tracking, source.run)
                 then = set(version.tags.get(judged_by.INPUTS, "").split())
                 if decision and now - then:
@@ -131,7 +186,7 @@ class MlflowRegistry:
             judged = version.tags.get(judged_by.CONTENT, "")
             if decision and judged and judged != held.hash and not judged.startswith("mlflow:"):
                 anomalies.append(("OTHER_CONTENT", "its files are not those that were judged"))
-        return RegisteredVersion(version.name, str(version.version), decision, artifact, anomalies=tuple(anomalies))
+        return plain._replace(artifact=artifact, anomalies=tuple(anomalies))
 
     def _stores(self) -> tuple[Any, Reading]:
         from mlflow.tracking._model_registry.utils import _get_store as registry_store

@@ -1,45 +1,39 @@
-"""The acts of a model registry that are judged: a version comes into being, gets a stage or an alias, or a new name.
+"""The acts of a model registry: those that are judged, and those that are only recorded.
 
-The lineage is recorded first, then the decision, then MLflow does what was asked; a version that exists without its
-decision therefore came around the gate, and the audit says so. What takes a version out of use is only recorded.
+A version comes into being, gets a stage, an alias or a new name: the lineage is recorded first, then the decision, then
+MLflow does what was asked; a version that exists without its decision therefore came around the gate, and the audit
+says so. What takes a version out of use is never refused. Whatever MLflow did is recorded afterwards.
 """
 
 from __future__ import annotations
 
 import inspect
-import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
-from lineage.events.event import dataset_event
-from lineage.events.facets import PRODUCER
 from lineage.events.naming import model_name
-from lineage.vocabulary import Artifact, ArtifactType, Content
+from lineage.vocabulary import Happening
+from lineage_mlflow.changes import UNUSED, change, record, told
+from lineage_mlflow.description import described
+from lineage_mlflow.recall import REFUSALS, own, recall
 from lineage_mlflow.session import session
 from lineage_mlflow.swap import Act, guard, nested
 from lineage_mlflow.verdict import (
-    CONTENT,
+    RECALL_REASON,
+    RECALLED,
     RESERVED,
     Asked,
-    described,
+    denied,
     judge,
     judge_version,
     named,
-    now,
     refusing,
     reserved,
     version_tags,
 )
 from lineage_mlflow.versions import is_prompt_model, prompt_tagged, versions
-
-_log = logging.getLogger("lineagegate")
-
-_DEMOTIONS = ("None", "Archived")
-_LIFECYCLE = "https://openlineage.io/spec/facets/1-0-1/LifecycleStateChangeDatasetFacet.json"
-_TAGS = "https://openlineage.io/spec/facets/1-0-0/TagsDatasetFacet.json"
 
 
 def gated(store: Any, store_uri: str, tracking_uri: str | None) -> Any:
@@ -78,6 +72,7 @@ def acts(tracking_uri: str | None) -> dict[str, Act]:
         "rename_registered_model": judging(_rename),
         "copy_model_version": judging(_copy),
         "delete_model_version": judging(_delete_version),
+        "delete_registered_model": judging(_delete_model),
         "delete_registered_model_alias": judging(_delete_alias),
         "set_model_version_tag": judging(_set_tag),
         "delete_model_version_tag": judging(_set_tag),
@@ -106,51 +101,92 @@ def _create(asked: Asked) -> Any:
     asked.call.arguments["description"] = described(asked["description"], judged.decision)
     version = asked.go_on()
     # the decision is recorded and on the version by now: what is still missing is its number in the ledger
-    with _quietly(), session() as gate:
-        gate.record([named(judged.ancestry.artifact, model_name(name, version.version))])
+    with told(asked), session() as gate:
+        made = change(
+            asked, gate, Happening.CREATED, version=version.version, decision=judged.decision.id,
+            otherwise=judged.ancestry.user,
+        )  # fmt: skip
+        gate.changed(made, events=[named(judged.ancestry.artifact, model_name(name, version.version))])
     return version
 
 
 def _stage(asked: Asked) -> Any:
-    stage = str(asked["stage"])
-    if stage.title() in _DEMOTIONS:
-        done = asked.go_on()
-        _note(asked, asked["version"], "stage", stage)
-        return done
-    return _promotion(asked, asked["version"], "stage", stage)
+    from mlflow.entities.model_registry.model_version_stages import STAGE_ARCHIVED, get_canonical_stage
+
+    name, number = asked["name"], asked["version"]
+    stage = get_canonical_stage(str(asked["stage"]))
+    decision, archived = "", list[str]()
+    if stage not in UNUSED:
+        number, decision = _promotion(asked, "stage", stage)
+        if asked["archive_existing_versions"]:
+            others = [one for one in versions(asked.store, name) if one.current_stage == stage]
+            archived = [str(one.version) for one in others if str(one.version) != number]
+    done = asked.go_on()
+    with told(asked), session() as gate:
+        gate.changed(
+            *(change(asked, gate, Happening.STAGE, version=one, value=STAGE_ARCHIVED) for one in archived),
+            change(asked, gate, Happening.STAGE, version=done.version, value=stage, decision=decision),
+        )
+    return done
 
 
 def _alias(asked: Asked) -> Any:
-    return _promotion(asked, asked["version"], "alias", str(asked["alias"]))
+    alias = str(asked["alias"])
+    number, decision = _promotion(asked, "alias", alias)
+    done = asked.go_on()
+    if decision:
+        record(asked, Happening.ALIAS, version=number, value=alias, decision=decision)
+    return done
 
 
-def _promotion(asked: Asked, number: Any, action: str, value: str) -> Any:
+def _promotion(asked: Asked, action: str, value: str) -> tuple[str, str]:
+    """Judge a version's promotion. Returns its number, and the decision's id; of a prompt there is none.
+
+    A version that was recalled needs a decision that allows it, also where the policy only warns; then its mark goes.
+    """
     name = asked["name"]
-    version = asked.store.get_model_version(name, number)
+    version = asked.store.get_model_version(name, asked["version"])
+    number = str(version.version)
     if prompt_tagged(version.tags, version.source):
-        return asked.go_on()
+        return number, ""
     with refusing(f"{action} '{value}' for models:/{name}/{number}"), session() as gate:
-        judge_version(gate, asked, version, name, action, {action: value})
-    return asked.go_on()
+        decision = judge_version(gate, asked, version, name, action, {action: value}).decision
+        if RECALLED in version.tags:
+            if decision.outcome in REFUSALS:
+                raise denied(gate.explain(decision), decision)
+            for tag in (RECALLED, RECALL_REASON):
+                own(asked.store).delete_model_version_tag(name, number, tag)
+    return number, decision.id
 
 
 def _rename(asked: Asked) -> Any:
     old, new = asked["name"], asked["new_name"]
     with refusing(f"renaming of '{old}' to '{new}'"), session() as gate:
+        before = versions(asked.store, old)
         judged = {
             version.version: judge_version(gate, asked, version, new, "rename", {})
-            for version in versions(asked.store, old)
+            for version in before
             if not prompt_tagged(version.tags, version.source)
         }
     done = asked.go_on()
+    if before and not judged:
+        return done  # a prompt
     from mlflow.entities.model_registry import ModelVersionTag
 
-    own: Any = super(type(asked.store), asked.store)
     for number, one in judged.items():
         for key, value in version_tags(one).items():
-            own.set_model_version_tag(new, number, ModelVersionTag(key, value))
-    with _quietly(), session() as gate:
-        gate.record([named(one.ancestry.artifact, model_name(new, number)) for number, one in judged.items()])
+            own(asked.store).set_model_version_tag(new, number, ModelVersionTag(key, value))
+    with told(asked), session() as gate:
+        decisions = [one.decision.id for one in judged.values()]
+        renamed = change(asked, gate, Happening.RENAMED, value=new, decision=decisions[-1] if decisions else "")
+        kept = own(asked.store).get_registered_model(new).aliases  # a file store leaves them behind
+        lost = [
+            replace(renamed, model=new, happening=Happening.ALIAS_REMOVED, version=str(version.version), value=alias,
+                    decision="")
+            for version in before for alias in version.aliases or () if alias not in kept
+        ]  # fmt: skip
+        events = [named(one.ancestry.artifact, model_name(new, number)) for number, one in judged.items()]
+        gate.changed(renamed, *lost, events=events)
     return done
 
 
@@ -168,29 +204,39 @@ def _copy(asked: Asked) -> Any:
 
 
 def _delete_version(asked: Asked) -> Any:
-    event = None
-    with _quietly():
-        version = asked.store.get_model_version(asked["name"], asked["version"])
-        event = _event(asked, version, {"lifecycleStateChange": _facet(_LIFECYCLE, lifecycleStateChange="DROP")})
+    version = asked.store.get_model_version(asked["name"], asked["version"])
     done = asked.go_on()
-    with _quietly(), session() as gate:
-        gate.record([event] if event else [])
+    if not prompt_tagged(version.tags, version.source):
+        record(asked, Happening.DELETED, version=version.version)
+    return done
+
+
+def _delete_model(asked: Asked) -> Any:
+    prompt = is_prompt_model(asked.store, asked["name"])
+    done = asked.go_on()
+    if not prompt:
+        record(asked, Happening.DELETED)
     return done
 
 
 def _delete_alias(asked: Asked) -> Any:
-    number = None
-    with _quietly():
-        number = asked.store.get_model_version_by_alias(asked["name"], asked["alias"]).version
+    if nested():  # a file store takes the aliases of a version that it deletes
+        return asked.go_on()
+    model = asked.store.get_registered_model(asked["name"])
+    number = model.aliases.get(asked["alias"])
     done = asked.go_on()
-    if number is not None:
-        _note(asked, number, "alias-removed", asked["alias"])
+    if number is not None and not model._is_prompt():  # noqa: SLF001 - MLflow has no public way to ask
+        record(asked, Happening.ALIAS_REMOVED, version=number, value=asked["alias"])
     return done
 
 
 def _set_tag(asked: Asked) -> Any:
-    if not nested():
-        reserved(asked["key"] or asked["tag"].key)
+    key = asked["key"] or asked["tag"].key
+    if nested():  # a file store copies tags as it creates and renames
+        return asked.go_on()
+    if key == RECALLED and asked["tag"] is not None:
+        return recall(asked)
+    reserved(key)
     return asked.go_on()
 
 
@@ -202,38 +248,3 @@ def _get_registered_model(asked: Asked) -> Any:
 
 def _is_version(source: str) -> bool:
     return source.startswith("models:/") and "/" in source.removeprefix("models:/").strip("/")
-
-
-# -- what is recorded without being judged -----------------------------------------------------------------------------
-
-
-def _note(asked: Asked, number: Any, key: str, value: str) -> None:
-    """Record what happened to a version. It happened already, so a failure is told and not raised."""
-    with _quietly(), session() as gate:
-        version = asked.store.get_model_version(asked["name"], number)
-        tags = [{"key": key, "value": value, "source": "MLFLOW"}]
-        altered = _facet(_LIFECYCLE, lifecycleStateChange="ALTER")
-        gate.record([_event(asked, version, {"tags": _facet(_TAGS, tags=tags), "lifecycleStateChange": altered})])
-
-
-def _event(asked: Asked, version: Any, facets: Mapping[str, Any]) -> bytes:
-    key = version.tags.get(CONTENT, "")
-    artifact = Artifact(
-        asked.namespace, model_name(version.name, version.version), Content(key) if key else None, ArtifactType.MODEL
-    )
-    event = msgspec.json.decode(dataset_event(artifact, time=now()))
-    event["dataset"].setdefault("facets", {}).update(facets)
-    return msgspec.json.encode(event)
-
-
-def _facet(schema: str, **fields: Any) -> dict[str, Any]:
-    name = schema.rsplit("/", 1)[1].removesuffix(".json")
-    return {"_producer": PRODUCER, "_schemaURL": f"{schema}#/$defs/{name}", **fields}
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        _log.warning("lineagegate: not noted in the ledger: %s", error)

@@ -19,6 +19,15 @@ _log = logging.getLogger("lineagegate")
 PROBE = "lineagegate:gate"
 """Asked for as a registered model. The colon is not allowed in a model's name, so only a gated server knows it."""
 
+_NOTED = (
+    "delete_model_version",
+    "delete_registered_model",
+    "delete_registered_model_alias",
+    "set_model_version_tag",
+    "delete_model_version_tag",
+)
+"""What is not judged: recorded by whoever judges, with the tags that are ours."""
+
 _FRESH = 60.0
 """Seconds for which an answer of the server holds."""
 
@@ -70,6 +79,12 @@ def advisory(store: Any, store_uri: str, tracking_uri: str | None) -> Any:
 
         return run
 
-    judged = acts(tracking_uri)
-    kept = {name: checked(judged[name]) for name in JUDGED}
-    return guard(store, {**kept, "copy_model_version": judged["copy_model_version"]})
+    def noted(act: Act) -> Act:
+        def run(store: Any, original: Callable[..., Any], call: inspect.BoundArguments) -> Any:
+            return original(*call.args, **call.kwargs) if is_gated(store) else act(store, original, call)
+
+        return run
+
+    every = acts(tracking_uri)
+    kept = {name: checked(every[name]) for name in JUDGED} | {name: noted(every[name]) for name in _NOTED}
+    return guard(store, {**kept, "copy_model_version": every["copy_model_version"]})

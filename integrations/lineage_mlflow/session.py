@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +31,7 @@ class _Open(NamedTuple):
 
 
 _open: _Open | None = None
+_given: ContextVar[Config | None] = ContextVar("_given", default=None)
 _stage: dict[tuple[str, ...], tuple[str, tuple[Input, ...]] | None] = {}
 
 
@@ -45,7 +47,7 @@ def session() -> Iterator[Gate]:
     """
     global _open
     with _lock:
-        config = load(project())
+        config = _given.get() or load(project())
         file = _identity(config.store_url)
         if _open is not None and (_open.process, _open.config, _open.file) != (os.getpid(), config, file):
             if _open.process == os.getpid():
@@ -56,6 +58,16 @@ def session() -> Iterator[Gate]:
             # the store's file may have come into being just now
             _open = _Open(os.getpid(), config, _identity(config.store_url), gate)
         yield _open.gate
+
+
+@contextmanager
+def using(config: Config) -> Iterator[None]:
+    """Let sessions use these settings: of a project that the current directory need not be in."""
+    token = _given.set(config)
+    try:
+        yield
+    finally:
+        _given.reset(token)
 
 
 def project() -> Path:

@@ -29,6 +29,12 @@ RESERVED = "lineage."
 DECISION, OUTCOME, CONTENT, INPUTS = "lineage.decision", "lineage.outcome", "lineage.content", "lineage.inputs"
 """Tags of a version: the decision that let it through, its outcome, the content and the inputs that were judged."""
 
+CHECKPOINT = "lineage.checkpoint"
+"""Tag of a version: the newest checkpoint of the ledger as it was registered, a signed note that lies elsewhere."""
+
+RECALLED, RECALL_REASON = "lineage.recalled", "lineage.recall.reason"
+"""Tags of a version that was recalled: the decision, and why."""
+
 
 class Judged(NamedTuple):
     """A decision that lets an act go on, and what it rests on."""
@@ -199,14 +205,6 @@ def version_tags(judged: Judged) -> dict[str, str]:
         CONTENT: content.hash if content else "",
         INPUTS: " ".join(sorted(judged.ancestry.inputs)),
     }
-
-
-def described(text: str | None, decision: Decision) -> str:
-    """A version's description with the line that leads to the explanation, in place of one that was copied with it."""
-    mark = "**lineagegate**"
-    kept = "\n".join(line for line in (text or "").splitlines() if not line.startswith(mark)).strip()
-    line = f"{mark} {decision.outcome.value} · `lineagegate why {decision.id}`"
-    return f"{kept}\n\n{line}" if kept else line
 
 
 def named(artifact: Artifact, name: str) -> bytes:

@@ -6,6 +6,7 @@ not enough.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -23,7 +24,7 @@ def names(store: Any) -> list[str]:
 
 
 def versions(store: Any, name: str) -> list[Any]:
-    """Every version of a model, those too that a prompt tag hides from searches, oldest first."""
+    """Every version of a model with its aliases, those too that a prompt tag hides from searches, oldest first."""
     from mlflow.exceptions import MlflowException
 
     found = {
@@ -31,7 +32,8 @@ def versions(store: Any, name: str) -> list[Any]:
         for hidden in ("", f" and tags.`{PROMPT}` = 'true'")
         for version in _pages(store.search_model_versions, f"name = '{_quoted(name)}'" + hidden)
     }
-    last = max((int(v.version) for v in store.get_registered_model(name).latest_versions or ()), default=0)
+    model = store.get_registered_model(name)
+    last = max((int(v.version) for v in model.latest_versions or ()), default=0)
     if any(PROMPT in version.tags for version in found.values()) or not found:
         # one tagged version hides every other one: go through the numbers
         for number in map(str, range(1, last + 1)):
@@ -41,6 +43,11 @@ def versions(store: Any, name: str) -> list[Any]:
                 except MlflowException as error:
                     if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                         raise
+    aliases = defaultdict(list)
+    for alias, number in (model.aliases or {}).items():
+        aliases[str(number)].append(alias)
+    for number, version in found.items():
+        version.aliases = sorted(aliases[number])  # a search leaves them out
     return sorted(found.values(), key=lambda version: int(version.version))
 
 

@@ -26,7 +26,7 @@ from lineage.gate.inquiry import Inquiry, plugins
 from lineage.graph import Graph, Status
 from lineage.pipeline import Notice, Progress, Registry, Target
 from lineage.store import Store, create_store, open_store
-from lineage.vocabulary import Artifact, Decision, Grant, Input, Kind, Origin, Scope, Tag
+from lineage.vocabulary import Artifact, Change, Decision, Grant, Input, Kind, Origin, Scope, Tag
 from lineage.vocabulary.identifier import from_short, new_uuid, short
 
 
@@ -129,6 +129,20 @@ class Gate(Inquiry):
             The number of entries then in the ledger.
         """
         return self.graph.record(events)
+
+    def changed(self, *changes: Change, events: Sequence[bytes] = ()) -> int:
+        """Record what a registry did, once it has done it, in one transaction.
+
+        Args:
+            changes: what happened, in this order.
+            events: what else is to be recorded with it.
+
+        Returns:
+            The number of entries then in the ledger.
+        """
+        time = _now().isoformat()
+        said = [act_event(change, run_id=str(new_uuid()), time=time) for change in changes]
+        return self.record([*events, *said])
 
     @cached_property
     def registries(self) -> tuple[Registry, ...]:
