@@ -1,0 +1,1345 @@
+#!/usr/bin/env python3
+"""Checks a case bundle made by lineagegate. It needs Python 3.8 or newer and the `openssl` command, 3.0 or newer.
+
+    python3 verify.py case.zip [--key KEY]... [--checkpoint FILE]... [--authority FILE] [--open openings.json]
+
+It reads the bundle, writes nothing but temporary files, uses no network, and shares no code with the program that made
+the bundle. It says what it checked in plain words, what is proven by that and what is not, and ends with VERIFIED
+(exit status 0), NOT VERIFIED (1) or CANNOT CHECK (2). Sources: RFC 6962 section 2.1 (hash tree, proofs), RFC 9162
+section 2.1.4.2 (checking consistency), C2SP signed-note and tlog-checkpoint, RFC 8032 (Ed25519), RFC 3161 (timestamps).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, NamedTuple
+
+BUNDLE_FORMAT = "lineagegate-bundle/1"
+CASE_FORMAT = "lineagegate-case/1"
+OPENINGS_FORMAT = "lineagegate-openings/1"
+MOST_BYTES = 1 << 30  # of all members together
+MOST_MEMBERS = 1000
+TOKEN = re.compile(r"\[(?:person|path|commit|other)-[0-9]+(?:\.[0-9]+)?\]")
+
+Json = Any
+
+
+class Wrong(Exception):  # noqa: N818 - what the reader is told
+    """The bundle does not hold: it is not what it says it is."""
+
+
+class Unable(Exception):  # noqa: N818 - what the reader is told
+    """Something needed for checking is not here."""
+
+
+def shown(text: object, most: int = 160) -> str:
+    """Other people's words as a terminal may show them."""
+    plain = str(text)
+    if len(plain) > most:
+        plain = f"{plain[: most - 20]}…{plain[-19:]}"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in plain)
+
+
+# -- the zip file ------------------------------------------------------------------------------------------------------
+# Read here and not by a library: a zip file can show different members to different readers, and this reader refuses
+# every file that leaves room for that.
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}(?:/[A-Za-z0-9][A-Za-z0-9._-]{0,60})?")
+_LOCAL, _CENTRAL, _END = struct.Struct("<4s5H3L2H"), struct.Struct("<4s6H3L5H2L"), struct.Struct("<4s4H2LH")
+
+
+def members(data: bytes) -> dict[str, bytes]:
+    """The members of a zip file that has exactly one reading.
+
+    Raises:
+        Wrong: anything beside plain members one after the other, their directory, and the end.
+    """
+    at = len(data) - _END.size
+    if at < 0 or data[at : at + 4] != b"PK\x05\x06":
+        raise Wrong(
+            "it is not a zip file that ends where it should: it is cut short, or something was added at its end"
+        )
+    _, disk, first, here, count, size, start, comment = _END.unpack_from(data, at)
+    if disk or first or here != count or comment or start + size != at:
+        raise Wrong("the zip file's directory does not fit the file")
+    if count > MOST_MEMBERS:
+        raise Wrong(f"the zip file has {int(count)} members")
+    out: dict[str, bytes] = {}
+    total = expected = 0
+    seen: set[str] = set()
+    for _ in range(count):
+        if start + _CENTRAL.size > at:
+            raise Wrong("the zip file's directory is cut short")
+        (mark, made, _need, flags, method, time, date, crc, packed, plain, n_name, n_extra, n_comment, disk, _attr, mode,
+         offset) = _CENTRAL.unpack_from(data, start)  # fmt: skip
+        raw = data[start + _CENTRAL.size : start + _CENTRAL.size + n_name]
+        start += _CENTRAL.size + n_name
+        name = raw.decode("ascii", "replace")
+        if mark != b"PK\x01\x02" or not _NAME.fullmatch(name) or ".." in name:
+            raise Wrong(f"the zip file has a member with a name that is not allowed: {shown(repr(name))}")
+        if name.lower() in seen:
+            raise Wrong(f"the zip file has two members called {name}")
+        seen.add(name.lower())
+        if flags or method not in (0, 8) or n_extra or n_comment or disk or made >> 8 != 3 or mode >> 16 != 0o100644:
+            raise Wrong(f"{name} is not a plain file in the zip file")
+        if offset != expected:
+            raise Wrong(f"there is something hidden in the zip file before {name}")
+        header = data[offset : offset + _LOCAL.size]
+        if len(header) < _LOCAL.size:
+            raise Wrong(f"{name} is cut short")
+        local = _LOCAL.unpack(header)
+        if local[0] != b"PK\x03\x04" or local[2:] != (flags, method, time, date, crc, packed, plain, n_name, 0):
+            raise Wrong(f"the zip file says two different things about {name}")
+        body = offset + _LOCAL.size + n_name
+        if data[offset + _LOCAL.size : body] != raw or body + packed > at:
+            raise Wrong(f"the zip file says two different things about {name}")
+        expected = body + packed
+        total += plain
+        if total > MOST_BYTES:
+            raise Wrong(f"the zip file's members are larger than {int(MOST_BYTES)} bytes together")
+        content = data[body:expected]
+        if method == 8:
+            reader = zlib.decompressobj(-15)
+            try:
+                content = reader.decompress(content, plain + 1)
+            except zlib.error:
+                raise Wrong(f"{name} cannot be unpacked") from None
+            if not reader.eof or reader.unused_data or reader.unconsumed_tail:
+                raise Wrong(f"{name} does not unpack to what the zip file says")
+        if len(content) != plain or zlib.crc32(content) != crc:
+            raise Wrong(f"{name} is not what the zip file says: a byte of it was changed")
+        out[name] = content
+    if start != at or expected != at - size:
+        raise Wrong("there is something hidden in the zip file beside its members")
+    return out
+
+
+# -- JSON --------------------------------------------------------------------------------------------------------------
+
+
+def parsed(data: bytes, what: str, once: bool = True) -> Json:
+    """A JSON document; of a name that stands twice in one object only the last counts, so it may not."""
+
+    def pairs(items: list[tuple[str, Json]]) -> dict[str, Json]:
+        out = dict(items)
+        if once and len(out) != len(items):
+            raise Wrong(f"{what} says something twice")
+        return out
+
+    def constant(text: str) -> Json:
+        raise Wrong(f"{what} holds {text}, which is not JSON")
+
+    try:
+        return json.loads(data.decode("utf-8"), object_pairs_hook=pairs, parse_constant=constant)
+    except (ValueError, RecursionError):
+        raise Wrong(f"{what} cannot be read as JSON") from None
+
+
+# -- the hash tree (RFC 6962 section 2.1) ------------------------------------------------------------------------------
+
+
+def leaf_hash(data: bytes) -> bytes:
+    return hashlib.sha256(b"\x00" + data).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def tree_root(size: int, leaves: dict[int, bytes], hashes: dict[tuple[int, int], bytes]) -> bytes:
+    """The root that follows from some leaves and from the hashes of the ranges of entries between them.
+
+    The ranges are the audit paths of all the leaves (RFC 6962 section 2.1.1), each hash once: where a range holds no
+    leaf that is known, its hash is given; otherwise it is split as the RFC splits it, and both halves are computed.
+    """
+    positions = sorted(leaves)
+
+    def root(start: int, end: int, low: int, high: int) -> bytes:
+        if low == high:  # no known leaf in it
+            given = hashes.pop((start, end), None)
+            if given is None:
+                raise Wrong(f"the proof lacks the hash of entries {int(start)} to {int(end - 1)}")
+            return given
+        if end - start == 1:
+            return leaves[start]
+        half = 1 << (end - start - 1).bit_length() - 1
+        middle = low
+        while middle < high and positions[middle] < start + half:
+            middle += 1
+        return node_hash(root(start, start + half, low, middle), root(start + half, end, middle, high))
+
+    if positions and not (positions[0] >= 0 and positions[-1] < size):
+        raise Wrong(f"entry {int(positions[-1])} is not among the {int(size)} that the checkpoint covers")
+    found = root(0, size, 0, len(positions))
+    if hashes:
+        raise Wrong("the proof holds hashes that belong nowhere")
+    return found
+
+
+def check_consistency(first: int, first_root: bytes, second: int, second_root: bytes, proof: Sequence[bytes]) -> None:
+    """RFC 9162 section 2.1.4.2: the tree of ``first`` leaves is the beginning of the tree of ``second`` leaves."""
+    problem = Wrong(
+        f"the record of {int(second)} entries is not a continuation of the record of {int(first)} entries: it was rewritten"
+    )
+    if first == second:
+        if first_root != second_root or proof:
+            raise Wrong(f"two checkpoints of {int(first)} entries fix different records: the record was rewritten")
+        return
+    path = list(proof)
+    if first & (first - 1) == 0:
+        path.insert(0, first_root)
+    if not path or first < 1:
+        raise problem
+    fn, sn = first - 1, second - 1
+    while fn & 1:
+        fn >>= 1
+        sn >>= 1
+    fr = sr = path[0]
+    for c in path[1:]:
+        if sn == 0:
+            raise problem
+        if fn & 1 or fn == sn:
+            fr, sr = node_hash(c, fr), node_hash(c, sr)
+            while fn and not fn & 1:
+                fn >>= 1
+                sn >>= 1
+        else:
+            sr = node_hash(sr, c)
+        fn >>= 1
+        sn >>= 1
+    if sn or fr != first_root or sr != second_root:
+        raise problem
+
+
+# -- signed notes and keys (C2SP signed-note, tlog-checkpoint) ---------------------------------------------------------
+
+
+class Key(NamedTuple):
+    """A verifier key: ``name+id+key``."""
+
+    name: str
+    id: bytes
+    public: bytes
+    text: str
+
+
+class Note(NamedTuple):
+    """A signed note."""
+
+    text: str
+    signatures: tuple[tuple[str, bytes, bytes], ...]  # name, key id, signature
+
+
+class Checkpoint(NamedTuple):
+    """What a checkpoint fixes."""
+
+    origin: str
+    size: int
+    root: bytes
+    note: Note
+
+
+def read_key(text: str) -> Key:
+    parts = text.strip().split("+", 2)
+    try:
+        name, identity, blob = parts[0], bytes.fromhex(parts[1]), base64.b64decode(parts[2], validate=True)
+    except (IndexError, ValueError):
+        raise Wrong(f"this is not a verifier key: {shown(text)}") from None
+    if not name or len(blob) != 33 or blob[0] != 1:
+        raise Wrong(f"this is not an Ed25519 verifier key: {shown(text)}")
+    if hashlib.sha256(name.encode() + b"\n" + blob).digest()[:4] != identity:
+        raise Wrong(f"the verifier key of {shown(name)} does not fit its own id: it was changed")
+    return Key(name, identity, blob[1:], text.strip())
+
+
+def read_note(data: bytes, what: str) -> Note:
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Wrong(f"{what} is not a signed note") from None
+    body, mark, tail = text.rpartition("\n\n")
+    if not mark or not tail.endswith("\n") or any(ord(c) < 32 and c != "\n" for c in text):
+        raise Wrong(f"{what} is not a signed note")
+    signatures = []
+    for line in tail[:-1].split("\n"):
+        parts = line.split(" ")
+        try:
+            if len(parts) != 3 or parts[0] != "—" or not parts[1]:
+                raise ValueError
+            raw = base64.b64decode(parts[2], validate=True)
+            if len(raw) < 5:
+                raise ValueError
+        except ValueError:
+            raise Wrong(f"{what} has a signature line that cannot be read") from None
+        signatures.append((parts[1], raw[:4], raw[4:]))
+    return Note(f"{body}\n", tuple(signatures))
+
+
+def read_checkpoint(data: bytes, what: str) -> Checkpoint:
+    note = read_note(data, what)
+    lines = note.text.split("\n")
+    try:
+        origin, size, root = lines[0], int(lines[1]), base64.b64decode(lines[2], validate=True)
+        if str(size) != lines[1] or len(root) != 32 or not origin:
+            raise ValueError
+    except (IndexError, ValueError):
+        raise Wrong(f"{what} is not a checkpoint") from None
+    return Checkpoint(origin, size, root, note)
+
+
+def signers(note: Note, keys: Iterable[Key], what: str) -> list[Key]:
+    """Those of the keys that signed a note. A signature by one of them that does not hold is never passed over."""
+    out = []
+    for key in keys:
+        for name, identity, signature in note.signatures:
+            if name == key.name and identity == key.id:
+                if not signed(key.public, signature, note.text.encode("utf-8")):
+                    raise Wrong(
+                        f"the signature of {shown(key.name)} under {what} does not hold: the text or the signature was changed"
+                    )
+                out.append(key)
+    return out
+
+
+# -- openssl -----------------------------------------------------------------------------------------------------------
+
+
+def openssl(arguments: Sequence[str], files: dict[str, bytes]) -> tuple[int, str]:
+    """Run openssl in an empty directory that holds the files: exit status, and what it printed."""
+    with tempfile.TemporaryDirectory(prefix="verify-") as directory:
+        for name, content in files.items():
+            Path(directory, name).write_bytes(content)
+        environment = {k: v for k, v in os.environ.items() if k in ("PATH", "SYSTEMROOT", "TEMP", "TMP")}
+        environment["LC_ALL"] = "C"
+        try:
+            done = subprocess.run(  # noqa: S603 - fixed arguments, file names of our own
+                ["openssl", *arguments],  # noqa: S607 - found on PATH, as people have it
+                cwd=directory, env=environment, stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False,
+            )  # fmt: skip
+        except FileNotFoundError:
+            raise Unable("the command `openssl` is not there; install OpenSSL 3.0 or newer") from None
+        except (OSError, subprocess.SubprocessError) as error:
+            raise Unable(f"the command `openssl` cannot be run: {error}") from None
+    return done.returncode, done.stdout.decode("utf-8", "replace")
+
+
+def signed(public: bytes, signature: bytes, message: bytes) -> bool:
+    """Whether an Ed25519 signature holds."""
+    der = bytes.fromhex("302a300506032b6570032100") + public
+    pem = b"-----BEGIN PUBLIC KEY-----\n" + base64.b64encode(der) + b"\n-----END PUBLIC KEY-----\n"
+    status, said = openssl(
+        ["pkeyutl", "-verify", "-pubin", "-inkey", "key.pem", "-rawin", "-in", "message", "-sigfile", "signature"],
+        {"key.pem": pem, "message": message, "signature": signature},
+    )
+    return status == 0 and "Verified Successfully" in said
+
+
+def try_openssl() -> str:
+    """Which openssl this is, tried with RFC 8032's test 2: it must accept the signature and refuse a changed one."""
+    public = bytes.fromhex("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c")
+    signature = bytes.fromhex(
+        "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"
+        "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"
+    )
+    _, version = openssl(["version"], {})
+    version = version.strip().split("\n")[0]
+    if not signed(public, signature, b"\x72") or signed(public, signature, b"\x73"):
+        raise Unable(f"this openssl ({shown(version)}) cannot check Ed25519 signatures; install OpenSSL 3.0 or newer")
+    return version
+
+
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
+
+def check_timestamp(token: bytes, stamped: bytes, authority: bytes) -> str:
+    """The time that an RFC 3161 token states, once the token is found to be over these bytes and by this authority.
+
+    The authority's certificate is checked as of that time: it may have expired since.
+    """
+    form = ["-token_in"] if _is_token(token) else []
+    status, said = openssl(["ts", "-reply", "-in", "token", *form, "-text"], {"token": token})
+    match = re.search(r"^Time stamp: (\w{3}) +(\d+) (\d\d):(\d\d):(\d\d)(?:\.\d+)? (\d{4}) GMT", said, re.M)
+    if status or not match or match.group(1) not in _MONTHS:
+        raise Wrong("the timestamp cannot be read")
+    month, day, hour, minute, second, year = match.groups()
+    time = datetime(
+        int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second), tzinfo=timezone.utc
+    )
+    status, said = openssl(
+        ["ts", "-verify", "-data", "data", "-in", "token", *form, "-CAfile", "authority.pem", "-untrusted",
+         "authority.pem", "-partial_chain", "-attime", str(int(time.timestamp()))],
+        {"token": token, "data": stamped, "authority.pem": authority},
+    )  # fmt: skip
+    if status or "Verification: OK" not in said:
+        reason = next((line for line in said.split("\n") if "error:" in line or "failed" in line.lower()), "")
+        raise Wrong(
+            f"the timestamp is not over this checkpoint, or not by this authority ({shown(reason or 'openssl refused it')})"
+        )
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _is_token(der: bytes) -> bool:
+    """Whether it is a bare token; else it is an authority's whole answer (RFC 3161 section 2.4.2)."""
+    if len(der) < 4 or der[0] != 0x30:
+        raise Wrong("the timestamp cannot be read")
+    skip = 2 if der[1] < 0x80 else 2 + (der[1] & 0x7F)
+    return der[skip : skip + 1] == b"\x06"
+
+
+# -- what the events say -----------------------------------------------------------------------------------------------
+
+Node = str
+"""What lineage goes by: a content key, or a name where there is no content or it is too small to mean anything."""
+
+_TRIVIAL = {
+    "md5:d41d8cd98f00b204e9800998ecf8427e", "md5:68b329da9893e34099c7d8ad5cb9c940",
+    "md5:99914b932bd37a50b983c5e7c90ae93b", "md5:8a80554c91d9fca8acb82f023de02f11",
+    "md5:d751713988987e9331980363e24189ce", "md5:58e0494c51d30eb3494f7c9198986bb9",
+    "md5:37a6259cc0c1dae299a7866489dff0bd", "md5:d751713988987e9331980363e24189ce.dir",
+}  # fmt: skip
+
+
+class Edge(NamedTuple):
+    """A dataset in an event."""
+
+    node: Node
+    hash: str
+    name: str
+    use: str
+    model: bool
+
+
+class Run:
+    """A run, over all events that speak of it."""
+
+    def __init__(self) -> None:
+        self.inputs: set[Edge] = set()
+        self.outputs: set[Edge] = set()
+        self.entries: set[int] = set()
+
+    def explains(self, node: Node) -> bool:
+        """Whether it made this from data: not from evaluation alone, and not from itself."""
+        return any(e.use != "evaluation" for e in self.inputs) and all(e.node != node for e in self.inputs)
+
+
+class Said(NamedTuple):
+    """A tag in an event."""
+
+    entry: int
+    node: Node
+    hash: str
+    origin: dict[str, str]
+    basis: str
+    by: str
+
+
+class Record:
+    """What a set of entries says, read as the ledger's software reads it (docs: SEMANTICS, laws 1 to 8)."""
+
+    def __init__(self, entries: dict[int, Json]) -> None:
+        self.events = entries
+        self.runs: dict[str, Run] = {}
+        self.tags: list[Said] = []
+        self.files: dict[Node, set[Node]] = {}
+        self.acts: dict[int, tuple[str, Json]] = {}
+        self.names: dict[Node, str] = {}
+        self.alone: set[Node] = set()
+        for position in sorted(entries):
+            try:
+                self._read(position, entries[position])
+            except (KeyError, TypeError, AttributeError, ValueError, IndexError):
+                raise Wrong(f"entry {int(position)} is not an event that can be read") from None
+
+    def _read(self, position: int, event: Json) -> None:
+        run, job = event.get("run"), event.get("job") or {}
+        if job.get("namespace") == "lineagegate" and run is not None:
+            facets = run.get("facets") or {}
+            for name, key in (
+                ("decide", "decision"), ("grant", "grant"), ("removal", "removal"), ("correction", "correction"),
+                ("registry", "change"), ("policy", "policy"),
+            ):  # fmt: skip
+                facet = facets.get("lineage_registry" if key == "change" else f"lineage_{key}")
+                if facet is not None and job.get("name") == name:
+                    self.acts[position] = key, facet[key]
+            return
+        if run is not None:
+            key = f"run {run['runId']}"
+        elif event.get("dataset") is not None:
+            self._edge(position, event["dataset"])
+            return
+        else:
+            key = f"job {job['namespace']}/{job['name']}"
+        found = self.runs.setdefault(key, Run())
+        found.entries.add(position)
+        found.inputs.update(self._edge(position, d) for d in event.get("inputs") or ())
+        found.outputs.update(self._edge(position, d) for d in event.get("outputs") or ())
+
+    def _edge(self, position: int, dataset: Json) -> Edge:
+        facets = dataset.get("facets") or {}
+        content = facets.get("lineage_content") or {}
+        name = display(dataset["namespace"], dataset["name"])
+        hash_ = content.get("hash", "")
+        full = f"{dataset['namespace']}/{dataset['name']}"
+        node = (f"{full}#{hash_}" if _trivial(content) else hash_) if hash_ else full
+        self.names.setdefault(node, name)
+        self.alone.add(node)
+        for member in content.get("members") or ():
+            if not _trivial(member) and member["hash"] != node:
+                self.files.setdefault(node, set()).add(member["hash"])
+                self.names.setdefault(member["hash"], f"{name}/{member['path']}")
+        for tag in (facets.get("lineage_origin") or {}).get("tags") or ():
+            if tag["origin"]["kind"] != "undeclared":
+                self.tags.append(
+                    Said(position, node, hash_, stated(tag["origin"]), tag.get("basis", "declared"), tag.get("by", ""))
+                )
+        use = ((dataset.get("inputFacets") or {}).get("lineage_use") or {}).get("use", "content")
+        model = str((facets.get("datasetType") or {}).get("datasetType", "")).upper() == "MODEL"
+        return Edge(node, hash_, name, use, model)
+
+    def related(self, one: Node, other: Node) -> bool:
+        """Whether they are the same content, or one is a file of the other."""
+        return one == other or other in self.files.get(one, ()) or one in self.files.get(other, ())
+
+    def makers(self, node: Node) -> list[Run]:
+        return [run for run in self.runs.values() if any(e.node == node for e in run.outputs)]
+
+    def explained(self, node: Node) -> bool:
+        """Whether a run in these entries made it from data, or it is a file of a directory that stands for it (law 8)."""
+        if any(run.explains(node) for run in self.makers(node)):
+            return True
+        if self.files.get(node):
+            return False
+        for directory, files in self.files.items():
+            if node in files:
+                makers = [run for run in self.makers(directory) if run.explains(directory)]
+                if not makers or any(all(e.node != node for e in run.inputs) for run in makers):
+                    return True
+        return False
+
+    def lineage(self, end: Node) -> tuple[set[Node], set[str]]:
+        """Everything that reaches a node in these entries, and the names of models that generated some of it.
+
+        What a model was evaluated with does not travel through the model (law 5): ``cut`` says that a use for evaluation
+        further back no longer counts.
+        """
+        reached: set[tuple[Node, bool]] = set()
+        generators: set[str] = set()
+        waiting = [(end, False)]
+        by_output: dict[Node, list[Run]] = {}
+        tested: dict[Node, list[Run]] = {}
+        holders: dict[Node, list[Node]] = {}
+        for run in self.runs.values():
+            for node in {e.node for e in run.outputs}:
+                by_output.setdefault(node, []).append(run)
+            for node in {e.node for e in run.inputs if e.model and e.use in ("content", "base-model")}:
+                tested.setdefault(node, []).append(run)
+        for directory, files in self.files.items():
+            for file in files:
+                holders.setdefault(file, []).append(directory)
+        while waiting:
+            node, cut = waiting.pop()
+            if (node, cut) in reached or (node, False) in reached:
+                continue
+            reached.add((node, cut))
+            waiting += [(n, cut) for n in (*self.files.get(node, ()), *holders.get(node, ()))]
+            for run in by_output.get(node, ()):
+                into_data = any(e.node == node and not e.model for e in run.outputs)
+                for edge in run.inputs:
+                    if edge.use == "evaluation" and cut:
+                        continue
+                    if edge.model and edge.use != "evaluation" and into_data:
+                        generators.add(edge.name)
+                    waiting.append((edge.node, (cut if edge.use == "content" else False) or edge.model))
+            if not cut:
+                for run in tested.get(node, ()):
+                    waiting += [(e.node, e.model) for e in run.inputs if e.use == "evaluation"]
+        return {node for node, _ in reached}, generators
+
+
+def _trivial(content: Json) -> bool:
+    size = content.get("size")
+    return content["hash"] in _TRIVIAL or (size is not None and size < 16 and not content["hash"].endswith(".dir"))
+
+
+def display(namespace: str, name: str) -> str:
+    """A dataset's name as people know it."""
+    if namespace.startswith("dvc://") or namespace == "file":
+        return name
+    if namespace.startswith("mlflow://"):
+        for prefix, scheme in (("models/", "models:/"), ("runs/", "runs:/"), ("logged-models/", "models:/")):
+            if name.startswith(prefix):
+                return scheme + name[len(prefix) :]
+    return f"{namespace}/{name}"
+
+
+def stated(value: Json) -> Json:
+    """A value without the fields that are not stated: they are left out or empty, which is the same."""
+    if isinstance(value, dict):
+        out = {k: stated(v) for k, v in value.items()}
+        return {k: v for k, v in out.items() if v not in (None, "", [], {}, False, 0)}
+    return [stated(v) for v in value] if isinstance(value, list) else value
+
+
+def origin_text(origin: Json) -> str:
+    service = "/".join(x for x in (origin.get("provider"), origin.get("service")) if x)
+    words = [str(origin.get("kind", "")), service, f"via {origin['channel']}" if origin.get("channel") else ""]
+    return shown(", ".join(x for x in words if x))
+
+
+def speaks_of(origin: Json, text: str) -> bool:
+    """Whether an origin is what was asked about."""
+    fields = ("kind", "provider", "service", "channel", "terms", "licence")
+    return not text or any(text.lower() in str(origin.get(field, "")).lower() for field in fields)
+
+
+_TIME = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d))?(?:[.,](\d+))?\s*(?:([Zz])|([+-])(\d\d):?(\d\d)?)?"
+)
+
+
+def instant(text: str) -> int | None:
+    """Microseconds of an ISO 8601 time; None when it is none."""
+    match = _TIME.fullmatch(text.strip())
+    if not match:
+        return None
+    year, month, day, hour, minute, second, fraction, _, sign, east, quarter = match.groups()
+    try:
+        whole = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second or 0), tzinfo=timezone.utc)
+    except ValueError:
+        return None
+    away = (int(east or 0) * 60 + int(quarter or 0)) * 60 * (-1 if sign == "-" else 1)
+    return (int(whole.timestamp()) - away) * 1_000_000 + int((fraction or "0")[:6].ljust(6, "0"))
+
+
+# -- the case against the events ---------------------------------------------------------------------------------------
+
+
+class Findings:
+    """Statements of a case that the entries bear out, and the first that they do not."""
+
+    def __init__(self, case: Json, record: Record) -> None:
+        self.case, self.record = case, record
+        self.backed: list[str] = []
+        self.missing: list[str] = []
+
+    def claim(self, text: str, holds: bool) -> None:
+        (self.backed if holds else self.missing).append(text)
+
+    def check(self) -> None:
+        """Go through everything that a case says and that the entries can bear out."""
+        case = self.case
+        for number, trace in enumerate(case["traces"], 1):
+            self._trace(number, trace)
+        for item in case["decisions"]:
+            self._act(f"decision {item['decision']['id']}", "decision", [item["entry"]], item["decision"], ())
+        for item in case["grants"]:
+            self._grant(item)
+        for item in case["removals"]:
+            self._claimed("removal", item)
+        for item in case["corrections"]:
+            self._claimed("correction", item)
+        for item in case["history"]:
+            self._history(item)
+        self._answer()
+
+    def _acts(self, kind: str, entries: Sequence[int], identity: str) -> list[Json]:
+        found = [self.record.acts.get(position) for position in entries]
+        return [act for name, act in (f for f in found if f) if name == kind and act.get("id") == identity]
+
+    def _act(self, text: str, kind: str, entries: Sequence[int], value: Json, leave: Sequence[str]) -> None:
+        def plain(act: Json) -> Json:
+            kept = {k: v for k, v in stated(act).items() if k not in leave}
+            if "sources" in kept and isinstance(kept["sources"], list):
+                kept["sources"] = sorted(kept["sources"])
+            return kept
+
+        acts = self._acts(kind, entries, value["id"])
+        self.claim(f"{shown(text)} is as entry {_listed(entries)} has it", any(plain(a) == plain(value) for a in acts))
+
+    def _grant(self, item: Json) -> None:
+        grant, entries = item["grant"], item["entries"]
+        text = f"grant {grant['id']}"
+        self._act(text, "grant", entries, grant, ("withdrawn",))
+        gone = any(act.get("withdrawn") for act in self._acts("grant", entries, grant["id"]))
+        self.claim(
+            f"{shown(text)} is {'withdrawn' if gone else 'not withdrawn in these entries'}",
+            gone == bool(grant.get("withdrawn")),
+        )
+
+    def _claimed(self, kind: str, item: Json) -> None:
+        value, entries = item[kind], item["entries"]
+        text = f"{kind} {value['id']}"
+        self._act(text, kind, entries, value, ("approvedBy",))
+        acts = self._acts(kind, entries, value["id"])
+        claimed = any(not a.get("approvedBy") for a in acts)
+        approvers = {a["approvedBy"] for a in acts if a.get("approvedBy")} - {value["claimedBy"]}
+        if item["state"] == "in force":
+            self.claim(f"{shown(text)} was claimed, and approved by someone else", claimed and bool(approvers))
+        if value.get("approvedBy"):
+            said = {a.get("approvedBy") for a in acts}
+            self.claim(f"{shown(text)} names the approver that its entry names", value["approvedBy"] in said)
+
+    _KINDS = {
+        "decided": ("decision",), "granted": ("grant",), "withdrawn": ("grant",), "policy": ("policy",),
+        "removal-claimed": ("removal",), "removal-approved": ("removal",), "correction-claimed": ("correction",),
+        "correction-approved": ("correction",), "registered": ("change",), "alias": ("change",),
+        "alias-removed": ("change",), "stage": ("change",), "renamed": ("change",), "deleted": ("change",),
+        "recalled": ("change", "decision"),
+    }  # fmt: skip
+
+    def _history(self, item: Json) -> None:
+        event = self.record.events.get(item["entry"])
+        holds = event is not None and instant(str(event.get("eventTime", ""))) == instant(item["time"])
+        kinds = self._KINDS.get(item["kind"])
+        act = self.record.acts.get(item["entry"])
+        holds = holds and (act is None if kinds is None else act is not None and act[0] in kinds)
+        holds = holds and (not item["by"] or item["by"] in set(_strings(event)))
+        self.claim(
+            f"{shown(item['time'])}: {shown(item['kind'])} {shown(item['subject'])} (entry {int(item['entry'])})",
+            holds,
+        )
+
+    def _trace(self, number: int, trace: Json) -> None:
+        record, steps = self.record, trace["path"]
+        what = f"path {int(number)}"
+        if not steps:
+            self.claim(f"{what} has steps", False)
+            return
+        nodes = [_node_of(record, step) for step in steps]
+        generated = trace["origin"]["kind"] == "first-party-model-output" and trace["basis"] == "observed"
+        if trace["basis"] is None:
+            self.claim(
+                f"{what} begins at {shown(steps[0]['artifact'])}, for which no entry here names an origin",
+                not self._tags_on(nodes[0]),
+            )
+        elif not generated or self._tags_on(nodes[0]):
+            said = [
+                t for t in self._tags_on(nodes[0]) if t.origin == stated(trace["origin"]) and t.basis == trace["basis"]
+            ]
+            self.claim(
+                f"{what} begins at {shown(steps[0]['artifact'])}, and an entry says that it is {origin_text(trace['origin'])}",
+                bool(said) and (not trace["declaredBy"] or any(t.by == trace["declaredBy"] for t in said)),
+            )
+        uses = {"content"}
+        for i in range(1, len(steps)):
+            self._step(what, i, steps, nodes, any_use=generated and i == 1)
+            uses = _through(uses, steps[i]["use"]) if steps[i]["run"] else uses
+        self.claim(f"{what} makes it {shown(trace['use'])}", trace["use"] in uses)
+        subject = self.case["subject"]["artifact"]
+        self.claim(f"{what} ends at {shown(subject['display'])}", nodes[-1] == _subject(record, subject))
+
+    def _step(self, what: str, i: int, steps: Json, nodes: list[Node], any_use: bool) -> None:
+        record, step, before, node = self.record, steps[i], nodes[i - 1], nodes[i]
+        name = shown(step["artifact"])
+        if not step["run"]:
+            self.claim(
+                f"{what}, step {int(i + 1)}: {name} and the step before are a directory and its file",
+                record.related(before, node),
+            )
+            return
+        named = set(step["entries"])
+        for run in record.runs.values():
+            if not named & run.entries:
+                continue
+            into = any((any_use or e.use == step["use"]) and record.related(e.node, before) for e in run.inputs)
+            ends = run.outputs | (run.inputs if step["use"] == "evaluation" else set())
+            if into and any(record.related(e.node, node) for e in ends):
+                holds = self._told(step, run)
+                break
+        else:
+            holds = False
+        self.claim(
+            f"{what}, step {int(i + 1)}: {shown(step['run'])} made {name} from the step before (entry {_listed(step['entries'])})",
+            holds,
+        )
+
+    def _told(self, step: Json, run: Run) -> bool:
+        """Whether the time, the commit and the person of a step are those that an entry of its run states."""
+        for position in run.entries:
+            event = self.record.events[position]
+            strings = set(_strings(event))
+            if (
+                (not step["time"] or instant(str(event.get("eventTime", ""))) == instant(step["time"]))
+                and (not step["commit"] or step["commit"] in strings)
+                and (not step["by"] or step["by"] in strings)
+            ):
+                return True
+        return False
+
+    def _tags_on(self, node: Node) -> list[Said]:
+        return [t for t in self.record.tags if t.node == node and not self._taken(t)]
+
+    def _taken(self, tag: Said) -> bool:
+        """Whether a correction in force took a tag back."""
+        return any(
+            item["state"] == "in force" and item["correction"]["content"] in (tag.hash, tag.node)
+            and stated(item["correction"]["origin"]) == tag.origin and item["correction"]["basis"] == tag.basis
+            for item in self.case["corrections"]
+        )  # fmt: skip
+
+    def _answer(self) -> None:
+        case, record = self.case, self.record
+        asked, answer = case["question"]["origin"], case["answer"]["contains"]
+        subject = shown(case["subject"]["artifact"]["display"])
+        if answer == "yes":
+            found = [t for t in case["traces"] if t["basis"] is not None and speaks_of(t["origin"], asked)]
+            self.claim("the answer is yes, and a path shows it", bool(found))
+            return
+        if answer != "no":
+            return
+        nodes, generators = record.lineage(_subject(record, case["subject"]["artifact"]))
+        open_ = [n for n in nodes if n in record.alone and not self._tags_on(n) and not record.explained(n)]
+        self.claim(
+            "the answer is no, and in these entries every source of {} has a declared origin{}".format(
+                subject, f" (not: {shown(record.names.get(open_[0], open_[0]))})" if open_ else ""
+            ),
+            not open_,
+        )
+        matching = [t for n in nodes for t in self._tags_on(n) if speaks_of(t.origin, asked)]
+        left = [t for t in matching if not self._removed(t)]
+        self.claim(
+            "the answer is no, and in these entries nothing that {} was made from is of the origin asked about{}".format(
+                subject, f" (not: entry {int(left[0].entry)})" if left else ""
+            ),
+            not left
+            and not any(speaks_of({"kind": "first-party-model-output", "service": g}, asked) for g in generators),
+        )
+
+    def _removed(self, tag: Said) -> bool:
+        """Whether a removal in force says that this source was taken out."""
+        for item in self.case["removals"]:
+            gone = item["removal"]
+            if item["state"] == "in force" and tag.hash in gone["sources"]:
+                fields = [f for f in ("provider", "service") if gone["origin"].get(f)]
+                if gone["origin"]["kind"] == tag.origin["kind"] and all(
+                    gone["origin"][f] == tag.origin.get(f) for f in fields
+                ):
+                    return True
+        return False
+
+
+def _through(uses: set[str], use: str) -> set[str]:
+    """In which uses something arrives that entered a run in one."""
+    if use == "content":
+        return uses
+    kept = {u for u in uses if u not in ("content", "evaluation")} if use != "evaluation" else set()
+    return {use} | kept
+
+
+def _node_of(record: Record, step: Json) -> Node:
+    """What a step stands for: its content, or the name of one whose content is not known or means nothing."""
+    if step["content"] and (step["content"] in record.names or step["content"] not in _TRIVIAL):
+        if step["content"] in record.names:
+            return str(step["content"])
+        tail = f"#{step['content']}"
+        return next(
+            (n for n in record.names if n.endswith(tail) and record.names[n] == step["artifact"]), str(step["content"])
+        )
+    tail = f"#{step['content']}" if step["content"] else ""
+    return next(
+        (n for n, name in record.names.items() if name == step["artifact"] and n.endswith(tail)), step["artifact"]
+    )
+
+
+def _subject(record: Record, artifact: Json) -> Node:
+    return _node_of(record, {"content": artifact["content"] or "", "artifact": artifact["display"]})
+
+
+def _strings(value: Json) -> Iterable[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _strings(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item)
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return ", ".join(str(n) for n in numbers) or "none"
+
+
+# -- the bundle --------------------------------------------------------------------------------------------------------
+
+
+class Given(NamedTuple):
+    """What the reader brings along, from elsewhere than the bundle."""
+
+    keys: tuple[Key, ...] = ()
+    checkpoints: tuple[tuple[str, bytes], ...] = ()
+    authority: bytes = b""
+    openings: Json = None
+
+
+class Check:
+    """One run over a bundle: what was found, step by step."""
+
+    def __init__(self, data: bytes, given: Given, say: Callable[[str], None]) -> None:
+        self.data, self.given, self.say = data, given, say
+        self.wrong: list[str] = []
+        self.unable: list[str] = []
+        self.proven: list[str] = []
+        self.open: list[str] = []
+        """What is not proven."""
+        self.files: dict[str, bytes] = {}
+        self.entries: dict[int, str] = {}
+        self.redacted: set[int] = set()
+
+    def step(self, what: str, work: Callable[[], str]) -> bool:
+        """Do one step and say how it went; whether it held."""
+        try:
+            found = work()
+        except Unable as error:
+            self.unable.append(str(error))
+            self.say(f"  CANNOT   {what}\n           {error}")
+            return False
+        except Wrong as error:
+            self.wrong.append(str(error))
+            self.say(f"  FAILED   {what}\n           {error}")
+            return False
+        except (
+            KeyError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            IndexError,
+            RecursionError,
+            OverflowError,
+            struct.error,
+        ) as error:
+            self.wrong.append(f"the bundle cannot be read ({type(error).__name__})")
+            self.say(f"  FAILED   {what}\n           the bundle cannot be read ({type(error).__name__})")
+            return False
+        self.say(f"  ok       {what}\n           {found}")
+        return True
+
+    def run(self) -> int:
+        """Everything, in order. The exit status."""
+        if not self.step("The file is a plain zip file with one reading.", self._unpack):
+            return self._end()
+        if not self.step("Each file in it is as the list in bundle.json says.", self._manifest):
+            return self._end()
+        sealed = self.step("This computer can check signatures.", lambda: shown(try_openssl()))
+        if sealed:
+            sealed = self.step("The checkpoint is signed.", self._checkpoint)
+            sealed = self.step("The list is signed by the same key.", self._signature) and sealed
+        placed = self.step("Each entry is in the record that the checkpoint fixes.", self._entries)
+        if sealed:
+            self.step("Earlier and outside checkpoints fit the same record.", self._continued)
+            self.step("The timestamp.", self._timestamp)
+        if placed:
+            self.step("The statements of the case follow from the entries.", self._case)
+            if self.given.openings is not None:
+                self.step("The openings fit what was redacted.", self._openings)
+        return self._end()
+
+    # the steps; each returns what it found, in plain words
+
+    def _unpack(self) -> str:
+        self.files = members(self.data)
+        return f"{len(self.files)} files, nothing between or after them"
+
+    def _manifest(self) -> str:
+        for name in (
+            "bundle.json",
+            "bundle.note",
+            "case.json",
+            "entries.jsonl",
+            "tree.json",
+            "checkpoint.txt",
+            "keys.txt",
+        ):
+            if name not in self.files:
+                raise Wrong(f"{name} is missing")
+        self.bundle = parsed(self.files["bundle.json"], "bundle.json")
+        if self.bundle["format"] != BUNDLE_FORMAT:
+            raise Unable(
+                f"this bundle has the format {shown(self.bundle['format'])}; this verifier knows {BUNDLE_FORMAT}"
+            )
+        listed = self.bundle["files"]
+        there = set(self.files) - {"bundle.json", "bundle.note"}
+        for name in sorted(there ^ set(listed)):
+            raise Wrong(f"{shown(name)} is {'missing' if name in listed else 'not in the list'}")
+        for name in sorted(there):
+            if hashlib.sha256(self.files[name]).hexdigest() != listed[name]:
+                raise Wrong(f"{name} was changed: its hash is not the one in the list")
+        self.proven.append(
+            f"no file was changed since the list was made: {', '.join(sorted((n for n in there if n.startswith('dossier'))))}"
+        )
+        return f"{len(there)} files, each with the SHA-256 hash that the list names"
+
+    def _checkpoint(self) -> str:
+        self.checkpoint = point = read_checkpoint(self.files["checkpoint.txt"], "checkpoint.txt")
+        inside = [read_key(line) for line in self.files["keys.txt"].decode("utf-8").split("\n") if line]
+        keys = self.given.keys or tuple(inside)
+        self.signers = signers(point.note, keys, "the checkpoint")
+        if not self.signers:
+            raise Wrong(
+                "the checkpoint is not signed by the key that you gave: it is somebody else's, or the wrong key"
+                if self.given.keys else "the checkpoint is not signed by a key in keys.txt"
+            )  # fmt: skip
+        bundle = self.bundle
+        if (bundle["log"], bundle["size"], bundle["root"]) != (
+            point.origin,
+            point.size,
+            base64.b64encode(point.root).decode(),
+        ):
+            raise Wrong("bundle.json names another checkpoint")
+        names = ", ".join(shown(key.text) for key in self.signers)
+        if self.given.keys:
+            self.proven.append(
+                f"who holds the key that you gave signed a record of {int(point.size)} entries called {shown(point.origin)}"
+            )
+        else:
+            self.open.append(
+                "whose record this is. The key came inside the bundle, and anybody can make a key. Ask the operator for the "
+                "verifier key over another channel (a contract, a web page) and give it with --key"
+            )
+        return f"{int(point.size)} entries, log {shown(point.origin)}, key {names}{'' if self.given.keys else ' (from inside the bundle)'}"
+
+    def _signature(self) -> str:
+        note = read_note(self.files["bundle.note"], "bundle.note")
+        digest = hashlib.sha256(self.files["bundle.json"]).hexdigest()
+        if note.text != f"{BUNDLE_FORMAT}\n{self.checkpoint.origin}\nsha256:{digest}\n":
+            raise Wrong("bundle.json was changed: the signed note is about another one")
+        if not signers(note, self.signers, "the list"):
+            raise Wrong(
+                "the list is not signed by the key that signed the checkpoint: somebody else put this bundle together"
+            )
+        self.proven.append("who holds that key put exactly these files together")
+        return "the signature in bundle.note is over bundle.json"
+
+    def _entries(self) -> str:
+        leaves: dict[int, bytes] = {}
+        last = -1
+        commitments = self.bundle["commitments"]
+        tokens: set[str] = set()
+        for number, line in enumerate(self.files["entries.jsonl"].decode("utf-8").split("\n")[:-1], 1):
+            item = parsed(line.encode("utf-8"), f"line {int(number)} of entries.jsonl")
+            position, leaf = item["entry"], bytes.fromhex(item["leaf"])
+            if not isinstance(position, int) or position <= last or len(leaf) != 32:
+                raise Wrong(f"line {int(number)} of entries.jsonl is out of order")
+            last = position
+            if set(item) == {"entry", "leaf", "event"}:
+                if leaf_hash(item["event"].encode("utf-8")) != leaf:
+                    raise Wrong(f"entry {int(position)} was changed: its bytes do not have its hash")
+                self.entries[position] = item["event"]
+            elif set(item) == {"entry", "leaf", "redacted"}:
+                self.redacted.add(position)
+                self.entries[position] = item["redacted"]
+                tokens.update(TOKEN.findall(item["redacted"]))
+            else:
+                raise Wrong(f"line {int(number)} of entries.jsonl cannot be read")
+            leaves[position] = leaf
+        if bool(self.redacted) and not self.bundle["redacted"]:
+            raise Wrong("there are redacted entries in a bundle that says it is not redacted")
+        if tokens - set(commitments):
+            raise Wrong(f"{min(tokens - set(commitments))} stands for something that was not committed to")
+        tree = parsed(self.files["tree.json"], "tree.json")
+        point = read_checkpoint(self.files["checkpoint.txt"], "checkpoint.txt")
+        if tree["size"] != point.size:
+            raise Wrong("tree.json is about another checkpoint")
+        hashes = {}
+        for name, value in tree["hashes"].items():
+            start, _, end = name.partition("-")
+            hashes[int(start), int(end)] = bytes.fromhex(value)
+        if tree_root(point.size, leaves, hashes) != point.root:
+            raise Wrong(
+                "the entries do not lead to the root hash of the checkpoint: an entry, its place or the proof was changed"
+            )
+        whole = len(leaves) - len(self.redacted)
+        if whole:
+            self.proven.append(f"{int(whole)} entries stand in that record byte for byte, at the places named")
+        if self.redacted:
+            self.proven.append(
+                f"{len(self.redacted)} entries whose text is redacted stand in that record; their hashes are fixed"
+            )
+            self.open.append(
+                "what the redacted values are, and that nothing else differs between a redacted copy and its entry: the "
+                "copies are a signed statement of the operator about entries whose hashes are fixed. A court can have "
+                "the values opened (--open), and then the entry's hash proves them"
+            )
+            self.open.append(
+                "that a redacted value stays unknown: who has a list of possible names can try each against the entry's hash"
+            )
+        return "%d entries%s, and the hashes that stand in for the other %d" % (
+            len(leaves), " (%d redacted)" % len(self.redacted) if self.redacted else "", point.size - len(leaves),
+        )  # fmt: skip
+
+    def _continued(self) -> str:
+        tree = parsed(self.files["tree.json"], "tree.json")
+        proofs = {(p["from"], p["to"]): [bytes.fromhex(h) for h in p["proof"]] for p in tree["consistency"]}
+        own = self.checkpoint
+        inside = [(n, self.files[n]) for n in sorted(self.files) if n.startswith("checkpoints/")]
+        keys = self.given.keys or tuple(
+            read_key(line) for line in self.files["keys.txt"].decode("utf-8").split("\n") if line
+        )
+        for what, data in (*inside, *self.given.checkpoints):
+            outside = (what, data) not in inside
+            point = read_checkpoint(data, shown(what))
+            if point.origin != own.origin:
+                raise Wrong(f"{shown(what)} is of another record: {shown(point.origin)}")
+            if not outside and not signers(point.note, keys, what):
+                raise Wrong(f"{what} is not signed by a key that is known here")
+            if outside:
+                signers(point.note, keys, shown(what))  # one that does not hold is told
+            low, high = sorted((own, point), key=lambda p: p.size)
+            if low.size != high.size and (low.size, high.size) not in proofs:
+                raise Unable(
+                    "the bundle does not show that its %d entries and the %d entries of %s are one record; ask the operator "
+                    "for a bundle made with: lineagegate bundle … --checkpoint %s"
+                    % (own.size, point.size, shown(what), shown(Path(what).name))
+                )
+            check_consistency(low.size, low.root, high.size, high.root, proofs.get((low.size, high.size), ()))
+            if outside:
+                self.proven.append(
+                    "the record is the one that %s fixed with %d entries: none of %s was changed, removed or put in before since"
+                    % (shown(what), point.size, "them" if point.size <= own.size else "the bundle's")
+                )
+        if not self.given.checkpoints:
+            self.open.append(
+                "that the record was not rewritten as a whole before this checkpoint was made, by somebody who has the key. "
+                "A checkpoint kept outside (a git note, a registry's tag, a witness) shows it: give it with --checkpoint"
+            )
+        return f"{len(inside)} earlier ones in the bundle, {len(self.given.checkpoints)} from outside"
+
+    def _timestamp(self) -> str:
+        token = self.files.get("timestamp.tst")
+        authority = self.given.authority or self.files.get("timestamp-authority.pem", b"")
+        if token is None:
+            self.open.append("when the record was made. There is no timestamp: all times are by the operator's clock")
+            return "there is none in this bundle"
+        if not authority:
+            raise Unable(
+                "the certificate of the timestamp's authority is not in the bundle; give it with --authority FILE"
+            )
+        time = check_timestamp(token, self.files["checkpoint.txt"], authority)
+        self.proven.append(f"the record was there, as it is, on {time}")
+        if not self.given.authority:
+            self.open.append(
+                "that the timestamp's authority is one you trust: its certificate came inside the bundle. Give the "
+                "authority's own certificate with --authority"
+            )
+        self.open.append(
+            "times before the timestamp, and the order of things between two checkpoints: they are by the operator's clock"
+        )
+        return f"made {time}"
+
+    def _case(self) -> str:
+        self.case = case = parsed(self.files["case.json"], "case.json")
+        if case["format"] != CASE_FORMAT:
+            raise Unable(f"the case has the format {shown(case['format'])}; this verifier knows {CASE_FORMAT}")
+        named = {item["position"]: item["hash"] for item in case["entries"]}
+        lines = (
+            parsed(line.encode("utf-8"), "entries.jsonl")
+            for line in self.files["entries.jsonl"].decode("utf-8").split("\n")[:-1]
+        )
+        if named != {item["entry"]: item["leaf"] for item in lines}:
+            raise Wrong("the case rests on other entries than those in the bundle")
+        seal = case["seal"]
+        if (
+            seal is None
+            or seal["note"].encode("utf-8") != self.files["checkpoint.txt"]
+            or seal["size"] != self.bundle["size"]
+        ):
+            raise Wrong("the case names another checkpoint")
+        record = Record(
+            {
+                position: parsed(text.encode("utf-8"), f"entry {int(position)}", once=False)
+                for position, text in self.entries.items()
+            }
+        )
+        findings = Findings(case, record)
+        findings.check()
+        if findings.missing:
+            raise Wrong("the entries do not bear out %d of %d statements, the first: %s" % (
+                len(findings.missing), len(findings.missing) + len(findings.backed), findings.missing[0]))  # fmt: skip
+        self.proven.append(
+            f"{len(findings.backed)} statements of the case (paths, tags, decisions, grants, removals, dates) are what the entries say"
+        )
+        self._tell(case)
+        return f"{len(findings.backed)} statements, each borne out by its entries"
+
+    def _tell(self, case: Json) -> None:
+        question = case["question"]
+        self.say("\n  What the entries say")
+        self.say(
+            f"    asked     does {shown(question['subject'])} contain {shown(question['origin'] or 'anything that is restricted')}?"
+        )
+        self.say(f"    answer    {shown(case['answer']['contains'])}")
+        for number, trace in enumerate(case["traces"], 1):
+            steps = " -> ".join(shown(s["artifact"], 60) for s in trace["path"])
+            self.say(f"    path {int(number):-4} {origin_text(trace['origin'])}, as {shown(trace['use'])}: {steps}")
+        for item in case["decisions"]:
+            decision = item["decision"]
+            self.say(
+                f"    decision  {shown(decision['time'])} {shown(decision['subject'])}: {shown(decision['action'])} {shown(decision['outcome'])}"
+            )
+        self.say("")
+        self.open.append(
+            "that what people declared and tools recorded is true: the record shows who said what and when, and that it was "
+            "not changed since"
+        )
+        self.open.append(
+            "that no other entry of the record bears on the case: the operator chose which to hand over, and the hashes of "
+            "the others say only how many there are"
+        )
+        self.open.append(
+            "what was computed and is not in any entry: the answer's sentence, the verdict under the policy, shares and sizes, "
+            "the list of what is not known, the times at which entries were recorded"
+        )
+        self.open.append(
+            "that dossier.html and dossier.pdf say what case.json says, beyond the operator's signature over all three: "
+            "compare them with what stands here under 'What the entries say'"
+        )
+
+    def _openings(self) -> str:
+        openings = self.given.openings
+        if openings["format"] != OPENINGS_FORMAT:
+            raise Unable(f"these openings have the format {shown(openings['format'])}")
+        values: dict[str, str] = {}
+        for token, item in openings["openings"].items():
+            value = item["value"]
+            if token not in self.bundle["commitments"]:
+                raise Wrong(f"{shown(token)} is not in this bundle: the openings are of another one")
+            if (
+                hashlib.sha256(bytes.fromhex(item["salt"]) + value.encode("utf-8")).hexdigest()
+                != self.bundle["commitments"][token]
+            ):
+                raise Wrong(f"{shown(token)} was not {shown(value)}: the value does not fit what was committed to")
+            values[token] = value
+            self.say(f"           {token} is {shown(value)}")
+        leaves = {}
+        for line in self.files["entries.jsonl"].decode("utf-8").split("\n")[:-1]:
+            item = json.loads(line)
+            leaves[item["entry"]] = item["leaf"]
+        whole = 0
+        for position in sorted(self.redacted):
+            text = self.entries[position]
+            if set(TOKEN.findall(text)) <= set(values):
+                opened = TOKEN.sub(lambda match: values[match.group()], text)
+                if leaf_hash(opened.encode("utf-8")).hex() != leaves[position]:
+                    raise Wrong(
+                        f"entry {int(position)}, opened, does not have its hash: the redacted copy differs from the entry"
+                    )
+                whole += 1
+        if whole:
+            self.proven.append(f"{int(whole)} redacted entries, opened whole, have the hashes that the record fixes")
+        self.proven.append(f"{len(values)} redacted values are those that the operator committed to")
+        return f"{len(values)} values, {int(whole)} entries opened whole of {len(self.redacted)} that are redacted"
+
+    def _end(self) -> int:
+        if not self.wrong and not self.unable:
+            self.say("Proven:")
+            for text in self.proven:
+                self.say(f"  - {text}.")
+            self.say("Not proven:")
+            for text in self.open:
+                self.say(f"  - {text}.")
+            self.say("")
+            self.say(
+                "VERIFIED"
+                if self.given.keys
+                else "VERIFIED within itself; whose record it is was not checked (no --key)"
+            )
+            return 0
+        self.say("")
+        if self.wrong:
+            self.say(f"NOT VERIFIED: {self.wrong[0]}")
+            return 1
+        self.say(f"CANNOT CHECK: {self.unable[0]}")
+        return 2
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+
+def _load(path: str) -> bytes:
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise Unable(f"{shown(path)} cannot be read ({error.strerror})") from None
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Check a bundle; the exit status."""
+    if not arguments or "-h" in arguments or "--help" in arguments:
+        print(__doc__)
+        return 0 if arguments else 2
+    keys: list[Key] = []
+    checkpoints: list[tuple[str, bytes]] = []
+    paths: list[str] = []
+    authority, openings, show = b"", None, ""
+    rest = list(arguments)
+    try:
+        while rest:
+            word = rest.pop(0)
+            option, equal, value = word.partition("=")
+            if not word.startswith("--"):
+                paths.append(word)
+                continue
+            if option not in ("--key", "--checkpoint", "--authority", "--open", "--show"):
+                raise Unable(f"no option is called {shown(option)}; --help lists them")
+            if not equal:
+                if not rest:
+                    raise Unable(f"{option} needs a value")
+                value = rest.pop(0)
+            if option == "--key":
+                text = _load(value).decode("utf-8", "replace") if Path(value).is_file() else value
+                keys += [read_key(line) for line in text.split("\n") if line.strip()]
+            elif option == "--checkpoint":
+                checkpoints.append((value, _load(value)))
+            elif option == "--authority":
+                authority = _load(value)
+            elif option == "--open":
+                openings = parsed(_load(value), shown(value))
+            else:
+                show = value
+        if len(paths) != 1:
+            raise Unable("name one bundle")
+        data = _load(paths[0])
+        if show:
+            return _show(data, show)
+    except (Unable, Wrong) as error:
+        print(f"CANNOT CHECK: {error}")
+        return 2
+    print(f"{shown(paths[0])}  sha256:{hashlib.sha256(data).hexdigest()}")
+    return Check(data, Given(tuple(keys), tuple(checkpoints), authority, openings), print).run()
+
+
+def _show(data: bytes, number: str) -> int:
+    """Print the text of one entry, unchecked."""
+    for line in members(data).get("entries.jsonl", b"").decode("utf-8").split("\n")[:-1]:
+        item = parsed(line.encode("utf-8"), "entries.jsonl")
+        if str(item.get("entry")) == number:
+            text = item.get("event", item.get("redacted"))
+            print(
+                "\n".join(
+                    shown(part, 10_000)
+                    for part in json.dumps(json.loads(text), indent=2, ensure_ascii=False).split("\n")
+                )
+            )
+            return 0
+    raise Unable(f"entry {shown(number)} is not in the bundle")
+
+
+if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(main(sys.argv[1:]))
