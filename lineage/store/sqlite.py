@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
@@ -14,8 +13,10 @@ from lineage.store.store import Insert, Lookup, Row, Store
 
 BUSY_SECONDS = 30.0
 """How long a writer waits for another one before it gives up."""
-_MANY = 200
-"""Keys in one query: SQLite sorts them first, so neighbours are found together."""
+_MANY = 256
+"""Keys in one query at most: SQLite sorts them first, so neighbours are found together. A power of two."""
+_STATEMENTS = 512
+"""Prepared statements kept."""
 _CACHE_KIB = 64 * 1024
 _CHECKPOINT_PAGES = 16_000
 """Pages (4 KiB) in the write-ahead log before they are carried into the file. Content hashes fall on random pages, so a
@@ -28,12 +29,17 @@ class SqliteStore(Store):
     def __init__(self, url: str, *, durable: bool = True) -> None:
         super().__init__(url)
         self._statements: dict[Insert, str] = {}
-        self._lookups: dict[Lookup, tuple[str, str]] = {}
+        self._lookups: dict[tuple[Lookup, int], str] = {}
         try:
             # `rw`: never make an empty file where a store is expected
             target = f"file:{quote(os.path.abspath(url))}?mode=rw" if url else ""  # noqa: PTH100 - 30 µs less
             self._connection = sqlite3.connect(
-                target, uri=bool(url), timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+                target,
+                uri=bool(url),
+                timeout=BUSY_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=_STATEMENTS,
             )
             cursor = self._connection.cursor()
             if durable:
@@ -60,13 +66,6 @@ class SqliteStore(Store):
             raise translate(error, self.name, opening=True) from None
         return str(row[0]) if row else ""
 
-    @contextmanager
-    def _translating(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise translate(error, self.name) from None
-
     def one(self, sql: str, args: Sequence[Any] = ()) -> Row | None:
         try:
             row: Row | None = self._cursor.execute(sql, args).fetchone()
@@ -83,28 +82,21 @@ class SqliteStore(Store):
             raise translate(error, self.name) from None
 
     def lookup(self, query: Lookup, keys: Sequence[Any]) -> list[Row]:
-        one, many = self._texts(query)
-        execute = self._cursor.execute
         found: list[Row] = []
-        start, count = 0, len(keys)
         try:
-            while count - start >= _MANY // 2:
+            for start in range(0, len(keys), _MANY):
                 part = keys[start : start + _MANY]
-                start += len(part)
-                # one text for every length: the last key again and again, which IN looks up once
-                found += execute(many, (*part, *[part[-1]] * (_MANY - len(part)))).fetchall()
-            for key in keys[start:]:
-                found += execute(one, (key,)).fetchall()
+                # a text for each power of two: the last key again and again, which IN looks up once
+                width = 1 << (len(part) - 1).bit_length()
+                if width > len(part):
+                    part = (*part, *[part[-1]] * (width - len(part)))
+                sql = self._lookups.get((query, width))
+                if sql is None:
+                    sql = self._lookups[query, width] = query.sql(f"IN ({', '.join('?' * width)})")
+                found += self._cursor.execute(sql, part).fetchall()
         except sqlite3.Error as error:
             raise translate(error, self.name) from None
         return found
-
-    def _texts(self, query: Lookup) -> tuple[str, str]:
-        texts = self._lookups.get(query)
-        if texts is None:
-            many = f"IN ({', '.join('?' * _MANY)})"
-            texts = self._lookups[query] = (query.sql("= ?"), query.sql(many))
-        return texts
 
     def insert(self, into: Insert, rows: Sequence[Row]) -> None:
         sql = self._statements.get(into)
@@ -118,20 +110,26 @@ class SqliteStore(Store):
             raise translate(error, self.name) from None
 
     def execute(self, sql: str, args: Sequence[Any] = ()) -> None:
-        with self._translating():
+        try:
             self._cursor.execute(sql, args)
+        except sqlite3.Error as error:
+            raise translate(error, self.name) from None
 
     def entries(self, start: int = 0, end: int | None = None) -> Iterator[Row]:
-        with self._translating():
+        try:
             yield from self._connection.execute(
                 "SELECT position, count, recorded, body FROM entry WHERE position + count > ? AND position < ? "
                 "ORDER BY position",
                 (start, 2**62 if end is None else end),
             )
+        except sqlite3.Error as error:
+            raise translate(error, self.name) from None
 
     def _begin(self, write: bool) -> None:
-        with self._translating():
+        try:
             self._cursor.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+        except sqlite3.Error as error:
+            raise translate(error, self.name) from None
 
     def _commit(self) -> None:
         try:
@@ -142,8 +140,10 @@ class SqliteStore(Store):
 
     def _rollback(self) -> None:
         if self._connection.in_transaction:
-            with self._translating():
+            try:
                 self._cursor.execute("ROLLBACK")
+            except sqlite3.Error as error:
+                raise translate(error, self.name) from None
 
     def _close(self) -> None:
         self._connection.close()
