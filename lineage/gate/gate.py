@@ -23,6 +23,7 @@ from lineage.events import naming
 from lineage.events.event import act_event, dataset_event
 from lineage.gate.audit import AuditFinding, audit
 from lineage.gate.inquiry import Inquiry, plugins
+from lineage.gate.seal import LedgerSettings, Seal
 from lineage.graph import Graph, Status
 from lineage.pipeline import Notice, Progress, Registry, Target
 from lineage.store import Store, create_store, open_store
@@ -130,6 +131,16 @@ class Gate(Inquiry):
         """
         return self.graph.record(events)
 
+    @cached_property
+    def seal(self) -> Seal:
+        """What signs the ledger."""
+        return Seal(self.config, self.graph)
+
+    def checkpoint(self) -> str:
+        """The newest checkpoint as a signed note, to be kept outside; empty when there is none yet."""
+        newest = self.graph.seals.newest()
+        return newest.note if newest else ""
+
     def changed(self, *changes: Change, events: Sequence[bytes] = ()) -> int:
         """Record what a registry did, once it has done it, in one transaction.
 
@@ -172,9 +183,8 @@ class Gate(Inquiry):
     def sync(self, progress: Progress | None = None) -> SyncReport:
         """`refresh`, and what a person should know afterwards."""
         commits, executions, events = self.refresh(progress)
-        return SyncReport(
-            commits, executions, events, self.graph.status(), tuple(self.undeclared()), tuple(self.notices())
-        )
+        notices = (*self.notices(), *self.seal.scheduled())
+        return SyncReport(commits, executions, events, self.graph.status(), tuple(self.undeclared()), notices)
 
     def notices(self) -> list[Notice]:
         """What the pipelines want a person to look at."""
@@ -292,7 +302,8 @@ class Gate(Inquiry):
             The recorded decision. `Decision.blocks` says whether the action may go on.
         """
         decision = self.decide(artifact, model, subject, action, attributes or {}, missing, hint)
-        self.record([act_event(decision, run_id=str(from_short(decision.id)), time=decision.time, subject=artifact)])
+        event = act_event(decision, run_id=str(from_short(decision.id)), time=decision.time, subject=artifact)
+        self.seal.record([event])
         return decision
 
     def audit(self) -> tuple[int, list[AuditFinding]]:
@@ -307,12 +318,11 @@ class Gate(Inquiry):
 
 
 def _graph(config: Config, store: Store) -> Graph:
-    accept = config.extra.get("ledger", {}).get("accept_clock", False)
-    if not isinstance(accept, bool):
-        raise UsageError(
-            f"{config.file}: [ledger] accept_clock is true or false", code="CONFIG_INVALID", cause=repr(accept)
-        )
-    return Graph(store, accept_clock=accept)
+    try:
+        return Graph(store, accept_clock=LedgerSettings.of(config).accept_clock)
+    except BaseException:
+        store.close()
+        raise
 
 
 def _quoted(text: str) -> str:

@@ -24,7 +24,7 @@ from lineage.events.naming import display
 from lineage.graph import rows
 from lineage.graph.keys import content_key, node_key, run_key
 from lineage.graph.names import any_artifact, artifact_of, recorded_tags, steps
-from lineage.graph.origins import Contribution, contributions, runs_in
+from lineage.graph.origins import Contribution, contributions, row_count, runs_in
 from lineage.graph.pairs import NUMBER, USES, through
 from lineage.graph.project import Projection, entries_of, event_at
 from lineage.graph.questions import Dataset, Impact, ImpactItem, Labels, Recorded, Source, Status
@@ -148,9 +148,10 @@ class Graph:
                     Projection(working).apply([(start + i, event) for i, (_, event, _) in enumerate(incoming)])
                 working.pending[rows.PUT_STATE] += state.items()
                 if seal is not None:
-                    sealed = recording_time(head.recorded, time, accept=self._accept_clock)
-                    note = seal(head.position, frontier.root(), sealed)
-                    working.pending[rows.PUT_CHECKPOINT].append((head.position, sealed, note, b""))
+                    # what is recorded after a checkpoint has no earlier time than it: back-dating shows
+                    head.recorded = recording_time(head.recorded, time, accept=self._accept_clock)
+                    note = seal(head.position, frontier.root(), head.recorded)
+                    working.pending[rows.PUT_CHECKPOINT].append((head.position, head.recorded, note, b""))
                 _flush(working)
         except BaseException:
             self._working = None  # holds ids that were never written
@@ -439,6 +440,12 @@ class Graph:
         with self._store.read():
             working = self._view()
             return contributions(working, self._known(working, artifact))
+
+    def row_counts(self, artifacts: Iterable[Artifact]) -> dict[Artifact, int | None]:
+        """How many records events state of some artifacts; None where none does, or two disagree."""
+        with self._store.read():
+            working = self._view()
+            return {artifact: row_count(working, artifact) for artifact in artifacts}
 
     def runs_in(self, artifact: Artifact, labels: Iterable[Label]) -> dict[Label, list[int]]:
         """For each label, the entries of the runs by which its sources entered an artifact's lineage, on any path.

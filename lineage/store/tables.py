@@ -34,7 +34,7 @@ head = Table(
     metadata,
     _integer("id", key=True),  # always 0: one row
     _integer("position"),  # number of entries
-    _integer("recorded"),  # time of the last entry, microseconds UTC
+    _integer("recorded"),  # time of the last entry or checkpoint, microseconds UTC
     _bytes("frontier"),  # the Merkle tree's compact range
     _integer("epoch"),  # grows when what a source resolves to changes
     _integer("nodes"),  # the last ids given out, at the same time the counts
@@ -165,7 +165,7 @@ act = _keyed("act", _integer("kind", key=True), _text("key", key=True), _integer
 # rests on are found without reading the whole ledger
 again = _keyed("again", _integer("run", key=True), _integer("entry", key=True))
 
-# events that speak of a dataset version outside of any run
+# events that speak of a dataset version outside of any run, or list the files of a directory
 spoken = _keyed("spoken", _integer("node", key=True), _integer("entry", key=True))
 
 checkpoint = Table(
