@@ -21,8 +21,9 @@ import subprocess
 import sys
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,7 +32,7 @@ CASE_FORMAT = "lineagegate-case/1"
 OPENINGS_FORMAT = "lineagegate-openings/1"
 MOST_BYTES = 1 << 30  # of all members together
 MOST_MEMBERS = 1000
-TOKEN = re.compile(r"\[(?:person|path|commit|other)-[0-9]+(?:\.[0-9]+)?\]")
+TOKEN = re.compile(r'"\[withheld-[0-9]+\]"|\[(?:person|path|commit|text)-[0-9]+(?:\.[0-9]+)?\]')
 
 Json = Any
 
@@ -75,7 +76,7 @@ def members(data: bytes) -> dict[str, bytes]:
     if disk or first or here != count or comment or start + size != at:
         raise Wrong("the zip file's directory does not fit the file")
     if count > MOST_MEMBERS:
-        raise Wrong(f"the zip file has {int(count)} members")
+        raise Wrong(f"the zip file has {count} members")
     out: dict[str, bytes] = {}
     total = expected = 0
     seen: set[str] = set()
@@ -108,7 +109,7 @@ def members(data: bytes) -> dict[str, bytes]:
         expected = body + packed
         total += plain
         if total > MOST_BYTES:
-            raise Wrong(f"the zip file's members are larger than {int(MOST_BYTES)} bytes together")
+            raise Wrong(f"the zip file's members are larger than {MOST_BYTES} bytes together")
         content = data[body:expected]
         if method == 8:
             reader = zlib.decompressobj(-15)
@@ -170,7 +171,7 @@ def tree_root(size: int, leaves: dict[int, bytes], hashes: dict[tuple[int, int],
         if low == high:  # no known leaf in it
             given = hashes.pop((start, end), None)
             if given is None:
-                raise Wrong(f"the proof lacks the hash of entries {int(start)} to {int(end - 1)}")
+                raise Wrong(f"the proof lacks the hash of entries {start} to {end - 1}")
             return given
         if end - start == 1:
             return leaves[start]
@@ -181,7 +182,7 @@ def tree_root(size: int, leaves: dict[int, bytes], hashes: dict[tuple[int, int],
         return node_hash(root(start, start + half, low, middle), root(start + half, end, middle, high))
 
     if positions and not (positions[0] >= 0 and positions[-1] < size):
-        raise Wrong(f"entry {int(positions[-1])} is not among the {int(size)} that the checkpoint covers")
+        raise Wrong(f"entry {positions[-1]} is not among the {size} that the checkpoint covers")
     found = root(0, size, 0, len(positions))
     if hashes:
         raise Wrong("the proof holds hashes that belong nowhere")
@@ -191,11 +192,11 @@ def tree_root(size: int, leaves: dict[int, bytes], hashes: dict[tuple[int, int],
 def check_consistency(first: int, first_root: bytes, second: int, second_root: bytes, proof: Sequence[bytes]) -> None:
     """RFC 9162 section 2.1.4.2: the tree of ``first`` leaves is the beginning of the tree of ``second`` leaves."""
     problem = Wrong(
-        f"the record of {int(second)} entries is not a continuation of the record of {int(first)} entries: it was rewritten"
+        f"the record of {second} entries is not a continuation of the record of {first} entries: it was rewritten"
     )
     if first == second:
         if first_root != second_root or proof:
-            raise Wrong(f"two checkpoints of {int(first)} entries fix different records: the record was rewritten")
+            raise Wrong(f"two checkpoints of {first} entries fix different records: the record was rewritten")
         return
     path = list(proof)
     if first & (first - 1) == 0:
@@ -461,7 +462,7 @@ class Record:
             try:
                 self._read(position, entries[position])
             except (KeyError, TypeError, AttributeError, ValueError, IndexError):
-                raise Wrong(f"entry {int(position)} is not an event that can be read") from None
+                raise Wrong(f"entry {position} is not an event that can be read") from None
 
     def _read(self, position: int, event: Json) -> None:
         run, job = event.get("run"), event.get("job") or {}
@@ -599,10 +600,33 @@ def origin_text(origin: Json) -> str:
     return shown(", ".join(x for x in words if x))
 
 
-def speaks_of(origin: Json, text: str) -> bool:
-    """Whether an origin is what was asked about."""
+def speaks_of(origin: Json, asked: str) -> bool:
+    """Whether an origin is, word for word, what was asked about: ``openai``, ``provider openai and channel azure-*``."""
+
+    def plain(text: object) -> str:
+        return re.sub(r"[\s_]+", "-", str(text).strip().casefold())
+
     fields = ("kind", "provider", "service", "channel", "terms", "licence")
-    return not text or any(text.lower() in str(origin.get(field, "")).lower() for field in fields)
+    for part in asked.split(" and ") if asked else ():
+        field, _, value = part.partition(" ")
+        if field in fields and value:
+            if not fnmatchcase(plain(origin.get(field, "")), plain(value)):
+                return False
+        elif not any(plain(part) in plain(origin.get(name, "")) for name in fields):
+            return False
+    return True
+
+
+def same_person(one: str, other: str) -> bool:
+    """Whether two identities share a name or an address; nobody is anybody."""
+
+    def parts(text: str) -> set[str]:
+        visible = "".join(c for c in text if c.isprintable()).casefold()
+        name, _, rest = visible.partition("<")
+        token = re.match(r"\[person-[0-9]+", visible)  # redacted: the number says who, what follows it how it is spelt
+        return {token.group()} if token else {" ".join(name.split()), rest.partition(">")[0].strip()} - {""}
+
+    return not one or not other or bool(parts(one) & parts(other))
 
 
 _TIME = re.compile(
@@ -634,6 +658,7 @@ class Findings:
         self.case, self.record = case, record
         self.backed: list[str] = []
         self.missing: list[str] = []
+        self.open: list[str] = []
 
     def claim(self, text: str, holds: bool) -> None:
         (self.backed if holds else self.missing).append(text)
@@ -685,14 +710,14 @@ class Findings:
         self._act(text, kind, entries, value, ("approvedBy",))
         acts = self._acts(kind, entries, value["id"])
         claimed = any(not a.get("approvedBy") for a in acts)
-        approvers = {a["approvedBy"] for a in acts if a.get("approvedBy")} - {value["claimedBy"]}
+        approvers = [a["approvedBy"] for a in acts if not same_person(a.get("approvedBy", ""), value["claimedBy"])]
         if item["state"] == "in force":
             self.claim(f"{shown(text)} was claimed, and approved by someone else", claimed and bool(approvers))
         if value.get("approvedBy"):
             said = {a.get("approvedBy") for a in acts}
             self.claim(f"{shown(text)} names the approver that its entry names", value["approvedBy"] in said)
 
-    _KINDS = {
+    _KINDS: Mapping[str, tuple[str, ...]] = {
         "decided": ("decision",), "granted": ("grant",), "withdrawn": ("grant",), "policy": ("policy",),
         "removal-claimed": ("removal",), "removal-approved": ("removal",), "correction-claimed": ("correction",),
         "correction-approved": ("correction",), "registered": ("change",), "alias": ("change",),
@@ -708,13 +733,13 @@ class Findings:
         holds = holds and (act is None if kinds is None else act is not None and act[0] in kinds)
         holds = holds and (not item["by"] or item["by"] in set(_strings(event)))
         self.claim(
-            f"{shown(item['time'])}: {shown(item['kind'])} {shown(item['subject'])} (entry {int(item['entry'])})",
+            f"{shown(item['time'])}: {shown(item['kind'])} {shown(item['subject'])} (entry {shown(item['entry'])})",
             holds,
         )
 
     def _trace(self, number: int, trace: Json) -> None:
         record, steps = self.record, trace["path"]
-        what = f"path {int(number)}"
+        what = f"path {number}"
         if not steps:
             self.claim(f"{what} has steps", False)
             return
@@ -746,7 +771,7 @@ class Findings:
         name = shown(step["artifact"])
         if not step["run"]:
             self.claim(
-                f"{what}, step {int(i + 1)}: {name} and the step before are a directory and its file",
+                f"{what}, step {i + 1}: {name} and the step before are a directory and its file",
                 record.related(before, node),
             )
             return
@@ -762,7 +787,7 @@ class Findings:
         else:
             holds = False
         self.claim(
-            f"{what}, step {int(i + 1)}: {shown(step['run'])} made {name} from the step before (entry {_listed(step['entries'])})",
+            f"{what}, step {i + 1}: {shown(step['run'])} made {name} from the step before (entry {_listed(step['entries'])})",
             holds,
         )
 
@@ -795,8 +820,12 @@ class Findings:
         asked, answer = case["question"]["origin"], case["answer"]["contains"]
         subject = shown(case["subject"]["artifact"]["display"])
         if answer == "yes":
-            found = [t for t in case["traces"] if t["basis"] is not None and speaks_of(t["origin"], asked)]
+            found = [t for t in case["traces"] if t["basis"] is not None]
             self.claim("the answer is yes, and a path shows it", bool(found))
+            if not any(speaks_of(trace["origin"], asked) for trace in found):
+                self.open.append(
+                    f"that {origin_text(found[0]['origin']) if found else 'it'} is what '{shown(asked)}' means: that is the operator's catalogue"
+                )
             return
         if answer != "no":
             return
@@ -812,7 +841,7 @@ class Findings:
         left = [t for t in matching if not self._removed(t)]
         self.claim(
             "the answer is no, and in these entries nothing that {} was made from is of the origin asked about{}".format(
-                subject, f" (not: entry {int(left[0].entry)})" if left else ""
+                subject, f" (not: entry {left[0].entry})" if left else ""
             ),
             not left
             and not any(speaks_of({"kind": "first-party-model-output", "service": g}, asked) for g in generators),
@@ -936,7 +965,7 @@ class Check:
         sealed = self.step("This computer can check signatures.", lambda: shown(try_openssl()))
         if sealed:
             sealed = self.step("The checkpoint is signed.", self._checkpoint)
-            sealed = self.step("The list is signed by the same key.", self._signature) and sealed
+            sealed = self.step("The list is signed by the operator's key.", self._signature) and sealed
         placed = self.step("Each entry is in the record that the checkpoint fixes.", self._entries)
         if sealed:
             self.step("Earlier and outside checkpoints fit the same record.", self._continued)
@@ -978,7 +1007,7 @@ class Check:
             if hashlib.sha256(self.files[name]).hexdigest() != listed[name]:
                 raise Wrong(f"{name} was changed: its hash is not the one in the list")
         self.proven.append(
-            f"no file was changed since the list was made: {', '.join(sorted((n for n in there if n.startswith('dossier'))))}"
+            f"no file was changed since the list was made: {', '.join(sorted(n for n in there if n.startswith('dossier')))}"
         )
         return f"{len(there)} files, each with the SHA-256 hash that the list names"
 
@@ -986,6 +1015,7 @@ class Check:
         self.checkpoint = point = read_checkpoint(self.files["checkpoint.txt"], "checkpoint.txt")
         inside = [read_key(line) for line in self.files["keys.txt"].decode("utf-8").split("\n") if line]
         keys = self.given.keys or tuple(inside)
+        self.keys = keys = self._vouched(keys)
         self.signers = signers(point.note, keys, "the checkpoint")
         if not self.signers:
             raise Wrong(
@@ -1002,24 +1032,31 @@ class Check:
         names = ", ".join(shown(key.text) for key in self.signers)
         if self.given.keys:
             self.proven.append(
-                f"who holds the key that you gave signed a record of {int(point.size)} entries called {shown(point.origin)}"
+                f"who holds the key that you gave signed a record of {point.size} entries called {shown(point.origin)}"
             )
         else:
             self.open.append(
                 "whose record this is. The key came inside the bundle, and anybody can make a key. Ask the operator for the "
                 "verifier key over another channel (a contract, a web page) and give it with --key"
             )
-        return f"{int(point.size)} entries, log {shown(point.origin)}, key {names}{'' if self.given.keys else ' (from inside the bundle)'}"
+        return f"{point.size} entries, log {shown(point.origin)}, key {names}{'' if self.given.keys else ' (from inside the bundle)'}"
+
+    def _vouched(self, keys: tuple[Key, ...]) -> tuple[Key, ...]:
+        """The keys, and those that they vouch for: a line ``key …`` in a checkpoint that one of them signed."""
+        for name in [*sorted(n for n in self.files if n.startswith("checkpoints/")), "checkpoint.txt"]:
+            point = read_checkpoint(self.files[name], name)
+            if signers(point.note, keys, name):
+                new = [read_key(line[4:]) for line in point.note.text.split("\n")[3:] if line.startswith("key ")]
+                keys += tuple(key for key in new if key not in keys)
+        return keys
 
     def _signature(self) -> str:
         note = read_note(self.files["bundle.note"], "bundle.note")
         digest = hashlib.sha256(self.files["bundle.json"]).hexdigest()
         if note.text != f"{BUNDLE_FORMAT}\n{self.checkpoint.origin}\nsha256:{digest}\n":
             raise Wrong("bundle.json was changed: the signed note is about another one")
-        if not signers(note, self.signers, "the list"):
-            raise Wrong(
-                "the list is not signed by the key that signed the checkpoint: somebody else put this bundle together"
-            )
+        if not signers(note, self.keys, "the list"):
+            raise Wrong("the list is not signed by the operator's key: somebody else put this bundle together")
         self.proven.append("who holds that key put exactly these files together")
         return "the signature in bundle.note is over bundle.json"
 
@@ -1029,21 +1066,21 @@ class Check:
         commitments = self.bundle["commitments"]
         tokens: set[str] = set()
         for number, line in enumerate(self.files["entries.jsonl"].decode("utf-8").split("\n")[:-1], 1):
-            item = parsed(line.encode("utf-8"), f"line {int(number)} of entries.jsonl")
+            item = parsed(line.encode("utf-8"), f"line {number} of entries.jsonl")
             position, leaf = item["entry"], bytes.fromhex(item["leaf"])
             if not isinstance(position, int) or position <= last or len(leaf) != 32:
-                raise Wrong(f"line {int(number)} of entries.jsonl is out of order")
+                raise Wrong(f"line {number} of entries.jsonl is out of order")
             last = position
             if set(item) == {"entry", "leaf", "event"}:
                 if leaf_hash(item["event"].encode("utf-8")) != leaf:
-                    raise Wrong(f"entry {int(position)} was changed: its bytes do not have its hash")
+                    raise Wrong(f"entry {position} was changed: its bytes do not have its hash")
                 self.entries[position] = item["event"]
             elif set(item) == {"entry", "leaf", "redacted"}:
                 self.redacted.add(position)
                 self.entries[position] = item["redacted"]
                 tokens.update(TOKEN.findall(item["redacted"]))
             else:
-                raise Wrong(f"line {int(number)} of entries.jsonl cannot be read")
+                raise Wrong(f"line {number} of entries.jsonl cannot be read")
             leaves[position] = leaf
         if bool(self.redacted) and not self.bundle["redacted"]:
             raise Wrong("there are redacted entries in a bundle that says it is not redacted")
@@ -1063,7 +1100,7 @@ class Check:
             )
         whole = len(leaves) - len(self.redacted)
         if whole:
-            self.proven.append(f"{int(whole)} entries stand in that record byte for byte, at the places named")
+            self.proven.append(f"{whole} entries stand in that record byte for byte, at the places named")
         if self.redacted:
             self.proven.append(
                 f"{len(self.redacted)} entries whose text is redacted stand in that record; their hashes are fixed"
@@ -1076,18 +1113,15 @@ class Check:
             self.open.append(
                 "that a redacted value stays unknown: who has a list of possible names can try each against the entry's hash"
             )
-        return "%d entries%s, and the hashes that stand in for the other %d" % (
-            len(leaves), " (%d redacted)" % len(self.redacted) if self.redacted else "", point.size - len(leaves),
-        )  # fmt: skip
+        redacted = f" ({len(self.redacted)} redacted)" if self.redacted else ""
+        return f"{len(leaves)} entries{redacted}, and the hashes that stand in for the other {point.size - len(leaves)}"
 
     def _continued(self) -> str:
         tree = parsed(self.files["tree.json"], "tree.json")
         proofs = {(p["from"], p["to"]): [bytes.fromhex(h) for h in p["proof"]] for p in tree["consistency"]}
         own = self.checkpoint
         inside = [(n, self.files[n]) for n in sorted(self.files) if n.startswith("checkpoints/")]
-        keys = self.given.keys or tuple(
-            read_key(line) for line in self.files["keys.txt"].decode("utf-8").split("\n") if line
-        )
+        keys = self.keys
         for what, data in (*inside, *self.given.checkpoints):
             outside = (what, data) not in inside
             point = read_checkpoint(data, shown(what))
@@ -1100,15 +1134,15 @@ class Check:
             low, high = sorted((own, point), key=lambda p: p.size)
             if low.size != high.size and (low.size, high.size) not in proofs:
                 raise Unable(
-                    "the bundle does not show that its %d entries and the %d entries of %s are one record; ask the operator "
-                    "for a bundle made with: lineagegate bundle … --checkpoint %s"
-                    % (own.size, point.size, shown(what), shown(Path(what).name))
+                    f"the bundle does not show that its {own.size} entries and the {point.size} entries of {shown(what)} are "
+                    f"one record; ask the operator for a bundle made with: lineagegate bundle … --checkpoint {shown(Path(what).name)}"
                 )
             check_consistency(low.size, low.root, high.size, high.root, proofs.get((low.size, high.size), ()))
             if outside:
+                those = "them" if point.size <= own.size else "the bundle's"
                 self.proven.append(
-                    "the record is the one that %s fixed with %d entries: none of %s was changed, removed or put in before since"
-                    % (shown(what), point.size, "them" if point.size <= own.size else "the bundle's")
+                    f"the record is the one that {shown(what)} fixed with {point.size} entries: none of {those} was changed, "
+                    "removed or put in before since"
                 )
         if not self.given.checkpoints:
             self.open.append(
@@ -1118,7 +1152,7 @@ class Check:
         return f"{len(inside)} earlier ones in the bundle, {len(self.given.checkpoints)} from outside"
 
     def _timestamp(self) -> str:
-        token = self.files.get("timestamp.tst")
+        token = self.files.get("timestamp.tsr")
         authority = self.given.authority or self.files.get("timestamp-authority.pem", b"")
         if token is None:
             self.open.append("when the record was made. There is no timestamp: all times are by the operator's clock")
@@ -1159,18 +1193,21 @@ class Check:
             raise Wrong("the case names another checkpoint")
         record = Record(
             {
-                position: parsed(text.encode("utf-8"), f"entry {int(position)}", once=False)
+                position: parsed(text.encode("utf-8"), f"entry {position}", once=False)
                 for position, text in self.entries.items()
             }
         )
         findings = Findings(case, record)
         findings.check()
         if findings.missing:
-            raise Wrong("the entries do not bear out %d of %d statements, the first: %s" % (
-                len(findings.missing), len(findings.missing) + len(findings.backed), findings.missing[0]))  # fmt: skip
+            count = len(findings.missing)
+            raise Wrong(
+                f"the entries do not bear out {count} of {count + len(findings.backed)} statements, the first: {findings.missing[0]}"
+            )
         self.proven.append(
             f"{len(findings.backed)} statements of the case (paths, tags, decisions, grants, removals, dates) are what the entries say"
         )
+        self.open += findings.open
         self._tell(case)
         return f"{len(findings.backed)} statements, each borne out by its entries"
 
@@ -1234,13 +1271,13 @@ class Check:
                 opened = TOKEN.sub(lambda match: values[match.group()], text)
                 if leaf_hash(opened.encode("utf-8")).hex() != leaves[position]:
                     raise Wrong(
-                        f"entry {int(position)}, opened, does not have its hash: the redacted copy differs from the entry"
+                        f"entry {position}, opened, does not have its hash: the redacted copy differs from the entry"
                     )
                 whole += 1
         if whole:
-            self.proven.append(f"{int(whole)} redacted entries, opened whole, have the hashes that the record fixes")
+            self.proven.append(f"{whole} redacted entries, opened whole, have the hashes that the record fixes")
         self.proven.append(f"{len(values)} redacted values are those that the operator committed to")
-        return f"{len(values)} values, {int(whole)} entries opened whole of {len(self.redacted)} that are redacted"
+        return f"{len(values)} values, {whole} entries opened whole of {len(self.redacted)} that are redacted"
 
     def _end(self) -> int:
         if not self.wrong and not self.unable:
