@@ -7,7 +7,6 @@ Names are other people's words: `page` escapes whatever a terminal would obey in
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -29,6 +28,7 @@ from lineage.vocabulary import (
     Outcome,
     Step,
     Use,
+    same_person,
 )
 
 if TYPE_CHECKING:
@@ -346,17 +346,8 @@ def _approved(grant: Grant) -> str:
     """Whether a second person stands behind a grant. Names are compared as written, by name or address alone too."""
     if not grant.by:
         return ""
-    words = [{word for word in (who, *_IDENTITY.split(who)) if word} for who in map(_plain, (grant.approver, grant.by))]
-    return " (approved by the one who recorded it)" if words[0] & words[1] else f" (recorded by {grant.by})"
-
-
-def _plain(who: str) -> str:
-    visible = "".join(char for char in who if char.isprintable())
-    return " ".join(visible.casefold().split())
-
-
-_IDENTITY = re.compile(r" *[<>] *")
-"""Parts git's ``name <address>``."""
+    same = same_person(grant.approver, grant.by)
+    return " (approved by the one who recorded it)" if same else f" (recorded by {grant.by})"
 
 
 def _evaluation_only(decision: Decision) -> str:

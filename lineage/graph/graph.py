@@ -22,20 +22,37 @@ from lineage.events.event import act_of, read
 from lineage.events.facets import PRODUCER
 from lineage.events.naming import display
 from lineage.graph import rows
+from lineage.graph.asof import Covered, not_covered, partial, replay, whole
+from lineage.graph.closure import entries_upto, lineage_of
 from lineage.graph.keys import content_key, node_key, run_key
 from lineage.graph.names import any_artifact, artifact_of, recorded_tags, steps
 from lineage.graph.origins import Contribution, contributions, row_count, runs_in
 from lineage.graph.pairs import NUMBER, USES, through
 from lineage.graph.project import Projection, entries_of, event_at
-from lineage.graph.questions import Dataset, Impact, ImpactItem, Labels, Recorded, Source, Status
-from lineage.graph.resolve import label, label_codes, label_of, pack_labels, resolve, unpack_labels
+from lineage.graph.questions import (
+    CorrectionRecord,
+    Dataset,
+    Entry,
+    Executions,
+    Impact,
+    ImpactItem,
+    Labels,
+    Recorded,
+    RemovalRecord,
+    Said,
+    Source,
+    Status,
+)
+from lineage.graph.resolve import label, label_codes, label_of, resolve, unpack_labels
 from lineage.graph.rows import EXPLAINED, Act, Head, Node, SourceKind
+from lineage.graph.said import claims, executions, said, speaks_of, step_entries
 from lineage.graph.seals import Seals
 from lineage.graph.walk import downstream, labels_of, path
-from lineage.graph.working import Working, digest_of, pack_pairs, read_origin, unpack_pairs
-from lineage.ledger import CHUNK, Frontier, happened, leaf_hash, pack, recording_time, unpack
-from lineage.ledger.clock import microseconds
-from lineage.store import Store, scratch_store
+from lineage.graph.working import Working, read_origin, unpack_pairs
+from lineage.graph.write import flush, head_of, put_chunk
+from lineage.ledger import CHUNK, Frontier, happened, leaf_hash, recording_time
+from lineage.ledger.clock import microseconds, moment_of
+from lineage.store import Store
 from lineage.store.store import damaged
 from lineage.vocabulary import (
     UNDECLARED,
@@ -80,6 +97,7 @@ class Graph:
         self._changed: dict[int, int] = {}  # source -> epoch it was retagged at, complete after `_changed_from`
         self._changed_from = -1
         self._changed_to = -1
+        self._covered: Covered | None = None  # what can be asked; None: anything
 
     @property
     def seals(self) -> Seals:
@@ -136,14 +154,14 @@ class Graph:
                 for data, _, time in incoming:
                     now = recording_time(head.recorded, time, accept=self._accept_clock)
                     if chunk and (now != head.recorded or len(chunk) == CHUNK):
-                        _put_chunk(working, chunk)
+                        put_chunk(working, chunk)
                         chunk = []
                     head.recorded = now
                     chunk.append(data)
                     frontier.append(leaf_hash(data))
                     head.position += 1
                 if chunk:
-                    _put_chunk(working, chunk)
+                    put_chunk(working, chunk)
                     head.frontier = frontier.pack()
                     Projection(working).apply([(start + i, event) for i, (_, event, _) in enumerate(incoming)])
                 working.pending[rows.PUT_STATE] += state.items()
@@ -152,7 +170,7 @@ class Graph:
                     head.recorded = recording_time(head.recorded, time, accept=self._accept_clock)
                     note = seal(head.position, frontier.root(), head.recorded)
                     working.pending[rows.PUT_CHECKPOINT].append((head.position, head.recorded, note, b""))
-                _flush(working)
+                flush(working)
         except BaseException:
             self._working = None  # holds ids that were never written
             raise
@@ -162,7 +180,7 @@ class Graph:
 
     def _fresh(self) -> Working:
         """Rows in memory that are those of the store now. In a write transaction."""
-        head = _head(self._store)
+        head = head_of(self._store)
         working = self._working
         if working is None or working.head.position != head.position or working.head.epoch != head.epoch:
             working = self._working = Working(self._store, head)
@@ -178,6 +196,8 @@ class Graph:
                 (law 10: emptiness is not cleanness); ``GRAPH_DAMAGED``.
         """
         key = node_key(artifact.namespace, artifact.name, artifact.content)
+        if self._covered is not None:
+            self._covered.node(key)
         with self._store.lock:
             self._store.check()
             row = self._store.one(_LABELS, (key,))
@@ -268,7 +288,7 @@ class Graph:
             CannotDecide: ``NO_SOURCE``, ``GRAPH_DAMAGED``.
         """
         with self._store.read():
-            head = _head(self._store)
+            head = head_of(self._store)
             working = self._reading(head)
             labels: set[Label] = set()
             pairs: set[int] = set()
@@ -306,7 +326,7 @@ class Graph:
         """Number of entries."""
         with self._store.lock:
             self._store.check()
-            return _head(self._store).position
+            return head_of(self._store).position
 
     def state(self, key: str) -> str | None:
         """A value kept by `record`."""
@@ -331,6 +351,8 @@ class Graph:
 
     def find(self, namespace: str, name: str) -> Artifact | None:
         """The version recorded last under a name."""
+        if self._covered is not None:
+            self._covered.name(namespace, name)
         with self._store.read():
             working = self._view()
             row = working.find_dataset(namespace, name)
@@ -338,6 +360,8 @@ class Graph:
 
     def find_content(self, hash: str) -> Artifact | None:  # noqa: A002
         """An artifact with this content, under one of its names; a file of a directory under its place in it."""
+        if self._covered is not None:
+            self._covered.node(content_key(hash))
         with self._store.read():
             working = self._view()
             node = working.find_node(content_key(hash))
@@ -345,6 +369,8 @@ class Graph:
 
     def versions(self, namespace: str, name: str) -> list[Artifact]:
         """Every version recorded under a name, oldest recording first."""
+        if self._covered is not None:
+            self._covered.name(namespace, name)
         with self._store.read():
             working = self._view()
             row = working.find_dataset(namespace, name)
@@ -369,7 +395,8 @@ class Graph:
                 "GROUP BY s.name, d.name, d.model",
                 (namespace, namespace, len(prefix), prefix, int(models)),
             )
-        return sorted(Dataset(space, name, bool(model), count) for space, name, model, count in found)
+        out = sorted(Dataset(space, name, bool(model), count) for space, name, model, count in found)
+        return out if self._covered is None else [d for d in out if (d.namespace, d.name) in self._covered.names]
 
     # why and what follows
 
@@ -398,6 +425,8 @@ class Graph:
         """
         with self._store.read():
             working = self._view()
+            if self._covered is not None:
+                self._covered.downstream()
             reached = downstream(working, self._known(working, artifact))
             items = [
                 ImpactItem(
@@ -459,6 +488,8 @@ class Graph:
 
     def undeclared(self) -> list[Source]:
         """Every source that nobody spoke for: models' sources first, then those that a run reads, then the rest."""
+        if self._covered is not None:
+            raise not_covered("the whole record")
         with self._store.read():
             working = self._view()
             found = self._undeclared(working)
@@ -492,9 +523,12 @@ class Graph:
 
     def tags(self, artifact: Artifact) -> list[Recorded]:
         """The tags put on an artifact itself that were not taken back, first recorded first."""
+        key = node_key(artifact.namespace, artifact.name, artifact.content)
+        if self._covered is not None:
+            self._covered.node(key)
         with self._store.read():
             working = self._view()
-            node = working.find_node(node_key(artifact.namespace, artifact.name, artifact.content))
+            node = working.find_node(key)
             return [] if node is None else recorded_tags(working, node)
 
     # acts
@@ -523,6 +557,8 @@ class Graph:
         with self._store.read():
             working = self._view()
             most = 2**31 if limit is None else limit
+            if self._covered is not None:
+                self._covered.model(model)
             if model is None:
                 found = self._store.rows(
                     "SELECT entry FROM act WHERE kind = ? ORDER BY entry DESC LIMIT ?", (int(Act.DECISION), most)
@@ -554,6 +590,8 @@ class Graph:
 
     def status(self) -> Status:
         """Counts over the whole store."""
+        if self._covered is not None:
+            raise not_covered("the whole record")
         with self._store.read():
             working = self._view()
             head = working.head
@@ -574,30 +612,122 @@ class Graph:
 
     # two times
 
-    def as_of(self, *, happened: datetime | None = None, recorded: datetime | None = None) -> Graph:
+    def as_of(
+        self,
+        *,
+        happened: datetime | None = None,
+        recorded: datetime | None = None,
+        about: Iterable[Artifact] | None = None,
+        downstream: bool = False,
+    ) -> Graph:
         """The graph as it was: computed from the ledger's entries alone (law 11). Close it when done.
+
+        Positions in it are those of the ledger. With ``about`` only the entries that such questions rest on are read,
+        and other questions are refused: `labels`, `paths`, `sources`, `tags` of these very artifacts, `find`,
+        `versions` and `names` of their names, decisions and changes of their models; every grant, removal, correction
+        and policy.
 
         Args:
             happened: only events whose own time is not after this.
             recorded: only entries recorded not after this.
+            about: what will be asked about; None: anything. Without any artifact every act, and nothing else. One
+                without content stands for its name.
+            downstream: `impact` of these artifacts is asked too.
         """
-        upto = None if recorded is None else microseconds(recorded)
         until = None if happened is None else microseconds(happened)
-        past = Graph(scratch_store(), accept_clock=True)
-        batch: list[tuple[bytes, Event, int]] = []
         with self._store.read():
-            for _, _, time, body in self._store.entries():
-                if upto is not None and time > upto:
-                    continue
-                for data in unpack(bytes(body)):
-                    event = read(data)
-                    if until is None or _time(event) <= until:
-                        batch.append((data, event, time))
-                if len(batch) >= 1000:
-                    past._write(batch, {})
-                    batch = []
-        past._write(batch, {})
+            working = self._view()
+            upto = working.head.position if recorded is None else entries_upto(working, microseconds(recorded))
+            if about is None:
+                return Graph(replay(whole(self._store, upto, until), upto))
+            found, covered = partial(working, list(about), upto, until, downstream)
+            past = Graph(replay(found, upto))
+        past._covered = covered
         return past
+
+    # which entries say so
+
+    def entries(self, artifact: Artifact) -> list[int]:
+        """Positions of the entries that an artifact's lineage rests on: runs, tags, lists of files, removals.
+
+        Raises:
+            CannotDecide: ``ARTIFACT_UNKNOWN``, ``GRAPH_DAMAGED``.
+        """
+        with self._store.read():
+            working = self._view()
+            return lineage_of(working, artifact, self._known(working, artifact)).entries()
+
+    def path_entries(
+        self, artifact: Artifact, labels: Iterable[Label] | None = None
+    ) -> dict[Label, tuple[tuple[int, ...], ...]]:
+        """For each step of each path that `paths` gives, the positions of the entries that say so.
+
+        Of the source those of its tag (none where it is undeclared), of a run every event of it; of a step into a
+        directory those that list its files.
+
+        Raises:
+            CannotDecide: ``ARTIFACT_UNKNOWN``, ``GRAPH_DAMAGED``.
+        """
+        with self._store.read():
+            working = self._view()
+            node = self._known(working, artifact)
+            carried = labels_of(working, node)
+            wanted = carried if labels is None else [x for x in dict.fromkeys(labels) if x in set(carried)]
+            return {x: step_entries(working, path(working, node, x), x) for x in wanted}
+
+    def event(self, position: int) -> Entry:
+        """An entry of the ledger by its position, counted from 0.
+
+        Raises:
+            CannotDecide: ``GRAPH_DAMAGED``, there is none.
+        """
+        with self._store.read():
+            data, recorded = self._view().entry(position)
+            return Entry(data, moment_of(recorded).isoformat())
+
+    def acts(self, kinds: Iterable[Act], key: str | None = None) -> list[Said]:
+        """What people, registries and the gate said, in the order of recording.
+
+        Args:
+            kinds: of these kinds.
+            key: only under this key: the id, the model's name, the policy's sha256 (see `Act`).
+        """
+        kinds = tuple(kinds)
+        if self._covered is not None:
+            self._covered.acts(kinds, key)
+        with self._store.read():
+            return said(self._view(), kinds, key)
+
+    def executions(self, artifact: Artifact) -> Executions:
+        """How many runs an artifact's lineage holds, when, and how they are known.
+
+        Raises:
+            CannotDecide: ``ARTIFACT_UNKNOWN``, ``GRAPH_DAMAGED``.
+        """
+        with self._store.read():
+            working = self._view()
+            return executions(working, lineage_of(working, artifact, self._known(working, artifact)))
+
+    def removals(self, artifact: Artifact | None = None) -> list[RemovalRecord]:
+        """Removals ever claimed, first claimed first, with what became of them.
+
+        Args:
+            artifact: only those that speak of something in its lineage.
+        """
+        return [r for r in self._claims(Act.REMOVAL, artifact) if isinstance(r, RemovalRecord)]
+
+    def corrections(self, artifact: Artifact | None = None) -> list[CorrectionRecord]:
+        """Corrections ever claimed; see `removals`."""
+        return [r for r in self._claims(Act.CORRECTION, artifact) if isinstance(r, CorrectionRecord)]
+
+    def _claims(self, kind: Act, artifact: Artifact | None) -> list[RemovalRecord | CorrectionRecord]:
+        with self._store.read():
+            working = self._view()
+            found = claims(working, kind)
+            if artifact is None:
+                return found
+            nodes = lineage_of(working, artifact, self._known(working, artifact)).nodes
+            return [record for record in found if speaks_of(working, record, nodes)]
 
     def close(self) -> None:
         """Close the store."""
@@ -606,10 +736,13 @@ class Graph:
     # inside
 
     def _view(self) -> Working:
-        return self._reading(_head(self._store))
+        return self._reading(head_of(self._store))
 
     def _known(self, working: Working, artifact: Artifact) -> Node:
-        node = working.find_node(node_key(artifact.namespace, artifact.name, artifact.content))
+        key = node_key(artifact.namespace, artifact.name, artifact.content)
+        if self._covered is not None:
+            self._covered.node(key)
+        node = working.find_node(key)
         if node is None or not node.pairset:
             raise _unknown(artifact)
         return node
@@ -630,53 +763,6 @@ def _no_collection(events: int) -> Iterator[None]:
         yield
     finally:
         gc.enable()
-
-
-def _head(store: Store) -> Head:
-    row = store.one(rows.HEAD)
-    if row is None:
-        raise damaged("the head row is missing")
-    return Head(*row)
-
-
-def _put_chunk(working: Working, chunk: list[bytes]) -> None:
-    head = working.head
-    row = (head.position - len(chunk), len(chunk), head.recorded, pack(chunk))
-    working.pending[rows.PUT_ENTRY].append(row)
-
-
-def _flush(working: Working) -> None:
-    """Write everything that changed. In the transaction."""
-    store, head, pending = working.store, working.head, working.pending
-    for set_id in working.new_sets:
-        pairs = working.sets[set_id]
-        packed = pack_pairs(pairs)
-        labels = pack_labels(*label_codes(working, pairs))
-        pending[rows.PUT_SET].append((set_id, digest_of(packed), packed, labels, head.epoch))
-    for run in working.dirty_runs:
-        run.dirty = False
-        into = rows.NEW_RUN if run.id in working.new_runs else rows.PUT_RUN
-        pending[into].append((run.id, run.entry, rows.pack_edges(run)))
-    for source in working.dirty_sources:
-        source.dirty = False
-        origins = ",".join(map(str, source.origins))
-        pending[rows.PUT_SOURCE].append(
-            (source.id, int(source.kind), source.node, source.dataset, source.base, origins, source.tags)
-        )
-    for dataset in working.dirty_datasets:
-        dataset.dirty = False
-        into = rows.NEW_DATASET if dataset.id in working.new_datasets else rows.PUT_DATASET
-        pending[into].append(
-            (dataset.id, dataset.namespace, dataset.name, dataset.node, dataset.entry, dataset.last, dataset.model)
-        )
-    for node in working.dirty_nodes:
-        node.dirty = False
-        into = rows.NEW_NODE if node.id in working.new_nodes else rows.PUT_NODE
-        pending[into].append((node.id, node.pairset, node.made, node.run, node.source, node.flags))
-    for table, new in pending.items():
-        if new:
-            store.insert(table, new)
-    store.execute(rows.PUT_HEAD, msgspec.structs.astuple(head))
 
 
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")

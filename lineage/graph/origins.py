@@ -6,7 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from lineage.graph.names import any_artifact, artifact_of
+from lineage.events.event import read
+from lineage.events.statistics import row_counts
+from lineage.graph import rows
+from lineage.graph.keys import node_key
+from lineage.graph.names import any_artifact, artifact_of, references
 from lineage.graph.pairs import MASK
 from lineage.graph.resolve import label, resolve
 from lineage.graph.rows import Node, SourceKind
@@ -73,3 +77,32 @@ def _artifact(working: Working, source: int) -> Artifact:
 def runs_in(working: Working, node: Node, labels: Iterable[Label]) -> dict[Label, list[int]]:
     """For each label, the entries of the runs by which its sources entered the lineage of a node, on any path."""
     return {x: sorted(working.run(run).entry for run in entering(working, node, x)) for x in labels}
+
+
+def row_count(working: Working, artifact: Artifact) -> int | None:
+    """The number of records that events state of an artifact; None where none does, or two disagree."""
+    node = working.find_node(node_key(artifact.namespace, artifact.name, artifact.content))
+    if node is None:
+        return None
+    runs = (*working.makers(node)[:MOST_RUNS], *working.readers(node.id)[:MOST_RUNS])
+    entries = {working.run(run).entry for run in runs}
+    entries.update(entry for _, entry in working.store.lookup(rows.AGAIN, runs))
+    entries.update(entry for _, entry in working.store.lookup(rows.SPOKEN, (node.id,)))
+    found: set[int] = set()
+    for position in sorted(entries):
+        data = working.entry(position)[0]
+        if b"rowCount" not in data:
+            continue
+        event = read(data)
+        named = references(event)
+        for place, stated in row_counts(data, event):
+            other = named[place].artifact
+            key = node_key(other.namespace, other.name, other.content)
+            working.fetch_nodes((key,))
+            if working.node_ids.get(key) == node.id:
+                found.add(stated)
+    return found.pop() if len(found) == 1 else None
+
+
+MOST_RUNS = 20
+"""Runs of a node that are asked for its number of records: the others read or made the same bytes."""

@@ -35,7 +35,19 @@ from lineage.graph.rows import (
     SourceKind,
 )
 from lineage.graph.working import DatasetRow, Working
-from lineage.vocabulary import Change, Content, Correction, Decision, Grant, Kind, PolicyRecord, Removal, Tag
+from lineage.vocabulary import (
+    Basis,
+    Change,
+    Content,
+    Correction,
+    Decision,
+    Grant,
+    Happening,
+    Kind,
+    PolicyRecord,
+    Removal,
+    Tag,
+)
 from lineage.vocabulary.artifact import TRIVIAL_BYTES, TRIVIAL_HASHES
 
 MOST_NAME = 2000
@@ -76,6 +88,7 @@ class Projection:
         self._members: dict[int, list[int]] = {}  # directory -> files newly known
         self._seeds: list[Node] = []
         self._shrink: dict[int, Node] = {}
+        self._matched: list[Node] = []  # with a new match, or one that was taken back
         self._acts: dict[tuple[Act, str], list[Removal | Correction]] = {}
 
     def apply(self, events: Sequence[Accepted]) -> None:
@@ -92,8 +105,10 @@ class Projection:
                 self._run(item)
             else:
                 for reference in item.alone:
-                    self._named(reference, item.position)
+                    node, _ = self._named(reference, item.position)
+                    self.working.pending[rows.PUT_SPOKEN].append((node.id, item.position))
         self._explain()
+        self._unsettle()
         self._propagate()
 
     def _prefetch(self, prepared: Sequence[_Prepared]) -> None:
@@ -132,6 +147,7 @@ class Projection:
             working.touch_dataset(row)
         if content is not None and content.members:
             self._files(node, content)
+            working.pending[rows.PUT_SPOKEN].append((node.id, position))
         if not node.flags & ALONE:
             node.flags |= ALONE
             working.touch(node)
@@ -184,6 +200,8 @@ class Projection:
         working.pending[rows.PUT_TAG].append((node.source, origin, basis, position))
         if (code := origin << 3 | basis) not in working.tags(node.source):
             working.add_tag(node.source, code)
+            if tag.basis is Basis.MATCHED:
+                self._matched.append(node)
 
     def _source(self, node: Node, dataset: int) -> None:
         """Make a node a source of its own, once."""
@@ -198,6 +216,8 @@ class Projection:
         working = self.working
         position = item.position
         run = working.run_of(item.run, position)
+        if run.entry != position:
+            working.pending[rows.PUT_AGAIN].append((run.id, position))
         grown = False
         for reference in item.inputs:
             node, name = self._named(reference, position)
@@ -248,6 +268,8 @@ class Projection:
             self._keep(Act.GRANT, act.id, position)
         elif isinstance(act, Change):
             self._keep(Act.CHANGE, act.model, position)
+            if act.happening is Happening.RENAMED:
+                self._keep(Act.CHANGE, act.value, position)
         elif isinstance(act, PolicyRecord):
             self._keep(Act.POLICY, act.sha256, position)
         elif isinstance(act, Removal):
@@ -270,7 +292,7 @@ class Projection:
             ]
         said.append(act)
         self._keep(kind, act.id, position)
-        same = [s for s in said if _claim(s) == _claim(act)]
+        same = [s for s in said if claim_of(s) == claim_of(act)]
         return any(not s.approved_by for s in same) and any(s.in_force for s in same)
 
     def _narrow(self, removal: Removal) -> None:
@@ -296,8 +318,24 @@ class Projection:
         working.pending[rows.PUT_TAKEN].append((node.id, origin, BASIS_NUMBER[correction.basis]))
         if node.source:
             working.retag(node.source)
+        if correction.basis is Basis.MATCHED:
+            self._matched.append(node)
 
     # what follows
+
+    def _unsettle(self) -> None:
+        """Have everything computed anew that a removal speaks for which a match now contradicts, or no longer does."""
+        working = self.working
+        working.contradicted.clear()
+        waiting = [*self._matched, *(working.node(directory) for directory in self._members)]
+        seen: set[int] = set()
+        while waiting:
+            node = waiting.pop()
+            if node.id not in seen:
+                seen.add(node.id)
+                if node.flags & NARROWED:
+                    self._shrink[node.id] = node
+                waiting += [working.node(directory) for directory in working.directories(node)]
 
     def _explain(self) -> None:
         """Say of each node that may have changed whether a run explains it; who is not explained is a source."""
@@ -415,7 +453,7 @@ def _reference(dataset: Dataset) -> _Reference:
     return _Reference(dataset, key, content, facets.dataset_type is not None and dataset.is_model)
 
 
-def _claim(act: Removal | Correction) -> tuple[object, ...]:
+def claim_of(act: Removal | Correction) -> tuple[object, ...]:
     """What must agree between a claim and its approval."""
     if isinstance(act, Removal):
         return structs.replace(act, sources=(), approved_by=""), frozenset(act.sources)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import NamedTuple
 
-from lineage.vocabulary import Artifact, Label, Tag, Use
+from lineage.events.event import Act
+from lineage.vocabulary import Artifact, Correction, Label, Removal, Tag, Use
 
 
 class Labels(NamedTuple):
@@ -79,3 +81,71 @@ class Status(NamedTuple):
     """Names that are models."""
     sources: int
     undeclared: int
+
+
+class Entry(NamedTuple):
+    """An entry of the ledger."""
+
+    data: bytes
+    """The exact bytes of the event."""
+    recorded: str
+    """ISO 8601, UTC."""
+
+
+class Said(NamedTuple):
+    """An act, and the entry that holds it."""
+
+    position: int
+    """Counted from 0."""
+    recorded: str
+    """ISO 8601, UTC."""
+    happened: str
+    """The event's own time."""
+    act: Act
+
+
+class Executions(NamedTuple):
+    """The runs of a lineage."""
+
+    number: int
+    first: str
+    """When the earliest happened, as its event says; empty when there is none."""
+    last: str
+    evidence: dict[str, int]
+    """How many are known how: ``observed``, ``restored``, ``asserted``."""
+
+
+class ClaimState(str, Enum):
+    """What became of a claim that needs a second person."""
+
+    IN_FORCE = "in force"
+    WAITING = "waiting for approval"
+    OWN_APPROVAL = "approved by the one who claimed it"
+    UNCLAIMED = "approved without a claim"
+    VOID = "void"
+
+
+class RemovalRecord(NamedTuple):
+    """A removal and what became of it."""
+
+    removal: Removal
+    """With its approver, where a second person approved it."""
+    state: ClaimState
+    claimed: str
+    """When, as the event says; empty where there is an approval alone."""
+    approved: str
+    """When a second person approved it; empty when nobody did."""
+    void: str
+    """The match that contradicts it, in words; empty when there is none."""
+    positions: tuple[int, ...]
+    """Entries that hold the claim and every approval."""
+
+
+class CorrectionRecord(NamedTuple):
+    """A correction and what became of it; see `RemovalRecord`."""
+
+    correction: Correction
+    state: ClaimState
+    claimed: str
+    approved: str
+    positions: tuple[int, ...]

@@ -11,24 +11,11 @@ import msgspec
 from lineage.events.naming import display
 from lineage.graph.pairs import MASK, USES
 from lineage.graph.rows import BASES, BASIS_NUMBER, EXPLAINED, SourceKind
-from lineage.graph.working import Codes, Working
+from lineage.graph.working import Codes, Working, matches
 from lineage.vocabulary import Basis, Kind, Label, Origin
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[int]).decode
-
-
-def matches(claimed: Origin, origin: Origin) -> bool:
-    """Whether a removal of ``claimed`` takes ``origin`` out: kind, provider and service, empty text standing for any.
-
-    ``undeclared`` is never taken out: it is the absence of a tag, and a removal speaks of a known origin.
-    """
-    return (
-        origin.kind is not Kind.UNDECLARED
-        and claimed.kind is origin.kind
-        and claimed.provider in ("", origin.provider)
-        and claimed.service in ("", origin.service)
-    )
 
 
 def generated_origin(working: Working, dataset: int) -> Origin:

@@ -153,6 +153,9 @@ TAGS = Lookup("SELECT source, origin, basis, entry FROM tag", "source", order="e
 TAKEN = Lookup("SELECT node, origin, basis FROM taken", "node")
 REMOVALS = Lookup("SELECT node, origin, source FROM removal", "node")
 
+AGAIN = Lookup("SELECT run, entry FROM again", "run", order="entry")
+SPOKEN = Lookup("SELECT node, entry FROM spoken", "node", order="entry")
+
 I8, TX, BY = "bigint", "text", "bytea"
 PUT_ENTRY = Insert("entry", ("position", "count", "recorded", "body"), (I8, I8, I8, BY))
 PUT_NODE = Insert(
@@ -182,6 +185,8 @@ PUT_TAKEN = Insert("taken", ("node", "origin", "basis"), (I8,) * 3, "ON CONFLICT
 PUT_REMOVAL = Insert("removal", ("node", "origin", "source"), (I8,) * 3, "ON CONFLICT DO NOTHING")
 PUT_RETAG = Insert("retag", ("epoch", "source"), (I8, I8))
 PUT_ACT = Insert("act", ("kind", "key", "entry"), (I8, TX, I8), "ON CONFLICT DO NOTHING")
+PUT_AGAIN = Insert("again", ("run", "entry"), (I8, I8), "ON CONFLICT DO NOTHING")
+PUT_SPOKEN = Insert("spoken", ("node", "entry"), (I8, I8), "ON CONFLICT DO NOTHING")
 PUT_NAMESPACE = Insert("namespace", ("id", "name"), (I8, TX))
 PUT_DATASET = Insert(
     "dataset",

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from lineage.graph import rows
 from lineage.graph.pairs import BASE_MODEL, CONTENT, EVALUATION, USES, after, before
-from lineage.graph.resolve import generated_origin, label, label_codes, matches, resolve
+from lineage.graph.resolve import generated_origin, label, label_codes, resolve
 from lineage.graph.rows import DIRECTORY, NARROWED, Node
-from lineage.graph.working import Working
+from lineage.graph.working import Working, matches
 from lineage.store.store import damaged
 from lineage.vocabulary import Basis, Label, Use
 
@@ -189,9 +189,9 @@ class _Search:
         """Sources that removals in force take the wanted origin out of, from this node backwards."""
         if not node.flags & NARROWED:
             return state.blocked
-        found = self.working.store.lookup(rows.REMOVALS, (node.id,))
         origin = self.wanted.origin
-        return state.blocked | {s for _, o, s in found if matches(self.working.origin(o), origin)}
+        removed = self.working.removed(node)
+        return state.blocked | {s for o, s in removed if matches(self.working.origin(o), origin)}
 
     def _files(self, directory: Node) -> Iterator[int]:
         """Files worth visiting: of those that carry the same, one stands for all, unless it is a source itself.

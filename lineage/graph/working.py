@@ -22,7 +22,7 @@ from lineage.graph.rows import CORRECTED, DIRECTORY, MEMBER, MORE_MAKERS, NARROW
 from lineage.ledger import CHUNK, unpack
 from lineage.store import Insert, Lookup, Store
 from lineage.store.store import Row, damaged
-from lineage.vocabulary import UNDECLARED, Origin
+from lineage.vocabulary import UNDECLARED, Basis, Kind, Origin
 
 EMPTY = 1
 """Id of the empty set: known, and nothing inherited."""
@@ -78,6 +78,31 @@ def unpack_pairs(data: bytes) -> frozenset[int]:
     return frozenset(struct.unpack(f"<{len(data) // 4}I", data))
 
 
+STATED = ("provider", "service", "channel", "terms", "licence", "jurisdiction", "acquired")
+"""What a removal can state of the origin that it takes out, beside its kind."""
+
+
+def matches(claimed: Origin, origin: Origin) -> bool:
+    """Whether a removal of ``claimed`` takes ``origin`` out: the kind, and whatever else the claim states.
+
+    ``undeclared`` is never taken out: it is the absence of a tag, and a removal speaks of a known origin.
+    """
+    if origin.kind is Kind.UNDECLARED or claimed.kind is not origin.kind:
+        return False
+    return all(getattr(claimed, field) in ("", getattr(origin, field)) for field in STATED)
+
+
+def contradicts(claimed: Origin, found: Origin) -> bool:
+    """Whether a match with ``found`` contradicts a removal of ``claimed``: what either does not state may be anything.
+
+    Only who made it counts: a match knows content, not by which channel or under which terms it came.
+    """
+    if claimed.kind is not found.kind or found.kind is Kind.UNDECLARED:
+        return False
+    pairs = (claimed.provider, found.provider), (claimed.service, found.service)
+    return all(one == other or "" in (one, other) for one, other in pairs)
+
+
 class Working:
     """See the module.
 
@@ -108,6 +133,8 @@ class Working:
         self.tag_codes: dict[int, set[int]] = {}
         self.memo: dict[Any, int] = {}
         self.chunks: dict[int, tuple[int, int, list[bytes]]] = {}
+        self.contradicted: dict[int, set[int]] = {}
+        """Of a node that removals speak for, the origins whose removal is void."""
         self.changed()
 
     def changed(self) -> None:
@@ -317,15 +344,20 @@ class Working:
         """A run by id."""
         run = self.runs.get(id)
         if run is None:
-            found = self.store.lookup(rows.RUN_BY_ID, (id,))
-            if not found:
+            self.load_runs((id,))
+            run = self.runs.get(id)
+            if run is None:
                 raise damaged(f"run {id} is missing")
-            try:
-                inputs, outputs = rows.unpack_edges(bytes(found[0][2]))
-            except ValueError as error:
-                raise damaged(f"the edges of run {id} cannot be read: {error}") from None
-            run = self.runs[id] = Run(id, found[0][1], inputs, outputs)
         return run
+
+    def load_runs(self, ids: Iterable[int]) -> None:
+        """Read runs by id, in one go."""
+        for id_, entry, edges in self.store.lookup(rows.RUN_BY_ID, [i for i in ids if i not in self.runs]):
+            try:
+                inputs, outputs = rows.unpack_edges(bytes(edges))
+            except ValueError as error:
+                raise damaged(f"the edges of run {id_} cannot be read: {error}") from None
+            self.runs[id_] = Run(id_, entry, inputs, outputs)
 
     # names
 
@@ -523,11 +555,8 @@ class Working:
         if not node.flags & NARROWED or set_id <= EMPTY:
             return set_id
         removed: dict[int, list[int]] = {}
-        for _, origin, bottom in self.store.lookup(rows.REMOVALS, (node.id,)):
+        for origin, bottom in self.removed(node):
             removed.setdefault(bottom, []).append(origin)
-        for row_node, origin, bottom in self.pending[rows.PUT_REMOVAL]:
-            if row_node == node.id:
-                removed.setdefault(bottom, []).append(origin)
         out = set()
         for pair in self.pairs(set_id):
             source = pair >> 4
@@ -535,6 +564,40 @@ class Working:
                 source = self.without(source, origin)
             out.add(source << 4 | pair & MASK)
         return self.intern(frozenset(out))
+
+    def removed(self, node: Node) -> list[tuple[int, int]]:
+        """(origin, node of the source) of what removals in force take out of what a node inherits.
+
+        A removal is void while a match on the content, or on a file of it, says that the origin is still there.
+        """
+        if not node.flags & NARROWED:
+            return []
+        found = [(o, s) for _, o, s in self.store.lookup(rows.REMOVALS, (node.id,))]
+        found += [(o, s) for n, o, s in self.pending[rows.PUT_REMOVAL] if n == node.id]
+        void = self.contradicted.get(node.id)
+        if void is None:
+            matched = {self.origin(o) for at in self.inside(node) for o in self._matched(at)}
+            void = {o for o, _ in found if any(contradicts(self.origin(o), value) for value in matched)}
+            self.contradicted[node.id] = void
+        return [(o, s) for o, s in found if o not in void]
+
+    def inside(self, node: Node) -> list[Node]:
+        """A node and, of a directory, its files, those of directories among them too."""
+        out = {node.id: node}
+        waiting = [node]
+        while waiting:
+            files = [f for f in self.members(waiting.pop()) if f not in out]
+            self.load_nodes(files)
+            out.update((f, self.node(f)) for f in files)
+            waiting += [self.node(f) for f in files]
+        return list(out.values())
+
+    def _matched(self, node: Node) -> list[int]:
+        """Origins of the matches on a node that nobody took back."""
+        if not node.source:
+            return []
+        matched = rows.BASIS_NUMBER[Basis.MATCHED]
+        return [code >> 3 for code in self.tags(node.source) - self.taken(node) if code & 7 == matched]
 
     def origin_id(self, origin: Origin) -> int:
         """Id of an origin, made if there is none."""

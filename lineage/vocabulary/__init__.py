@@ -5,6 +5,7 @@ The words are the field's own: dataset, job, run (OpenLineage), derivation (W3C 
 
 from lineage.vocabulary.artifact import Artifact, ArtifactType, Content, Execution, Input, Member
 from lineage.vocabulary.decision import Decision, Finding, Grant, Outcome, Scope, Step
+from lineage.vocabulary.identity import same_person
 from lineage.vocabulary.origin import CLEAN_KINDS, UNDECLARED, Basis, Correction, Kind, Label, Origin, Removal, Tag, Use
 from lineage.vocabulary.registry import Change, Happening, PolicyFile, PolicyRecord
 
@@ -35,4 +36,5 @@ __all__ = [
     "Step",
     "Tag",
     "Use",
+    "same_person",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
+from lineage.vocabulary.identity import same_person
 from lineage.vocabulary.value import Value
 
 
@@ -109,7 +110,8 @@ class Removal(Value, frozen=True):
 
     The claim covers exactly the sources it lists: content keys (``md5:…``) that were checked. A source tagged with
     the same origin later was not part of the check and still shows. It narrows only when ``approved_by`` is set and
-    names another identity than ``claimed_by``.
+    names another identity than ``claimed_by``, and while no tag of basis ``matched`` on the output, or on a file of it,
+    says that the origin is still there.
     """
 
     id: str
@@ -137,7 +139,7 @@ class Removal(Value, frozen=True):
     @property
     def in_force(self) -> bool:
         """Whether a second person approved it."""
-        return bool(self.approved_by) and self.approved_by != self.claimed_by
+        return bool(self.approved_by) and not same_person(self.approved_by, self.claimed_by)
 
 
 class Correction(Value, frozen=True):
@@ -158,4 +160,4 @@ class Correction(Value, frozen=True):
     @property
     def in_force(self) -> bool:
         """Whether a second person approved it."""
-        return bool(self.approved_by) and self.approved_by != self.claimed_by
+        return bool(self.approved_by) and not same_person(self.approved_by, self.claimed_by)

@@ -1,0 +1,141 @@
+"""What people and runs said, with the entries that hold it: acts, claims and what became of them, steps of a path."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from lineage.events import Event
+from lineage.events.event import act_of
+from lineage.events.naming import display
+from lineage.graph import rows
+from lineage.graph.closure import Closure
+from lineage.graph.keys import key_of_text
+from lineage.graph.names import any_artifact
+from lineage.graph.project import claim_of, event_at
+from lineage.graph.questions import ClaimState, CorrectionRecord, Executions, RemovalRecord, Said
+from lineage.graph.rows import BASES, BASIS_NUMBER, DIRECTORY, Act, Node
+from lineage.graph.walk import Hop
+from lineage.graph.working import Working, contradicts
+from lineage.ledger import happened
+from lineage.ledger.clock import moment_of
+from lineage.vocabulary import Basis, Correction, Label, Origin, Removal
+
+
+def said(working: Working, kinds: Sequence[Act], key: str | None) -> list[Said]:
+    """Acts of some kinds, in the order of recording."""
+    marks = ", ".join("?" * len(kinds))
+    sql = f"SELECT DISTINCT entry FROM act WHERE kind IN ({marks})"  # noqa: S608 - question marks
+    arguments: list[int | str] = [int(kind) for kind in kinds]
+    if key is not None:
+        sql += " AND key = ?"
+        arguments.append(key)
+    out = []
+    for (position,) in working.store.rows(f"{sql} ORDER BY entry", arguments):
+        event = event_at(working, position)
+        act = act_of(event)
+        if act is not None:
+            out.append(Said(position, moment_of(working.entry(position)[1]).isoformat(), event.time, act))
+    return out
+
+
+def claims(working: Working, kind: Act) -> list[RemovalRecord | CorrectionRecord]:
+    """Every claim of a kind with what became of it. Sayings that differ in anything but the approval are two claims."""
+    together: dict[object, list[Said]] = {}
+    for item in said(working, (kind,), None):
+        assert isinstance(item.act, (Removal, Correction))
+        together.setdefault((item.act.id, claim_of(item.act)), []).append(item)
+    return [_record(working, items) for items in together.values()]
+
+
+def _record(working: Working, items: Sequence[Said]) -> RemovalRecord | CorrectionRecord:
+    acts = [item.act for item in items if isinstance(item.act, (Removal, Correction))]
+    claimed = next((i for i, a in zip(items, acts, strict=True) if not a.approved_by), None)
+    second = next(((i, a) for i, a in zip(items, acts, strict=True) if a.in_force), None)
+    own = any(a.approved_by for a in acts)
+    act, void = acts[0], ""
+    if isinstance(act, Removal):
+        void = _contradiction(working, act)
+    state = ClaimState.OWN_APPROVAL if own else ClaimState.WAITING
+    if second is not None:
+        act = second[1]
+        state = ClaimState.VOID if void else ClaimState.IN_FORCE if claimed else ClaimState.UNCLAIMED
+    positions = tuple(item.position for item in items)
+    times = claimed.happened if claimed else "", second[0].happened if second else ""
+    if isinstance(act, Removal):
+        return RemovalRecord(act, state, *times, void, positions)
+    return CorrectionRecord(act, state, *times, positions)
+
+
+def _contradiction(working: Working, removal: Removal) -> str:
+    """The match that says that the origin is still there, in words; empty when there is none."""
+    key = key_of_text(removal.content)
+    node = working.find_node(key)
+    if node is None:
+        return ""
+    for at in working.inside(node):
+        codes = working.tags(at.source) - working.taken(at) if at.source else set()
+        for _, origin, basis, position in working.store.lookup(rows.TAGS, (at.source,) if at.source else ()):
+            value = working.origin(origin)
+            if origin << 3 | basis in codes and BASES[basis] is Basis.MATCHED and contradicts(removal.origin, value):
+                artifact = any_artifact(working, at)
+                where = display(artifact.namespace, artifact.name) if artifact else removal.content
+                when = moment_of(working.entry(position)[1]).isoformat()
+                return f"{where} was matched with {_words(value)}, recorded {when}"
+    return ""
+
+
+def _words(origin: Origin) -> str:
+    return "/".join(part for part in (origin.kind.value, origin.provider, origin.service) if part)
+
+
+def speaks_of(working: Working, record: RemovalRecord | CorrectionRecord, nodes: Iterable[int]) -> bool:
+    """Whether a claim is about one of some nodes."""
+    act = record.removal if isinstance(record, RemovalRecord) else record.correction
+    node = working.find_node(key_of_text(act.content))
+    return node is not None and node.id in nodes
+
+
+def executions(working: Working, closure: Closure) -> Executions:
+    """How many runs there are, when they happened, and how they are known."""
+    levels: Counter[str] = Counter()
+    times: list[tuple[int, str]] = []
+    for positions in closure.runs.values():
+        found = [event_at(working, position) for position in positions]
+        times += [(happened(event.time).microseconds, event.time) for event in found]
+        levels[_evidence(found)] += 1
+    return Executions(len(closure.runs), min(times)[1] if times else "", max(times)[1] if times else "", dict(levels))
+
+
+def _evidence(events: Sequence[Event]) -> str:
+    """The best that any event of a run says; without a word of ours a record asserts it."""
+    facets = [e.run.facets.execution for e in events if e.run and e.run.facets and e.run.facets.execution]
+    levels = {facet.execution.evidence for facet in facets}
+    return next((level for level in ("observed", "restored") if level in levels), "asserted")
+
+
+def step_entries(working: Working, hops: Sequence[Hop], wanted: Label) -> tuple[tuple[int, ...], ...]:
+    """For each step of a path the entries that say so."""
+    out = []
+    for index, hop in enumerate(hops):
+        node = working.node(hop.node)
+        if hop.run:
+            again = [position for _, position in working.store.lookup(rows.AGAIN, (hop.run,))]
+            out.append((working.run(hop.run).entry, *again))
+        elif index == 0:
+            out.append(_tagged(working, node, wanted))
+        else:
+            holder = node if node.flags & DIRECTORY else working.node(hop.holder or hop.node)
+            listed = [position for _, position in working.store.lookup(rows.SPOKEN, (holder.id,))]
+            out.append(tuple(sorted(listed)[:1]))
+    return tuple(out)
+
+
+def _tagged(working: Working, node: Node, wanted: Label) -> tuple[int, ...]:
+    if not node.source or wanted.basis is None:
+        return ()
+    return tuple(
+        position
+        for _, origin, basis, position in working.store.lookup(rows.TAGS, (node.source,))
+        if basis == BASIS_NUMBER[wanted.basis] and working.origin(origin) == wanted.origin
+    )
