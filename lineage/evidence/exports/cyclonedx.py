@@ -9,7 +9,7 @@ a source used for evaluation, teacher, component of type data, not in the model 
 prompt or retrieval
 a source that is a model               component of type machine-learning-model; as base model: pedigree.ancestors
 what lies between                      component of type file
-run                                    formulation: a workflow with its input, output, time; commit and person as property
+run                                    formulation: a workflow with input, output, time; commit and person properties
 made from                              dependencies
 origin: provider                       supplier of the component; governance.owners of the data
 who declared the origin                governance.stewards of the data
@@ -98,7 +98,9 @@ def _model(found: View, sources: dict[Node, Source]) -> _Object:
     component |= {"version": printable(case.subject.version)} if case.subject.version else {}
     if bases:
         component["pedigree"] = {
-            "ancestors": [{"type": _kind(s), "name": s.node.name, "bom-ref": f"ancestor:{urn(s.node.id)}"} for s in bases]
+            "ancestors": [
+                {"type": _kind(s), "name": s.node.name, "bom-ref": f"ancestor:{urn(s.node.id)}"} for s in bases
+            ]
         }
     datasets = [{"ref": urn(source.node.id)} for source in trained]
     component["modelCard"] = {"modelParameters": {"datasets": datasets}} if datasets else {}
@@ -185,7 +187,7 @@ def _workflow(found: View, run: Run) -> _Object:
         "outputs": [{"type": "artifact", "resource": {"ref": ref}} for ref in made],
         "timeEnd": run.time,
         "properties": _properties(
-            [(name, value) for name, value in (("commit", run.commit), ("by", run.by), ("evidence", run.evidence)) if value]
+            [pair for pair in (("commit", run.commit), ("by", run.by), ("evidence", run.evidence)) if pair[1]]
         ),
     }  # fmt: skip
     return {name: value for name, value in workflow.items() if value not in ("", [])}
@@ -193,9 +195,8 @@ def _workflow(found: View, run: Run) -> _Object:
 
 def _annotations(case: Case, model: str) -> list[_Object]:
     said = [
-        (judged.decision.id, judged.decision.by, utc(judged.decision.time),
-         f"{judged.decision.action} {judged.decision.subject}: {judged.decision.outcome.value}; {judged.decision.reason}")
-        for judged in case.decisions
+        (d.id, d.by, utc(d.time), f"{d.action} {d.subject}: {d.outcome.value}; {d.reason}")
+        for d in (judged.decision for judged in case.decisions)
     ]  # fmt: skip
     said += [
         (use.grant.id, use.grant.approver, utc(use.recorded), f"grant on {use.grant.reference}: {use.sentence}")

@@ -11,7 +11,7 @@ made from, through a run                wasDerivedFrom; not for evaluation, whic
 who ran it                              Agent, wasAssociatedWith
 origin: provider                        Agent, wasAttributedTo
 origin: everything else                 attributes ``lg:kind``, ``lg:channel`` … of the declaration
-tag                                     Entity ``lg:Declaration``, attributed to who declared it, ``lg:about`` its source
+tag                                     Entity ``lg:Declaration``, attributed to who declared it
 decision                                Activity ``lg:Decision`` that used the model and the grants that freed something
 grant, removal, correction              Entity ``lg:Grant`` …, attributed to approver or claimant
 approval of a removal or correction     Activity ``lg:Approval`` that used it

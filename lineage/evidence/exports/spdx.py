@@ -16,11 +16,11 @@ source used as teacher, prompt or      Relationship other; the use as comment
 for retrieval
 made from, through a run               Relationship descendantOf; run, commit and person as comment, time as endTime
 origin: provider                       Organization, originatedBy
-origin: licence                        Relationship hasDeclaredLicense to a LicenseExpression; not stated: NoAssertionLicense;
+origin: licence                        Relationship hasDeclaredLicense to a LicenseExpression; not stated: NoAssertion;
                                        a text that is no SPDX expression: LicenseRef- with the text
 origin: everything else, how known     dataset_dataCollectionProcess (of a model: software_sourceInfo)
 size in bytes                          dataset_datasetSize
-content key                            verifiedUsing (Hash); of a directory ExternalIdentifier: it is no hash of the bytes
+content key                            verifiedUsing (Hash); of a directory ExternalIdentifier: no hash of its bytes
 decision, grant, removal               Annotation on the model
 lineage complete or not                completeness of the relationships
 what is not known                      comment of the document; NOASSERTION where SPDX has it
@@ -28,7 +28,8 @@ what is not known                      comment of the document; NOASSERTION wher
 
 The AI profile demands release time, download location, version and supplier of a model, the Dataset profile origin,
 built and release time and download location of data. A record of lineage has few of these, and a made-up one would be a
-statement: the document does not claim these two profiles, and uses their classes all the same, as SPDX permits. That a path does not exist cannot be said, other than by completeness.
+statement: the document does not claim these two profiles, and uses their classes all the same, as SPDX permits. That a
+path does not exist cannot be said, other than by completeness.
 """
 
 from __future__ import annotations
@@ -105,7 +106,9 @@ def spdx3(case: Case) -> str:
             out.add("software_Package", node.id, name=node.name, **_content(node))
     for hop in found.hops:
         if hop.use is not Use.EVALUATION:
-            out.relate("descendantOf", urn(hop.made.id), urn(hop.read.id), comment=_run(hop), time=hop.run.time, whole=False)
+            out.relate(
+                "descendantOf", urn(hop.made.id), urn(hop.read.id), comment=_run(hop), time=hop.run.time, whole=False
+            )
     _annotate(out, case, model)
     info = {
         "type": "CreationInfo", "@id": INFO, "specVersion": VERSION, "created": found.created, "createdBy": [tool],
@@ -182,24 +185,24 @@ def _licence(out: _Graph, uri: str, source: Source) -> None:
 
 def _run(hop: Hop) -> str:
     run = hop.run
-    parts = [("run", run.name), ("use", hop.use.value), ("commit", run.commit), ("by", run.by), ("evidence", run.evidence)]
+    parts = [("run", run.name), ("use", hop.use.value), ("commit", run.commit), ("by", run.by)]
+    parts += [("evidence", run.evidence)]
     return "; ".join(f"{name}: {value}" for name, value in parts if value)
 
 
 def _annotate(out: _Graph, case: Case, model: str) -> None:
     said = [
-        (judged.decision.id, f"decision of {judged.decision.time}, {judged.decision.action} {judged.decision.subject}: "
-         f"{judged.decision.outcome.value}; {judged.decision.reason}")
-        for judged in case.decisions
+        (d.id, f"decision of {d.time}, {d.action} {d.subject}: {d.outcome.value}; {d.reason}")
+        for d in (judged.decision for judged in case.decisions)
     ]  # fmt: skip
     said += [
-        (use.grant.id, f"grant {use.grant.id}, approved by {use.grant.approver}, on {use.grant.reference}: {use.sentence}")
-        for use in case.grants
+        (g.grant.id, f"grant {g.grant.id}, approved by {g.grant.approver}, on {g.grant.reference}: {g.sentence}")
+        for g in case.grants
     ]
     said += [
-        (shown.removal.id, f"removal {shown.removal.id}, {shown.state}; claimed by {shown.removal.claimed_by}, approved "
-         f"by {shown.removal.approved_by or 'nobody'}; result: {shown.removal.result or 'not stated'}")
-        for shown in case.removals
+        (r.id, f"removal {r.id}, {state}; claimed by {r.claimed_by}, approved by {r.approved_by or 'nobody'}; result: "
+         f"{r.result or 'not stated'}")
+        for r, state in ((shown.removal, shown.state) for shown in case.removals)
     ]  # fmt: skip
     for identity, text in said:
         out.add(

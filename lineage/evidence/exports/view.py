@@ -7,7 +7,6 @@ a standard has for them is the business of the module named after it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import uuid
@@ -117,7 +116,9 @@ def view(case: Case) -> View:
     created = utc(case.question.asked) or utc(case.subject.registered)
     if not created:
         raise CannotDecide(
-            "the case states no time", code="EXPORT_NO_TIME", hint="lineagegate status tells whether anything is recorded"
+            "the case states no time",
+            code="EXPORT_NO_TIME",
+            hint="lineagegate status tells whether anything is recorded",
         )
     model = node_of(case.subject.artifact)
     nodes: dict[Node, None] = {model: None}
@@ -170,9 +171,9 @@ def _hops(trace: Trace, model: Node, maker: str) -> list[Hop]:
 def _size(case: Case, trace: Trace) -> SourceSize:
     """The size of a path's own source: of a label with that one source, the label's share."""
     for share in case.shares:
-        if (share.origin, share.use, share.basis) == (trace.origin, trace.use, trace.basis):
-            if share.sources == 1 and trace.tags == 1:
-                return SourceSize(trace.source, share.files, share.bytes, share.records)
+        same = (share.origin, share.use, share.basis) == (trace.origin, trace.use, trace.basis)
+        if same and share.sources == 1 and trace.tags == 1:
+            return SourceSize(trace.source, share.files, share.bytes, share.records)
     return SourceSize(trace.source, None, None, None)
 
 
@@ -193,7 +194,7 @@ def digest(content: str) -> tuple[str, str] | None:
     A DVC directory's key is the hash of its list of files: nobody who hashes the files finds it.
     """
     algorithm, _, value = content.partition(":")
-    return (algorithm, value) if re.fullmatch(r"[0-9a-f]{%d}" % _HEX.get(algorithm, 0), value) and value else None
+    return (algorithm, value) if len(value) == _HEX.get(algorithm) and re.fullmatch("[0-9a-f]+", value) else None
 
 
 def utc(text: str) -> str:
@@ -251,11 +252,6 @@ def gaps(found: View) -> list[str]:
     if missing:
         said.append(f"{missing} more with the same labels as sources listed here are not listed one by one.")
     return said + [printable(text) for text in case.unknown]
-
-
-def checksum(text: str) -> str:
-    """sha256 of an export's bytes, hex."""
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def encode(document: Any) -> str:
