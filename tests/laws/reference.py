@@ -57,8 +57,8 @@ class Reference:
         self.corrections: list[dict[str, Any]] = []
         for data in events:
             self._read(json.loads(data))
-        self.removed = self._agreed_removals()
         self.taken = self._agreed_corrections()
+        self.removed = self._agreed_removals()
         self.pairs = self._fixpoint()
 
     # reading
@@ -109,7 +109,7 @@ class Reference:
         def both(act: dict[str, Any]) -> bool:
             alike = [a for a in acts if a["id"] == act["id"] and same(a) == same(act)]
             return any(not a.get("approvedBy") for a in alike) and any(
-                a.get("approvedBy") and a["approvedBy"] != a["claimedBy"] for a in alike
+                a.get("approvedBy") and _people(a["approvedBy"]).isdisjoint(_people(a["claimedBy"])) for a in alike
             )
 
         return [act for act in acts if both(act)]
@@ -120,8 +120,21 @@ class Reference:
 
         out: dict[Node, dict[Origin, set[Node]]] = defaultdict(lambda: defaultdict(set))
         for act in self._agreed(self.removals, same):
-            out[_text_node(act["content"])][_origin(act["origin"])] |= {_text_node(s) for s in act["sources"]}
+            node, origin = _text_node(act["content"]), _origin(act["origin"])
+            if not self._contradicted(node, origin, set()):
+                out[node][origin] |= {_text_node(s) for s in act["sources"]}
         return out
+
+    def _contradicted(self, node: Node, origin: Origin, seen: set[Node]) -> bool:
+        """Whether a standing match on a content, or on a file of it, says that the origin is there after all."""
+        if node in seen:
+            return False
+        seen.add(node)
+        for found, basis in self.tags.get(node, set()) - self.taken.get(node, set()):
+            alike = (found.provider, origin.provider), (found.service, origin.service)
+            if basis == "matched" and found.kind is origin.kind and all(a == b or not a or not b for a, b in alike):
+                return True
+        return any(self._contradicted(file, origin, seen) for file in self.files.get(node, ()))
 
     def _agreed_corrections(self) -> dict[Node, set[tuple[Origin, str]]]:
         def same(a: dict[str, Any]) -> Any:
@@ -252,7 +265,14 @@ def _takes(gone: Origin, origin: Origin) -> bool:
         and gone.kind is origin.kind
         and gone.provider in ("", origin.provider)
         and gone.service in ("", origin.service)
+        and gone.channel in ("", origin.channel)
     )
+
+
+def _people(who: str) -> set[str]:
+    """Name, address and the whole, as the worlds of the laws write them."""
+    text = " ".join(who.lower().split())
+    return {text, *(part.strip(" <>") for part in text.split("<"))}
 
 
 def display(namespace: str, name: str) -> str:

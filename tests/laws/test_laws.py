@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from reference import Reference
 from worlds import FILES, NAMES, SPACE, TIMES, UNIVERSE, asked, histories, plain_histories
 
-from lineage.errors import CannotDecide
+from lineage.errors import CannotDecide, UsageError
 from lineage.events import dataset_event, run_event
 from lineage.events.event import act_event
 from lineage.graph import Graph
@@ -315,6 +315,68 @@ def test_law_11_two_times(events: list[bytes], month: int, cut: int, rnd: random
     graph.close()
 
 
+@law
+@given(histories, st.integers(0, 12), st.integers(0, 20), st.sampled_from(UNIVERSE), randoms)
+def test_law_11_what_a_question_rests_on_is_enough(
+    events: list[bytes], month: int, cut: int, chosen: Artifact, rnd: random.Random
+) -> None:
+    """A view of the past made for some questions answers them as the whole ledger does, and refuses the others."""
+    start = datetime(2024, 1, 1, tzinfo=timezone.utc)
+    graph = Graph(scratch_store())
+    for i, event in enumerate(events):
+        graph.record([event], now=start + timedelta(days=i))
+    happened = None if month > 9 else datetime(2023, month or 1, 15, tzinfo=timezone.utc)
+    recorded = None if cut > 15 else start + timedelta(days=cut)
+    full = graph.as_of(happened=happened, recorded=recorded)
+    part = graph.as_of(happened=happened, recorded=recorded, about=[chosen], downstream=rnd.random() < 0.5)
+    assert part.position() == full.position()
+    assert answer(part, chosen) == answer(full, chosen)
+    if isinstance(answer(full, chosen), frozenset):
+        assert part.labels(chosen) == full.labels(chosen)
+        assert lengths(part, chosen) == lengths(full, chosen)
+        assert [len(step) for step in part.path_entries(chosen).values()] == [
+            len(path) for path in part.paths(chosen).values()
+        ]
+    assert part.tags(chosen) == full.tags(chosen)
+    assert part.versions(chosen.namespace, chosen.name) == full.versions(chosen.namespace, chosen.name)
+    assert part.find(chosen.namespace, chosen.name) == full.find(chosen.namespace, chosen.name)
+    assert part.removals() == full.removals()
+    try:
+        expected_impact = reached(full, chosen)
+    except CannotDecide:
+        pass
+    else:
+        ahead = graph.as_of(happened=happened, recorded=recorded, about=[chosen], downstream=True)
+        assert reached(ahead, chosen) == expected_impact
+        ahead.close()
+    with pytest.raises(UsageError):
+        part.labels(new("other"))
+    for past in (part, full, graph):
+        past.close()
+
+
+def lengths(graph: Graph, artifact: Artifact) -> dict[Label, int]:
+    """How long the path of each label is: of paths of one length any will do."""
+    return {label: len(path) for label, path in graph.paths(artifact).items()}
+
+
+def reached(graph: Graph, artifact: Artifact) -> set[tuple[str, str | None, int]]:
+    items = graph.impact(artifact).items
+    return {(i.artifact.name, i.artifact.content and i.artifact.content.hash, i.distance) for i in items}
+
+
+@law
+@given(histories)
+def test_entries_are_enough(events: list[bytes]) -> None:
+    """The entries that a lineage rests on, alone, give the labels."""
+    with graph_of(events) as graph:
+        for artifact in UNIVERSE:
+            labels = answer(graph, artifact)
+            if isinstance(labels, frozenset):
+                with graph_of([graph.event(position).data for position in graph.entries(artifact)]) as again:
+                    assert answer(again, artifact) == labels
+
+
 @pytest.fixture
 def postgres_graph(postgres_url: str) -> Iterator[Graph]:
     graph = Graph(create_store(postgres_url))
@@ -327,7 +389,7 @@ def postgres_graph(postgres_url: str) -> Iterator[Graph]:
 def test_the_laws_hold_on_postgresql(postgres_graph: Graph, events: list[bytes], rnd: random.Random) -> None:
     store = postgres_graph._store
     tables = "entry, state, namespace, dataset, version, content, node, run_key, run, reads, made, member, source"
-    store.execute(f"TRUNCATE {tables}, origin, tag, taken, removal, retag, act")
+    store.execute(f"TRUNCATE {tables}, origin, tag, taken, removal, retag, act, again, spoken")
     store.execute("DELETE FROM pairset WHERE id > 1")
     store.execute(
         "UPDATE head SET position = 0, recorded = 0, frontier = '', epoch = 0, nodes = 0, runs = 0, datasets = 0, "

@@ -38,7 +38,7 @@ ORIGINS = (
 USES = (Use.CONTENT, Use.CONTENT, Use.CONTENT, Use.EVALUATION, Use.FINE_TUNING, Use.ANNOTATION, Use.BASE_MODEL)
 TIMES = tuple(f"2023-0{i}-01T00:00:00Z" for i in range(1, 10))
 
-bases = st.sampled_from([Basis.DECLARED, Basis.OBSERVED])
+bases = st.sampled_from([Basis.DECLARED, Basis.OBSERVED, Basis.MATCHED])
 tags = st.builds(Tag, st.sampled_from(ORIGINS), bases, st.sampled_from("xy"))
 
 
@@ -90,8 +90,8 @@ def removals(draw: Any) -> bytes:
         origin=draw(st.sampled_from([*ORIGINS, Origin(Kind.THIRD_PARTY_MODEL_OUTPUT)])),
         content=draw(st.sampled_from([*FILES[:4], DIRECTORIES[0], f"{SPACE}/a"])),
         sources=tuple(draw(st.sampled_from([FILES[:3], FILES[3:6], (*DIRECTORIES, FILES[0]), (f"{SPACE}/m",)]))),
-        claimed_by="alice",
-        approved_by=draw(st.sampled_from(["", "", "bob", "bob", "alice"])),
+        claimed_by=draw(st.sampled_from(["Alice <a@x.org>", "Alice <a@x.org>", "Ann <a@x.org>"])),
+        approved_by=draw(st.sampled_from(["", "", "bob", "bob", " ALICE ", "A <A@x.org>"])),
     )
     return act_event(removal, run_id="x", time=TIMES[0])
 
@@ -101,7 +101,7 @@ def corrections(draw: Any) -> bytes:
     correction = Correction(
         id=draw(st.sampled_from(["3", "4"])),
         origin=draw(st.sampled_from(ORIGINS[:2])),
-        basis=draw(st.sampled_from([Basis.DECLARED, Basis.OBSERVED])),
+        basis=draw(bases),
         content=draw(st.sampled_from([*FILES[:3], f"{SPACE}/a"])),
         claimed_by="alice",
         approved_by=draw(st.sampled_from(["", "bob", "alice"])),
