@@ -22,6 +22,9 @@ from lineage import config
 from lineage.events.facets import FACETS, SCHEMA_BASE, Facet
 from lineage.evidence import document
 from lineage.evidence.case import Case
+from lineage.evidence.exports.data_trust import DataTrust
+from lineage.evidence.exports.eu_summary import Summary
+from lineage.evidence.exports.intoto import DecisionPredicate
 from lineage.policy.file import json_schema as policy_schema
 from lineage.vocabulary import Decision, Kind
 
@@ -50,12 +53,20 @@ DOCUMENTS: Mapping[str, type] = {
 }
 """The document of each verb; ``schemas/cli/<verb>.json`` is made from it."""
 
+EXPORTS: Mapping[str, type] = {
+    "exports/decision-v1.json": DecisionPredicate,
+    "exports/eu-summary.json": Summary,
+    "exports/data-trust.json": DataTrust,
+}
+"""What `export` writes where no standard has a schema: by path under ``schemas/``."""
+
 
 def schemas() -> dict[str, Schema]:
     """Every schema by its path under ``schemas/``."""
     return {
         **{f"facets/{facet.__name__}.json": facet_schema(key, facet) for key, facet in FACETS.items()},
         **{f"cli/{verb}.json": document_schema(verb, kind) for verb, kind in DOCUMENTS.items()},
+        **{path: export_schema(path, kind) for path, kind in EXPORTS.items()},
         "config.schema.json": config_schema(),
         "policy.schema.json": {"$schema": DRAFT, "$id": f"{BASE}/policy.schema.json", **policy_schema()},
     }
@@ -93,6 +104,12 @@ def document_schema(verb: str, kind: type) -> Schema:
     """The schema of what a verb prints with ``--format json``."""
     own, shared = _components(kind)
     return {"$schema": DRAFT, "$id": f"{BASE}/cli/{verb}.json", "title": f"lineagegate {verb}", **own, "$defs": shared}
+
+
+def export_schema(path: str, kind: type) -> Schema:
+    """The schema of a document that `export` writes."""
+    own, shared = _components(kind)
+    return {"$schema": DRAFT, "$id": f"{BASE}/{path}", **own, "$defs": shared}
 
 
 def config_schema() -> Schema:

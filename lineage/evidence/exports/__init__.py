@@ -1,9 +1,9 @@
 """A case in the words of other standards, one module each: PROV, SPDX, CycloneDX, Croissant, in-toto, and two forms.
 
 Every export is a pure function of a `Case`: the same case gives the same bytes. Identifiers are made from what they
-name and times come from the record. What the record does not know is left visibly empty, or is the standard's own word for
-"not known"; each module says in a table how our terms are mapped, and what its standard cannot say. No library of a
-standard is needed to write it; in the tests each is held to the standard's own library or schema.
+name and times come from the record. What the record does not know is left visibly empty, or is the standard's own
+word for "not known"; each module says in a table how our terms are mapped, and what its standard cannot say. No library
+of a standard is needed to write it; in the tests each is held to the standard's own library or schema.
 """
 
 from __future__ import annotations

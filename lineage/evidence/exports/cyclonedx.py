@@ -91,7 +91,8 @@ def cyclonedx(case: Case) -> str:
 
 def _model(found: View, sources: dict[Node, Source]) -> _Object:
     case = found.case
-    trained = [s for s in found.sources if s.node != found.model and any(t.use in TRAINED for t in s.traces)]
+    data = [source for source in found.sources if source.ref.type is ArtifactType.DATASET]
+    trained = [source for source in data if any(trace.use in TRAINED for trace in source.traces)]
     bases = [s for s in found.sources if s.node != found.model and any(t.use is Use.BASE_MODEL for t in s.traces)]
     own = sources.get(found.model)
     component = _component("machine-learning-model", found.model, own)

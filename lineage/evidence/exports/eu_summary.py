@@ -213,8 +213,8 @@ class _Sections:
                 _empty("crawlComments", "Additional comments (optional):"),
             )),
             Section("2.4", "User data", (
-                self._used("userInteractions", "Was data from user interactions with the AI model used to train it?", "2.4"),
-                self._used("userServices", "Was data from interactions with the provider's other services used?", "2.4"),
+                self._used("userInteractions", "Was data from user interactions with the AI model used?", "2.4"),
+                self._used("userServices", "Was data from the provider's other services or products used?", "2.4"),
                 _empty("userServicesDescription", "General description of these services:"),
                 _empty("userModalities", "Modalities covered:"),
                 _empty("userComments", "Additional comments (optional):"),
@@ -235,14 +235,19 @@ class _Sections:
 
     def unplaced(self) -> tuple[str, ...]:
         """Training sources of which the record does not say where they belong, with what comes into question."""
-        return tuple(f"{_line(source)} ({' or '.join(fit)})" for source, fit in self.placed if len(fit) > 1)
+        return tuple(
+            f"{_line(source)} ({' or '.join(sorted(fit))})"
+            for source, fits in self.placed
+            for fit in dict.fromkeys(fits)
+            if len(fit) > 1
+        )
 
     def _used(self, name: str, question: str, section: str) -> Answer:
         """Yes where a source belongs there, no where none can, nothing where that is not known."""
-        sources = tuple(_line(source) for source, fit in self.placed if fit == (section,))
+        sources = tuple(_line(source) for source, fits in self.placed if (section,) in fits)
         # what is licensed may have come from an intermediary, who is a third party without being a rightsholder
         wanted = {section, "2.2.1"} if section == "2.2.2" else {section}
-        none = self.found.whole and not any(wanted & set(fit) for _, fit in self.placed)
+        none = self.found.whole and not any(wanted & set(fit) for _, fits in self.placed for fit in fits)
         return Answer(name, question, "yes" if sources else "no" if none else "", sources)
 
     def _models(self, kind: Kind) -> str:
@@ -285,14 +290,11 @@ def _processing() -> tuple[Section, ...]:
     )  # fmt: skip
 
 
-def _sections(source: Source) -> tuple[str, ...]:
-    """The sections that a source can belong to, by what is stated of it. One: it belongs there."""
-    fitting: set[str] = set()
-    for trace in source.traces:
-        if trace.use in TRAINED:
-            crawled_by_others = trace.origin.kind is Kind.WEB_CRAWL and trace.origin.provider
-            fitting |= set(("2.1", "2.2.2", "2.3") if crawled_by_others else _SECTIONS[trace.origin.kind])
-    return tuple(sorted(fitting))
+def _sections(source: Source) -> list[tuple[str, ...]]:
+    """For each label that a source was trained on with, the sections that it can belong to; one: it belongs there."""
+    origins = [trace.origin for trace in source.traces if trace.use in TRAINED]
+    by_others = ("2.1", "2.2.2", "2.3")
+    return [by_others if o.kind is Kind.WEB_CRAWL and o.provider else _SECTIONS[o.kind] for o in origins]
 
 
 def _line(source: Source) -> str:

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 VERSION = "Statement v1, DSSE 1.0"
 STATEMENT = "https://in-toto.io/Statement/v1"
 PAYLOAD = "application/vnd.in-toto+json"
-PREDICATE = VOCABULARY + "decision/v1"
+PREDICATE = VOCABULARY + "decision-v1.json"
+"""The type of the predicate, and the address of its schema."""
 
 
 class Checkpoint(Document, frozen=True):

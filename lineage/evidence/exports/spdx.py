@@ -7,13 +7,13 @@ the model                              ai_AIPackage
 a source that is data                  dataset_DatasetPackage
 a source that is a model               ai_AIPackage
 what lies between                      software_Package (a path does not say what it is)
-source used for content, annotation,   Relationship trainedOn, from the model; the use as comment
+data used for content, annotation,     Relationship trainedOn, from the model; the use as comment
 pretraining, fine-tuning, distillation,
 reward modelling or validation
-source used for evaluation             Relationship testedOn
-source used as base model              Relationship descendantOf
-source used as teacher, prompt or      Relationship other; the use as comment
-for retrieval
+data used for evaluation               Relationship testedOn
+a model used as base model             Relationship descendantOf
+every other use; a model whose output  Relationship other; the use as comment
+was trained on
 made from, through a run               Relationship descendantOf; run, commit and person as comment, time as endTime
 origin: provider                       Organization, originatedBy
 origin: licence                        Relationship hasDeclaredLicense to a LicenseExpression; not stated: NoAssertion;
@@ -62,7 +62,7 @@ CONTEXT = "https://spdx.org/rdf/3.0.1/spdx-context.jsonld"
 INFO = "_:creation"
 NO_LICENCE = "https://spdx.org/rdf/3.0.1/terms/Licensing/NoAssertion"
 
-_SAYS = {Use.EVALUATION: "testedOn", Use.BASE_MODEL: "descendantOf", **dict.fromkeys(TRAINED, "trainedOn")}
+_SAYS = {Use.EVALUATION: "testedOn", **dict.fromkeys(TRAINED, "trainedOn")}
 
 
 class _Graph:
@@ -100,7 +100,7 @@ def spdx3(case: Case) -> str:
         _licence(out, uri, source)
         if uri != model:
             for trace in source.traces:
-                out.relate(_SAYS.get(trace.use, "other"), model, uri, comment=f"use: {trace.use.value}")
+                out.relate(_relation(source, trace.use), model, uri, comment=f"use: {trace.use.value}")
     for node in found.nodes:
         if urn(node.id) not in out.elements:
             out.add("software_Package", node.id, name=node.name, **_content(node))
@@ -148,6 +148,13 @@ def _source(out: _Graph, source: Source) -> str:
         "dataset_DatasetPackage", source.node.id, software_primaryPurpose="data", dataset_datasetType=["noAssertion"],
         dataset_dataCollectionProcess=said, dataset_datasetSize=source.bytes, **shared,
     )  # fmt: skip
+
+
+def _relation(source: Source, use: Use) -> str:
+    """What the model is to a source. Nobody is trained on a model: on what it wrote, or from its weights."""
+    if source.ref.type is ArtifactType.MODEL:
+        return "descendantOf" if use is Use.BASE_MODEL else "other"
+    return _SAYS.get(use, "other")
 
 
 def _content(node: Node) -> dict[str, Any]:
