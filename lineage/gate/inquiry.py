@@ -25,6 +25,8 @@ from lineage.vocabulary import Artifact, ArtifactType, Decision, Label, Origin, 
 from lineage.vocabulary.identifier import new_uuid, short
 
 if TYPE_CHECKING:
+    from lineage.evidence.case import Case
+    from lineage.graph.seals import Seals
     from lineage.policy import Policy
 
 
@@ -45,6 +47,11 @@ class Inquiry:
         graph: the store's graph.
     """
 
+    as_of: datetime | None = None
+    """What was true then is asked for; None: now."""
+    known_at: datetime | None = None
+    """What had been recorded by then is asked for; None: everything."""
+
     def __init__(self, config: Config, graph: Graph) -> None:
         self.config = config
         self.graph = graph
@@ -54,6 +61,11 @@ class Inquiry:
     def moment(self) -> datetime:
         """The time that is judged at: rules and grants have dates. UTC."""
         return datetime.now(timezone.utc)
+
+    @property
+    def seals(self) -> Seals:
+        """The checkpoints of the record."""
+        return self.graph.seals
 
     @cached_property
     def pipelines(self) -> tuple[Pipeline, ...]:
@@ -214,6 +226,21 @@ class Inquiry:
         labels = self.graph.labels(artifact)
         chosen = {label for label in labels.labels if _speaks_of(label.origin, origin)}
         return Answer(artifact, labels, self.graph.paths(artifact, chosen))
+
+    def case(self, text: str, origin: str = "") -> Case:
+        """What the record says of a model and an origin, with everything that it rests on. Nothing is recorded.
+
+        Args:
+            text: anything `resolve` takes.
+            origin: text in kind, provider, service, channel, reseller, terms or licence; empty: every origin.
+
+        Raises:
+            CannotDecide: nothing is recorded of the model, or its lineage cannot be read.
+        """
+        from lineage.gate.case import Examination
+        from lineage.gate.wanted import Wanted
+
+        return Examination(self, text, Wanted(origin)).case()
 
     def impact(self, artifact: Artifact) -> Impact:
         """Everything downstream of an artifact: registered versions first, then other models, then datasets.

@@ -10,8 +10,9 @@ from lineage.events.event import read
 from lineage.events.statistics import row_counts
 from lineage.graph import rows
 from lineage.graph.keys import node_key
-from lineage.graph.names import any_artifact, artifact_of, references
+from lineage.graph.names import any_artifact, artifact_of, recorded_tags, references
 from lineage.graph.pairs import MASK
+from lineage.graph.questions import Recorded
 from lineage.graph.resolve import label, resolve
 from lineage.graph.rows import Node, SourceKind
 from lineage.graph.walk import entering
@@ -31,6 +32,8 @@ class Contribution(NamedTuple):
     """What reaches the artifact from it; none where a removal took every origin of it out."""
     narrowed: bool
     """Whether a removal in force took an origin of it out on some way here."""
+    tags: tuple[Recorded, ...]
+    """The tags on it that were not taken back."""
 
 
 def contributions(working: Working, node: Node) -> list[Contribution]:
@@ -57,6 +60,7 @@ def contributions(working: Working, node: Node) -> list[Contribution]:
             working.source(source).kind == SourceKind.GENERATED,
             frozenset(labels[source]),
             source in narrowed,
+            tuple(recorded_tags(working, working.node(working.source(source).node))),
         )
         for source in sorted(labels)
     ]

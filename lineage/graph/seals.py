@@ -47,6 +47,22 @@ class Seals:
             row = self._store.one(f"{_COLUMNS} ORDER BY position DESC LIMIT 1")
         return None if row is None else _stored(*row)
 
+    def over(self, position: int) -> StoredCheckpoint | None:
+        """The checkpoint that seals at least so many entries and as few more as may be."""
+        with self._store.lock:
+            self._store.check()
+            row = self._store.one(f"{_COLUMNS} WHERE position >= ? ORDER BY position LIMIT 1", (position,))
+        return None if row is None else _stored(*row)
+
+    def naming_keys(self, position: int) -> list[StoredCheckpoint]:
+        """The checkpoints over at most so many entries that vouch for keys, the one that seals least first."""
+        with self._store.lock:
+            self._store.check()
+            found = self._store.rows(
+                f"{_COLUMNS} WHERE position <= ? AND note LIKE ? ORDER BY position", (position, "%\nkey %")
+            )
+        return [_stored(*row) for row in found]
+
     def all(self) -> list[StoredCheckpoint]:
         """Every checkpoint, the one that seals least first."""
         with self._store.lock:
