@@ -10,20 +10,19 @@ from importlib.resources import files
 
 from lineage.errors import printable
 from lineage.evidence.case import Case
-from lineage.evidence.dossier.outline import (
+from lineage.evidence.dossier.blocks import (
     Cell,
     Code,
     Facts,
     Heading,
     Line,
-    Outline,
     Paragraph,
     Picture,
     Points,
     Section,
     Table,
-    outline,
 )
+from lineage.evidence.dossier.outline import Outline, outline
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 SHORT = 80
@@ -38,7 +37,8 @@ def html(case: Case) -> str:
 def render(said: Outline) -> str:
     """An outline as HTML."""
     style = files(__package__).joinpath("dossier.css").read_text(encoding="utf-8")
-    head = f'@page {{ @top-left {{ content: "{_css(said.subject)}"; }} @bottom-left {{ content: "{_css(said.running)}"; }} }}'
+    head, foot = _css(said.subject), _css(said.running)
+    page = f'@page {{ @top-left {{ content: "{head}"; }} @bottom-left {{ content: "{foot}"; }} }}'
     contents = "".join(f'<li><a href="#{s.id}">{_text(s.title)}</a></li>' for s in said.sections)
     return "\n".join(
         [
@@ -51,7 +51,7 @@ def render(said: Outline) -> str:
             '<meta name="color-scheme" content="light dark">',
             '<meta name="referrer" content="no-referrer">',
             f"<title>{_text(said.title)}: {_text(said.subject)}</title>",
-            f"<style>\n{style}{head}\n</style>",
+            f"<style>\n{style}{page}\n</style>",
             "</head>",
             "<body>",
             "<header>",
@@ -71,8 +71,8 @@ def render(said: Outline) -> str:
             *(_section(number, section) for number, section in enumerate(said.sections, start=1)),
             "</main>",
             "<footer>",
-            f"<p>{_text(said.title)} of <bdi>{_text(said.subject)}</bdi>, {_text(said.running)}. Made by lineagegate from the "
-            "recorded case alone; the same case gives the same document.</p>",
+            f"<p>{_text(said.title)} of <bdi>{_text(said.subject)}</bdi>, {_text(said.running)}. Made by lineagegate "
+            "from the recorded case alone; the same case gives the same document.</p>",
             "</footer>",
             "</body>",
             "</html>",
@@ -147,8 +147,9 @@ def _line(line: Line) -> str:
 
 def _picture(block: Picture) -> str:
     return (
-        f'<figure><div class="drawing" style="--natural:{block.width:g}px" role="region" aria-label="Drawing of the paths" '
-        f'tabindex="0">{block.svg}</div><figcaption>{_text(block.caption)}</figcaption></figure>'
+        f'<figure><div class="drawing" style="--natural:{block.width:g}px" role="region" '
+        f'aria-label="Drawing of the paths" tabindex="0">{block.svg}</div>'
+        f"<figcaption>{_text(block.caption)}</figcaption></figure>"
     )
 
 
@@ -164,4 +165,6 @@ def _css(text: str) -> str:
     """Text inside a CSS string in a ``<style>`` element: all but letters, digits and blanks as escapes."""
     text = printable(text)
     text = text if len(text) <= SHORT else f"{text[: SHORT // 2]}…{text[-SHORT // 2 :]}"
-    return "".join(char if char.isascii() and (char.isalnum() or char == " ") else f"\\{ord(char):06x}" for char in text)
+    return "".join(
+        char if char.isascii() and (char.isalnum() or char == " ") else f"\\{ord(char):06x}" for char in text
+    )

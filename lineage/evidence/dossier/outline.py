@@ -1,108 +1,15 @@
-"""The outline of a dossier: what it says, block by block. HTML and PDF both show exactly this, so they say the same.
+"""The outline of a dossier: which sections, in which order.
 
-Texts are as they were given: names in them are other people's words, and whoever shows a block escapes them for its
-format. An outline is at the same time what the PDF's template reads, as JSON.
+HTML and PDF both show exactly this, so they say the same.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import msgspec
 
-if TYPE_CHECKING:
-    from lineage.evidence.case import Case
-
-
-class Block(msgspec.Struct, frozen=True, tag_field="block", tag=str.lower):
-    """The base of every part of a section."""
-
-
-class Line(msgspec.Struct, frozen=True):
-    """One line of a cell."""
-
-    text: str
-    code: bool = False
-    """Set in a fixed width: a hash, an identifier, a command."""
-    faint: bool = False
-    """Stands back behind the line above."""
-
-
-class Cell(msgspec.Struct, frozen=True):
-    """What stands in a table's cell, or beside a term."""
-
-    lines: tuple[Line, ...]
-    part: float | None = None
-    """A bar under it, filled to this part of its width (0 to 1); None: no bar."""
-
-
-class Column(msgspec.Struct, frozen=True):
-    """A column of a table."""
-
-    title: str
-    width: int
-    """Relative to the other columns."""
-    right: bool = False
-    """Numbers end at the same place."""
-
-
-class Heading(Block, frozen=True):
-    """A heading inside a section."""
-
-    text: str
-
-
-class Paragraph(Block, frozen=True):
-    """A sentence or a few."""
-
-    text: str
-    note: bool = False
-    """A remark on how to read what is near it."""
-
-
-class Points(Block, frozen=True):
-    """A list without order."""
-
-    items: tuple[str, ...]
-
-
-class Facts(Block, frozen=True):
-    """Terms, each with what is known of it."""
-
-    rows: tuple[tuple[str, Cell], ...]
-
-
-class Table(Block, frozen=True):
-    """Rows under column titles; the first column names its row."""
-
-    caption: str
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-
-
-class Picture(Block, frozen=True):
-    """A drawing, and the same in words for whoever does not see it."""
-
-    svg: str
-    caption: str
-    words: str
-    width: float
-    """Of the drawing at its natural size, in CSS pixels."""
-    height: float
-
-
-class Code(Block, frozen=True):
-    """Lines as they are: a command to type, a signed note."""
-
-    lines: tuple[str, ...]
-
-
-class Section(msgspec.Struct, frozen=True):
-    """One numbered section."""
-
-    id: str
-    title: str
-    blocks: tuple[Heading | Paragraph | Points | Facts | Table | Picture | Code, ...]
+from lineage.evidence.case import Case
+from lineage.evidence.dossier import found, proof, said, words
+from lineage.evidence.dossier.blocks import Facts, Section
 
 
 class Outline(msgspec.Struct, frozen=True):
@@ -134,29 +41,26 @@ def outline(case: Case) -> Outline:
     Returns:
         The outline; the same for the same case.
     """
-    from lineage.evidence.dossier import sections as s
-    from lineage.evidence.dossier.words import running
-
-    word, tone = s.verdict(case)
+    word, tone = found.verdict(case)
     return Outline(
         title="Provenance dossier",
         subject=case.question.subject,
         date=case.question.asked,
-        running=running(case.coverage.position, case.question.asked),
-        question=s.question(case),
+        running=words.running(case.coverage.position, case.question.asked),
+        question=found.question(case),
         word=word,
         tone=tone,
         answer=case.answer.sentence,
         more=case.answer.more,
-        facts=s.subject(case),
+        facts=found.subject(case),
         sections=(
-            s.basis(case),
-            s.paths(case),
-            s.shares(case),
-            s.permissions(case),
-            s.history(case),
-            s.unknown(case),
-            s.record(case),
-            s.glossary(),
+            found.basis(case),
+            found.paths(case),
+            found.shares(case),
+            said.permissions(case),
+            said.history(case),
+            said.unknown(case),
+            proof.record(case),
+            proof.glossary(),
         ),
     )

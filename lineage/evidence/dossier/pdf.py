@@ -19,7 +19,6 @@ from lineage.evidence.dossier.metrics import WIDTHS
 from lineage.evidence.dossier.outline import Outline, outline
 from lineage.evidence.dossier.words import moment
 
-STANDARDS = ("a-2a", "ua-1")
 SHORT = 90
 """Characters of the subject in the head of a page."""
 
@@ -36,16 +35,6 @@ def pdf(case: Case) -> bytes:
 
 def render(said: Outline) -> bytes:
     """An outline as a PDF."""
-    return compiled(said, "pdf")
-
-
-def compiled(said: Outline, form: str) -> Any:
-    """What typst makes of an outline.
-
-    Args:
-        said: the outline.
-        form: ``pdf``, or ``png`` to look at: then a list of pages where there are several.
-    """
     try:
         import typst
     except ImportError as error:
@@ -58,15 +47,12 @@ def compiled(said: Outline, form: str) -> Any:
     at = moment(said.date) or datetime(1970, 1, 1, tzinfo=timezone.utc)
     template = files(__package__).joinpath("dossier.typ").read_bytes()
     try:
-        compiler = typst.Compiler(
+        made = typst.Compiler(
             template,
             font_paths=typst.Fonts(include_system_fonts=False),
             ignore_system_fonts=True,
             sys_inputs={"said": data(said)},
-        )
-        if form != "pdf":
-            return compiler.compile(format=form)
-        return compiler.compile(format="pdf", pdf_standards=list(STANDARDS), timestamp=at)
+        ).compile(format="pdf", pdf_standards=["a-2a", "ua-1"], timestamp=at)
     except typst.TypstError as error:
         raise LineageError(
             "the PDF cannot be made",
@@ -74,6 +60,8 @@ def compiled(said: Outline, form: str) -> Any:
             cause="\n".join((error.message, *error.hints)),
             hint="write the dossier as .html and print it",
         ) from error
+    assert isinstance(made, bytes)
+    return made
 
 
 def data(said: Outline) -> str:

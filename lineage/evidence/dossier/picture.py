@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from lineage.errors import printable
 from lineage.evidence.case import CaseStep
@@ -33,7 +34,7 @@ MARGIN = 6.0
 SWEEPS = 8
 
 
-@dataclass
+@dataclass(eq=False)
 class Item:
     """Something that stands in a row: a box, a label on a line, or the lane of a line that passes."""
 
@@ -45,9 +46,8 @@ class Item:
     """What is written, cut to size."""
     full: str = ""
     """What is meant, in full."""
-    row: int = 0
     x: float = 0.0
-    """Centre."""
+    """Centre; before there are places, the place in its row from 0 to 1."""
     y: float = 0.0
     """Top."""
     above: list[Item] = field(default_factory=list, repr=False)
@@ -75,6 +75,12 @@ class Drawing:
     strokes: tuple[Stroke, ...]
 
 
+@dataclass(frozen=True)
+class _Chain:
+    items: list[Item]
+    dashed: bool
+
+
 @dataclass
 class _Node:
     name: str
@@ -95,47 +101,47 @@ def place(paths: Sequence[Sequence[CaseStep]]) -> Drawing:
     Returns:
         Where everything stands.
     """
-    nodes = _merge(paths)
+    rows, chains = _rows(_merge(paths))
+    _order(rows)
+    _across(rows)
+    height = _down(rows)
+    every = [item for row in rows for item in row]
+    left = min((item.x - item.width / 2 for item in every), default=0.0) - MARGIN
+    for item in every:
+        item.x -= left
+    right = max((item.x + item.width / 2 for item in every), default=0.0)
+    boxes = tuple(item for item in every if item.kind != "lane")
+    return Drawing(right + MARGIN, height, boxes, tuple(_strokes(chains)))
+
+
+def _rows(nodes: Sequence[_Node]) -> tuple[list[list[Item]], list[_Chain]]:
+    """What stands in each row, from above, and every line as the chain of what it meets.
+
+    Boxes are in even rows; odd ones hold the labels of lines, where there are any.
+    """
     levels = _levels(nodes)
     items = [_box(node) for node in nodes]
-    top = max(levels, default=0)
-    chains: list[tuple[list[Item], bool]] = []
+    place_ = [2 * (max(levels) - level) for level in levels]
     rows: dict[int, list[Item]] = {}
-    for index, item in enumerate(items):
-        item.row = 2 * (top - levels[index])
-        rows.setdefault(item.row, []).append(item)
-    labelled = {
-        items[child].row - 1
-        for node in nodes
-        for child, uses in node.children.items()
-        if _said(uses)
-    }
-    for index, node in enumerate(nodes):
-        for child, uses in node.children.items():
-            chain = [items[index]]
-            for row in range(items[index].row + 1, items[child].row):
-                if row % 2 and row not in labelled:
-                    continue  # nothing stands in that row
-                last = row == items[child].row - 1
-                chain.append(_label(_said(uses)) if last and _said(uses) else Item("lane", LANE, 0.0))
-                chain[-1].row = row
-                rows.setdefault(row, []).append(chain[-1])
-            chain.append(items[child])
-            for upper, lower in zip(chain, chain[1:], strict=False):
-                upper.below.append(lower)
-                lower.above.append(upper)
-            chains.append((chain, uses == {Use.EVALUATION.value}))
-    ordered = [rows[row] for row in sorted(rows)]
-    _order(ordered)
-    _across(ordered)
-    height = _down(ordered)
-    shown = [item for row in ordered for item in row if item.kind != "lane"]
-    left = min((item.x - item.width / 2 for row in ordered for item in row), default=0.0) - MARGIN
-    for row in ordered:
-        for item in row:
-            item.x -= left
-    right = max((item.x + item.width / 2 for row in ordered for item in row), default=0.0)
-    return Drawing(right + MARGIN, height, tuple(shown), tuple(_strokes(chains)))
+    for item, row in zip(items, place_, strict=True):
+        rows.setdefault(row, []).append(item)
+    edges = [(index, child, uses) for index, node in enumerate(nodes) for child, uses in node.children.items()]
+    labelled = {place_[child] - 1 for _, child, uses in edges if _said(uses)}
+    chains: list[_Chain] = []
+    for index, child, uses in edges:
+        chain = [items[index]]
+        for row in range(place_[index] + 1, place_[child]):
+            if row % 2 and row not in labelled:
+                continue
+            here = row == place_[child] - 1 and _said(uses)
+            chain.append(_label(here) if here else Item("lane", LANE, 0.0))
+            rows.setdefault(row, []).append(chain[-1])
+        chain.append(items[child])
+        for upper, lower in pairwise(chain):
+            upper.below.append(lower)
+            lower.above.append(upper)
+        chains.append(_Chain(chain, uses == {Use.EVALUATION.value}))
+    return [rows[row] for row in sorted(rows)], chains
 
 
 def _merge(paths: Sequence[Sequence[CaseStep]]) -> list[_Node]:
@@ -202,8 +208,7 @@ def _box(node: _Node) -> Item:
     runs = list(dict.fromkeys(step.run for step in node.steps if step.run))
     latest = next((step for step in node.steps if step.run), node.steps[0])
     if node.kind == "source":
-        known = words.EVIDENCE.get(latest.basis, latest.basis)
-        said = f"path {', '.join(map(str, node.paths))} · {known}"
+        said = f"path {', '.join(map(str, node.paths))} · {words.known(latest.basis, source=True)}"
     else:
         said = ", ".join(runs) or "same content"
     said = printable(f"{said} · {words.day(latest.time)}" if latest.time else said)
@@ -211,7 +216,13 @@ def _box(node: _Node) -> Item:
     lines = (elide(name, NAME, ROOM), elide(said, NOTE, ROOM))
     wide = max(width(lines[0], NAME), width(lines[1], NOTE), 60.0)
     by = f", {latest.by}" if latest.by else ""
-    return Item(node.kind, wide + 2 * PADDING, HEIGHT, lines, printable(f"{node.name} ({node.content or 'no hash'}): {said}{by}"))
+    return Item(
+        node.kind,
+        wide + 2 * PADDING,
+        HEIGHT,
+        lines,
+        printable(f"{node.name} ({node.content or 'no hash'}): {said}{by}"),
+    )
 
 
 def _said(uses: set[str]) -> str:
@@ -226,32 +237,39 @@ def _label(text: str) -> Item:
 
 def _order(rows: Sequence[list[Item]]) -> None:
     """Order each row so that few lines cross: the mean place of neighbours, downwards and upwards in turn."""
+    for row in rows:
+        for index, item in enumerate(row):
+            item.x = (index + 0.5) / len(row)
     for sweep in range(SWEEPS):
         down = sweep % 2 == 0
         for row in rows if down else reversed(rows):
-            place_ = {id(item): index for other in rows for index, item in enumerate(other)}
-            size = {id(item): len(other) for other in rows for item in other}
-
-            def middle(item: Item, down: bool = down, place_: dict[int, int] = place_, size: dict[int, int] = size) -> float:
+            for item in row:
                 near = item.above if down else item.below
-                if not near:
-                    return (place_[id(item)] + 0.5) / size[id(item)]
-                return sum((place_[id(n)] + 0.5) / size[id(n)] for n in near) / len(near)
-
-            row.sort(key=middle)
+                item.x = sum(n.x for n in near) / len(near) if near else item.x
+            row.sort(key=lambda item: item.x)
+            for index, item in enumerate(row):
+                item.x = (index + 0.5) / len(row)
 
 
 def _across(rows: Sequence[list[Item]]) -> None:
     """Place each item near its neighbours in other rows, in order and apart."""
     for row in rows:
         _apart(row, [0.0] * len(row))
-    for sweep in range(SWEEPS):
+    for sweep in range(3 * SWEEPS):
         for row in rows if sweep % 2 == 0 else reversed(rows):
-            wanted = []
-            for item in row:
-                near = item.above + item.below if sweep >= 2 else item.above
-                wanted.append(sum(n.x for n in near) / len(near) if near else item.x)
-            _apart(row, wanted)
+            _apart(row, [_wanted(item, sweep >= 2) for item in row])
+
+
+def _wanted(item: Item, both: bool) -> float:
+    """The mean place of an item's neighbours; one that has no other neighbour on that side pulls hard, so that chains
+    are straight."""
+    total = weight = 0.0
+    for near, side in ((item.above, "below"), (item.below if both else [], "above")):
+        for other in near:
+            pull = 8.0 if len(near) == 1 and len(getattr(other, side)) == 1 else 1.0
+            total += pull * other.x
+            weight += pull
+    return total / weight if weight else item.x
 
 
 def _apart(row: Sequence[Item], wanted: Sequence[float]) -> None:
@@ -287,14 +305,14 @@ def _down(rows: Sequence[list[Item]]) -> float:
     return y + MARGIN
 
 
-def _strokes(chains: Sequence[tuple[list[Item], bool]]) -> list[Stroke]:
+def _strokes(chains: Sequence[_Chain]) -> list[Stroke]:
     """Lines between neighbours in a chain; several at one box share its edge evenly, in the order of where they go."""
     strokes = []
-    for chain, dashed in chains:
-        for upper, lower in zip(chain, chain[1:], strict=False):
+    for chain in chains:
+        for upper, lower in pairwise(chain.items):
             start = (_port(upper, lower, upper.below), upper.y + upper.height)
             end = (_port(lower, upper, lower.above), lower.y)
-            strokes.append(Stroke(start, end, lower is chain[-1], dashed))
+            strokes.append(Stroke(start, end, lower is chain.items[-1], chain.dashed))
     return strokes
 
 

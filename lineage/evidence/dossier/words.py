@@ -1,18 +1,20 @@
-"""Dates, sizes, people and outcomes as people read them. Dates are in UTC and spelled, so that no country misreads them."""
+"""Dates, sizes, people and outcomes as people read them.
+
+Dates are in UTC and spelled, so that no country misreads them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timezone
 
-from lineage.evidence.layout import count
+from lineage.evidence.dossier.blocks import NOT_KNOWN
 from lineage.vocabulary import Basis, Decision, Finding, Outcome, Scope, Use
 
 MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
     "December",
 )  # fmt: skip
-NOT_KNOWN = "not known"
 
 OUTCOMES = {
     Outcome.ALLOW: "allowed",
@@ -25,12 +27,22 @@ EVIDENCE = {
     "observed": "seen while it ran",
     "restored": "restored from a run cache",
     "asserted": "stated by a record",
+}
+"""How a run is known."""
+
+BASIS = {
     "declared": "declared",
+    "observed": "seen while a step ran",
     "matched": "matched by content",
-    "imported": "imported",
+    "imported": "told by another system",
     "": "nobody said",
 }
-"""How a step is known (`CaseStep.basis`)."""
+"""How the origin of a source is known."""
+
+
+def known(basis: str, *, source: bool) -> str:
+    """How a step of a path is known (`CaseStep.basis`)."""
+    return (BASIS if source else EVIDENCE).get(basis, basis)
 
 
 def moment(text: str) -> datetime | None:
@@ -68,7 +80,7 @@ def late(time: str, recorded: str) -> str:
 
 def running(position: int, asked: str) -> str:
     """The foot of every page."""
-    return f"{count(position, 'ledger entry') if position == 1 else f'{position:,} ledger entries'} · {when(asked)}"
+    return f"{position:,} ledger {'entry' if position == 1 else 'entries'} · {when(asked)}"
 
 
 def number(value: int | None) -> str:
@@ -80,12 +92,13 @@ def size(value: int | None) -> str:
     """``48.2 MB``: decimal units, three figures."""
     if value is None:
         return NOT_KNOWN
-    amount, unit = float(value), "bytes"
-    for unit in ("bytes", "kB", "MB", "GB", "TB", "PB"):  # noqa: B007 - the last one is used below
-        if amount < 999.5 or unit == "PB":
-            break
+    if value < 1000:
+        return f"{value} bytes"
+    amount, units = value / 1000, ["kB", "MB", "GB", "TB", "PB"]
+    while amount >= 999.5 and len(units) > 1:
         amount /= 1000
-    return f"{value} bytes" if unit == "bytes" else f"{amount:.3g} {unit}" if amount < 999.5 else f"{amount:,.0f} {unit}"
+        del units[0]
+    return f"{amount:.3g} {units[0]}" if amount < 999.5 else f"{amount:,.0f} {units[0]}"
 
 
 def percent(part: float) -> str:
@@ -111,7 +124,7 @@ def spoken(basis: Basis | None, time: str, by: str) -> str:
     """Who said where a source comes from, and when."""
     if basis is None:
         return "nobody has said where it comes from"
-    words = [EVIDENCE[basis.value], f"on {when(time)}" if time else "", f"by {by}" if by else ""]
+    words = [BASIS[basis.value], f"on {when(time)}" if time else "", f"by {by}" if by else ""]
     return " ".join(word for word in words if word)
 
 
@@ -119,7 +132,9 @@ def finding(value: Finding) -> str:
     """What a rule says of a label."""
     rule = f"rule {value.rule}" + (f" ({value.location})" if value.location else "")
     effect = {"deny": "refused", "warn": "warned of", "allow": "allowed"}.get(value.effect, value.effect)
-    said = f"{effect} by {rule}" if not value.grant else f"would be {effect} by {rule}, but grant {value.grant} frees it"
+    said = (
+        f"{effect} by {rule}" if not value.grant else f"would be {effect} by {rule}, but grant {value.grant} frees it"
+    )
     return ": ".join(part for part in (said[:1].upper() + said[1:], value.reason) if part)
 
 
@@ -159,6 +174,4 @@ def positions(entries: Sequence[int]) -> str:
             spans[-1][1] = entry
         else:
             spans.append([entry, entry])
-    return ", ".join(
-        str(a) if a == b else f"{a:d}, {b:d}" if b == a + 1 else f"{a:d}–{b:d}" for a, b in spans
-    )
+    return ", ".join(str(a) if a == b else f"{a}, {b}" if b == a + 1 else f"{a}–{b}" for a, b in spans)
