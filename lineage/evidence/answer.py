@@ -40,16 +40,12 @@ def answer(
     whole = (
         f"That was established over {count(coverage.executions, 'execution')}"
         + (f" from {coverage.first[:10]} to {coverage.last[:10]}" if coverage.first else "")
-        + f", with {count(coverage.position, 'ledger entry').replace('entrys', 'entries')} on record."
+        + f", with {count(coverage.position, 'ledger entry')} on record."
     )
     doubts = [coverage.reason] if not coverage.complete else []
     if unstated:
-        verb = (
-            "is third-party model output whose provider"
-            if unstated == 1
-            else "are third-party model output whose provider"
-        )
-        doubts.append(f"{count(unstated, 'source')} {verb} or service nobody stated")
+        verb = "is" if unstated == 1 else "are"
+        doubts.append(f"{count(unstated, 'source')} {verb} third-party model output whose provider nobody stated")
     doubt = "; ".join(doubts)
     if traces:
         return Answer(Contains.YES, _yes(name, what, traces, sources, doubt), (*_said(traces, doubt, verdict), whole))

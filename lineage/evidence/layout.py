@@ -36,5 +36,7 @@ def table(rows: Sequence[Sequence[str]], indent: str = MARK) -> list[str]:
 
 
 def count(number: int, what: str) -> str:
-    """``1 source``, ``1,200 sources``."""
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+    """``1 source``, ``1,200 sources``, ``3 entries``."""
+    if number == 1:
+        return f"{number:,} {what}"
+    return f"{number:,} {what[:-1]}ies" if what.endswith("ry") else f"{number:,} {what}s"

@@ -100,14 +100,13 @@ class Examination:
     @cached_property
     def doubtful(self) -> list[Label]:
         """The labels that may be: ``undeclared``, and third-party model output of which too little is stated."""
-        found = (x for x in self.labels.labels if not self.speaks(x.origin))
-        return sorted(
-            (x for x in found if x.origin.kind is Kind.UNDECLARED or self.speaks(x.origin) is None), key=label_key
-        )
+        said = [(x, self.speaks(x.origin)) for x in self.labels.labels]
+        found = [x for x, fits in said if fits is None or (not fits and x.origin.kind is Kind.UNDECLARED)]
+        return sorted(found, key=label_key)
 
     @property
     def shown(self) -> list[Label]:
-        """The labels that surely are what was asked for; where none is, or anything was asked for, those that may be."""
+        """The labels that surely are what was asked for; where none is, or anything was asked for, also the doubtful."""
         return [*self.chosen, *self.doubtful] if self.wanted.anything else self.chosen or self.doubtful
 
     def speaks(self, origin: Origin) -> bool | None:
@@ -382,7 +381,7 @@ class Examination:
         out = [f"Where {source.display} comes from: nobody has said." for source in self.coverage.undeclared]
         doubtful = [x for x in self.doubtful if x.origin.kind is not Kind.UNDECLARED]
         out += [
-            f"Whose output {naming.display(s.artifact.namespace, s.artifact.name)} is: its provider or service is not stated."
+            f"Whose output {naming.display(s.artifact.namespace, s.artifact.name)} is: its provider is not stated."
             for s in self.sources_of(doubtful)
         ]
         sizes = [self._size(s) for s in self.contributions if s.labels]
@@ -405,7 +404,7 @@ class Examination:
 
     @cached_property
     def entries(self) -> tuple[c.EntryRef, ...]:
-        """The entries that the case rests on: of a "yes" about one origin those of its evidence, else the whole lineage."""
+        """The entries that the case rests on: of a "yes" about one origin its evidence, else the whole lineage."""
         found = {item.entry for item in self.history}
         found.update(entry for trace in self.traces for step in trace.path for entry in step.entries)
         found.update(judgement.entry for judgement in self.judgements)

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from lineage.events import Event
-from lineage.events.event import act_of, read
+from lineage.events.event import act_of
 from lineage.evidence.case import HistoryItem
 from lineage.evidence.happened import act_item, declared, declared_item, executed_item
 from lineage.graph import Graph
@@ -89,8 +89,7 @@ def of_record(
     """
     users = {u.entry: u for u in graph.users(speaks)} if speaks else {}
     items: list[HistoryItem] = []
-    for position, recorded, data in graph.events():
-        event = read(data)
+    for position, recorded, event in graph.events():
         moment = happened(event.time).microseconds
         if (since and moment < since.timestamp() * 1_000_000) or (until and moment > until.timestamp() * 1_000_000):
             continue

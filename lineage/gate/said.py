@@ -22,7 +22,7 @@ _REFUSED = {Outcome.ALLOW: "allowed", Outcome.WARN: "allowed with a warning", Ou
 
 
 def judgements(examined: Examination) -> tuple[c.Judgement, ...]:
-    """The recorded decisions about what was asked about: its version, or its content before it had one. Oldest first."""
+    """The recorded decisions about the version, or about its content before it had one. Oldest first."""
     found: dict[int, c.Judgement] = {}
     content = examined.artifact.content.hash if examined.artifact.content else ""
     for model in examined.names:

@@ -26,11 +26,12 @@ from lineage.graph.asof import Covered, not_covered, partial, replay, whole
 from lineage.graph.closure import entries_upto, lineage_of
 from lineage.graph.keys import content_key, node_key, run_key
 from lineage.graph.names import any_artifact, artifact_of, recorded_tags, steps
-from lineage.graph.origins import Contribution, contributions, row_count, runs_in
+from lineage.graph.origins import Contribution, User, contributions, row_count, runs_in, users
 from lineage.graph.pairs import NUMBER, USES, through
 from lineage.graph.project import Projection, entries_of, event_at
 from lineage.graph.questions import (
     CorrectionRecord,
+    Cut,
     Dataset,
     Entry,
     Executions,
@@ -45,9 +46,9 @@ from lineage.graph.questions import (
 )
 from lineage.graph.resolve import label, label_codes, label_of, resolve, unpack_labels
 from lineage.graph.rows import EXPLAINED, Act, Head, Node, SourceKind
-from lineage.graph.said import claims, executions, said, speaks_of, step_entries
+from lineage.graph.said import claims, executions, removed_on, said, speaks_of, step_entries
 from lineage.graph.seals import Seals
-from lineage.graph.walk import downstream, labels_of, path
+from lineage.graph.walk import cut_labels, downstream, labels_of, path
 from lineage.graph.working import Working, read_origin, unpack_pairs
 from lineage.graph.write import flush, head_of, put_chunk
 from lineage.ledger import CHUNK, Frontier, happened, leaf_hash, recording_time
@@ -476,6 +477,25 @@ class Graph:
             working = self._view()
             return {artifact: row_count(working, artifact) for artifact in artifacts}
 
+    def users(self, speaks: Callable[[Origin], bool]) -> list[User]:
+        """The runs that read data of some origins, or anything made from it, by the entry of each.
+
+        Args:
+            speaks: whether an origin is one of them.
+        """
+        if self._covered is not None:
+            raise not_covered("the whole record")
+        with self._store.read():
+            return users(self._view(), speaks)
+
+    def events(self) -> Iterator[tuple[int, str, Event]]:
+        """What every entry says: position, when it was recorded (ISO 8601, UTC), event. Ask nothing else meanwhile."""
+        if self._covered is not None:
+            raise not_covered("the whole record")
+        with self._store.read():
+            for position, _, event, recorded in whole(self._store, head_of(self._store).position, None):
+                yield position, moment_of(recorded).isoformat(), event
+
     def runs_in(self, artifact: Artifact, labels: Iterable[Label]) -> dict[Label, list[int]]:
         """For each label, the entries of the runs by which its sources entered an artifact's lineage, on any path.
 
@@ -685,6 +705,16 @@ class Graph:
             data, recorded = self._view().entry(position)
             return Entry(data, moment_of(recorded).isoformat())
 
+    def first_named(self, namespace: str, name: str) -> list[tuple[str, str]]:
+        """(when it was recorded, when it happened) of the event that first gave some content a name; empty: none."""
+        with self._store.read():
+            working = self._view()
+            row = working.find_dataset(namespace, name)
+            if row is None:
+                return []
+            recorded = moment_of(working.entry(row.entry)[1]).isoformat()
+            return [(recorded, event_at(working, row.entry).time)]
+
     def acts(self, kinds: Iterable[Act], key: str | None = None) -> list[Said]:
         """What people, registries and the gate said, in the order of recording.
 
@@ -719,6 +749,23 @@ class Graph:
     def corrections(self, artifact: Artifact | None = None) -> list[CorrectionRecord]:
         """Corrections ever claimed; see `removals`."""
         return [r for r in self._claims(Act.CORRECTION, artifact) if isinstance(r, CorrectionRecord)]
+
+    def cuts(self, artifact: Artifact) -> list[Cut]:
+        """What an artifact would carry if no removal were in force, with one path for each label, and what cut it.
+
+        Raises:
+            CannotDecide: ``ARTIFACT_UNKNOWN``, ``GRAPH_DAMAGED``.
+        """
+        with self._store.read():
+            working = self._view()
+            node = self._known(working, artifact)
+            out = []
+            wanted = cut_labels(working, node)
+            found = [r for r in claims(working, Act.REMOVAL) if isinstance(r, RemovalRecord)] if wanted else []
+            for x in wanted:
+                hops = path(working, node, x, cut=True)
+                out.append(Cut(x, removed_on(working, hops, x, found), steps(working, hops, artifact, x)))
+            return out
 
     def _claims(self, kind: Act, artifact: Artifact | None) -> list[RemovalRecord | CorrectionRecord]:
         with self._store.read():

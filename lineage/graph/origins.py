@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from lineage.events.event import read
+from lineage.events.naming import display
 from lineage.events.statistics import row_counts
 from lineage.graph import rows
 from lineage.graph.keys import node_key
@@ -15,10 +16,11 @@ from lineage.graph.pairs import MASK
 from lineage.graph.questions import Recorded
 from lineage.graph.resolve import label, resolve
 from lineage.graph.rows import Node, SourceKind
-from lineage.graph.walk import entering
-from lineage.graph.working import Working
+from lineage.graph.walk import Met, downstream, entering
+from lineage.graph.working import Working, read_origin
+from lineage.store import Lookup
 from lineage.store.store import damaged
-from lineage.vocabulary import Artifact, Label
+from lineage.vocabulary import Artifact, Label, Origin
 
 
 class Contribution(NamedTuple):
@@ -110,3 +112,35 @@ def row_count(working: Working, artifact: Artifact) -> int | None:
 
 MOST_RUNS = 20
 """Runs of a node that are asked for its number of records: the others read or made the same bytes."""
+
+
+class User(NamedTuple):
+    """A run that read data of some origins."""
+
+    entry: int
+    """Of its first event."""
+    name: str
+    """What it read, as people call it."""
+    distance: int
+    """Runs between the source and what it read; 0 when it read the source itself."""
+
+
+def users(working: Working, speaks: Callable[[Origin], bool]) -> list[User]:
+    """The runs that read data of origins, whatever became of their outputs, by entry; the nearest reading of each."""
+    known = [(id_, read_origin(value)) for id_, value in working.store.rows("SELECT id, value FROM origin")]
+    wanted = [id_ for id_, origin in known if speaks(origin)]
+    sources = {source for source, *_ in working.store.lookup(_TAGGED, wanted)}
+    met: dict[int, Met] = {}
+    for source in sorted(sources):
+        row = working.source(source)
+        if any(speaks(working.origin(code >> 3)) for code in resolve(working, source)[1]):
+            downstream(working, working.node(row.node), met)
+    out = []
+    for run, (dataset, distance) in met.items():
+        row_ = working.dataset(dataset)
+        name = display(working.namespace_text(row_.namespace), row_.name)
+        out.append(User(working.run(run).entry, name, distance))
+    return sorted(out)
+
+
+_TAGGED = Lookup("SELECT source, origin FROM tag", "origin")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from lineage.graph import rows
-from lineage.graph.pairs import BASE_MODEL, CONTENT, EVALUATION, USES, after, before
+from lineage.graph.pairs import BASE_MODEL, BITS, CONTENT, EVALUATION, MASK, USES, after, before
 from lineage.graph.resolve import generated_origin, label, label_codes, resolve
 from lineage.graph.rows import DIRECTORY, NARROWED, Node
 from lineage.graph.working import Working, matches
@@ -50,14 +50,17 @@ class _Back(NamedTuple):
     use: int
 
 
-def path(working: Working, end: Node, wanted: Label) -> list[Hop]:
+def path(working: Working, end: Node, wanted: Label, *, cut: bool = False) -> list[Hop]:
     """One shortest path from a source with this label to a node.
+
+    Args:
+        cut: through removals in force: the path of a label that they took out.
 
     Raises:
         CannotDecide: ``GRAPH_DAMAGED``, the node carries the label and no path leads there.
     """
     for every_file in (False, True):
-        found = _search(_Search(working, wanted, every_file), end)
+        found = _search(_Search(working, wanted, every_file, cut=cut), end)
         if found is not None:
             return found
     raise damaged(f"no path leads to a label of node {end.id}: an edge is missing")
@@ -137,8 +140,9 @@ def _unwind(seen: dict[_State, _Back | None], state: _State, generated: tuple[in
 class _Search:
     """Steps backwards from an artifact, for one label."""
 
-    def __init__(self, working: Working, wanted: Label, every_file: bool) -> None:
+    def __init__(self, working: Working, wanted: Label, every_file: bool, *, cut: bool = False) -> None:
         self.working = working
+        self._cut = cut
         self.wanted = wanted
         self._every_file = every_file
         self._carrying: dict[int, bool] = {}
@@ -187,7 +191,7 @@ class _Search:
 
     def _blocked(self, node: Node, state: _State) -> frozenset[int]:
         """Sources that removals in force take the wanted origin out of, from this node backwards."""
-        if not node.flags & NARROWED:
+        if self._cut or not node.flags & NARROWED:
             return state.blocked
         origin = self.wanted.origin
         removed = self.working.removed(node)
@@ -254,8 +258,18 @@ class Reached(NamedTuple):
     """In which a label of the start gets there, by number."""
 
 
-def downstream(working: Working, start: Node) -> list[Reached]:
-    """Everything a tag put on a node would reach, removals in force aside, nearest first; the node itself left out."""
+Met = tuple[int, int]
+"""What a run read of something downstream: (its name there, runs between)."""
+
+
+def downstream(working: Working, start: Node, met: dict[int, Met] | None = None) -> list[Reached]:
+    """Everything a tag put on a node would reach, removals in force aside, nearest first; the node itself left out.
+
+    Args:
+        working: the rows.
+        start: the node.
+        met: filled with every run that reads any of it, and what it reads that is nearest to the start.
+    """
     queue = deque([(start.id, False, CONTENT, 0)])
     seen: set[tuple[int, bool, int]] = set()
     reached: dict[tuple[int, int], Reached] = {}
@@ -272,9 +286,11 @@ def downstream(working: Working, start: Node) -> list[Reached]:
         queue.extendleft((directory, True, use, distance) for directory in working.directories(node))
         for r in working.readers(id_):
             run = working.run(r)
-            for input_, _, role in run.inputs:
+            for input_, name, role in run.inputs:
                 if input_ != id_:
                     continue
+                if met is not None and (r not in met or distance < met[r][1]):
+                    met[r] = name, distance
                 uses = after(use, role >> 1, bool(role & 1))
                 if uses:
                     for output, dataset, model in run.outputs:
@@ -296,3 +312,14 @@ def labels_of(working: Working, node: Node) -> list[Label]:
     """The labels a node carries, in a fixed order."""
     _, codes = label_codes(working, working.pairs(node.pairset))
     return [label(working, code) for code in sorted(codes)]
+
+
+def cut_labels(working: Working, node: Node) -> list[Label]:
+    """The labels that a node would carry if no removal were in force, less those that it carries all the same."""
+    pairs = working.pairs(node.pairset)
+    _, carried = label_codes(working, pairs)
+    codes: set[int] = set()
+    for pair in pairs:
+        if base := working.source(pair >> 4).base:
+            codes |= label_codes(working, frozenset((base << BITS | pair & MASK,)))[1]
+    return [label(working, code) for code in sorted(codes - carried)]
