@@ -6,11 +6,14 @@ Rows and hashes only; who signs and who is asked for a timestamp is `lineage.gat
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from lineage.ledger import leaf_hash, unpack
 from lineage.store import Store
+
+if TYPE_CHECKING:
+    from lineage.graph.verify import Expected, Told, Tree
 
 
 class StoredCheckpoint(NamedTuple):
@@ -103,6 +106,31 @@ class Seals:
                 "INSERT INTO state (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
                 (key, value),
             )
+
+    def kept(self, prefix: str) -> dict[str, str]:
+        """What is kept under keys that begin so, by the rest of the key."""
+        with self._store.lock:
+            self._store.check()
+            found = self._store.rows("SELECT key, value FROM state WHERE substr(key, 1, ?) = ?", (len(prefix), prefix))
+        return {str(key)[len(prefix) :]: str(value) for key, value in found}
+
+    def check(
+        self,
+        expected: Sequence[Expected],
+        hashes: Sequence[tuple[str, Iterator[bytes]]],
+        told: Told,
+        *,
+        tree_only: bool = False,
+    ) -> Tree:
+        """Recompute the tree, and the graph unless ``tree_only``; see `lineage.graph.verify`."""
+        from lineage.graph.verify import check_graph, check_tree
+
+        with self._store.read():
+            tree = check_tree(self._store, expected, hashes, told)
+            if tree_only or not tree.whole:
+                return tree
+            found = tuple(check_graph(self._store, tree.size, told))
+        return tree._replace(deviations=tree.deviations + found)
 
 
 def _stored(position: int, recorded: int, note: str, timestamp: bytes) -> StoredCheckpoint:
