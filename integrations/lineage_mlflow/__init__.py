@@ -14,6 +14,7 @@ standard library: an entry point that fails to load would leave MLflow's own ung
 ``verdict``     judging one version, and the refusal as MLflow's error
 ``versions``    which versions there are, prompts apart
 ``reading``     runs and logged models, what lineage needs of them
+``tables``      the same from MLflow's database, by statements that are built once
 ``sources``     from a version's source to the run, the logged model and the files behind it
 ``ancestry``    what a run read, as OpenLineage events
 ``files``       the content of a model's files

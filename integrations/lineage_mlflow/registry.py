@@ -18,9 +18,10 @@ from lineage.vocabulary import Happening
 from lineage_mlflow.changes import UNUSED, change, record, told
 from lineage_mlflow.description import described
 from lineage_mlflow.recall import REFUSALS, own, recall
-from lineage_mlflow.session import session
+from lineage_mlflow.session import session, using
 from lineage_mlflow.swap import Act, guard, nested
 from lineage_mlflow.verdict import (
+    CHECKPOINT,
     RECALL_REASON,
     RECALLED,
     RESERVED,
@@ -97,11 +98,13 @@ def _create(asked: Asked) -> Any:
     from mlflow.entities.model_registry import ModelVersionTag
 
     kept = {key: value for key, value in tags.items() if not key.startswith(RESERVED)}
-    asked.call.arguments["tags"] = [ModelVersionTag(k, v) for k, v in (kept | version_tags(judged)).items()]
+    witnessed = {CHECKPOINT: judged.checkpoint} if judged.checkpoint else {}
+    ours = kept | version_tags(judged) | witnessed
+    asked.call.arguments["tags"] = [ModelVersionTag(key, value) for key, value in ours.items()]
     asked.call.arguments["description"] = described(asked["description"], judged.decision)
     version = asked.go_on()
     # the decision is recorded and on the version by now: what is still missing is its number in the ledger
-    with told(asked), session() as gate:
+    with told(asked), using(judged.config), session() as gate:
         made = change(
             asked, gate, Happening.CREATED, version=version.version, decision=judged.decision.id,
             otherwise=judged.ancestry.user,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
+from lineage.config import Config
 from lineage.errors import CannotDecide, LineageError
 from lineage.events.event import dataset_event
 from lineage.events.naming import mlflow_namespace, model_name
@@ -41,6 +42,10 @@ class Judged(NamedTuple):
 
     decision: Decision
     ancestry: Ancestry
+    checkpoint: str
+    """The ledger's newest checkpoint after it, a signed note."""
+    config: Config
+    """The settings that it was judged with."""
 
 
 @dataclass(frozen=True)
@@ -124,9 +129,11 @@ def judge(
     around = () if is_server(asked.store) else (running(gate) or ("", ()))[1]
     found, missing, hint = None, "", ""
     try:
-        behind = resolve(asked.tracking, asked.store, source, run_id, model_id)
-        reader = Reader(gate, asked.tracking, asked.namespace, claimed=is_server(asked.store))
-        found = reader.of(behind, artifact, around)
+        tracking = asked.tracking
+        with tracking.at_once():
+            behind = resolve(tracking, asked.store, source, run_id, model_id)
+            reader = Reader(gate, tracking, asked.namespace, claimed=is_server(asked.store))
+            found = reader.of(behind, artifact, around)
         missing, hint = found.missing, found.hint
         if content and found.artifact.content and content != found.artifact.content.hash:
             missing, hint = f"the files of {subject} are not those that were judged", "register them as a new version"
@@ -142,7 +149,8 @@ def judge(
         raise denied(gate.explain(decision), decision)
     if decision.outcome is not Outcome.ALLOW:
         _log.warning(gate.explain(decision))
-    return Judged(decision, found or Ancestry(Artifact(asked.namespace, artifact, None, ArtifactType.MODEL), ()))
+    known = found or Ancestry(Artifact(asked.namespace, artifact, None, ArtifactType.MODEL), ())
+    return Judged(decision, known, gate.checkpoint(), gate.config)
 
 
 def judge_version(

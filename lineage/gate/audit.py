@@ -1,4 +1,4 @@
-"""The registries against the ledger: which registered versions do the recorded decisions not account for (S13)."""
+"""The registries against the ledger: what in them do the recorded decisions and changes not account for (S10, S13)."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from lineage.gate.inquiry import Inquiry
+from lineage.gate.life import Version, changes, versions
 from lineage.pipeline import RegisteredVersion, Registry
 from lineage.vocabulary import Artifact, Decision
 
 
 class AuditFinding(NamedTuple):
-    """One registered version that the ledger does not account for."""
+    """Something about one registered version that the ledger does not account for."""
 
     registry: str
     model: str
     version: str
     code: str
-    """``NO_DECISION``, ``NOT_ALLOWED``, ``OTHER_CONTENT``, ``NOW_REFUSED``, ``LATE_INPUT`` or ``TAG_EDITED``."""
+    """``NO_DECISION``, ``NOT_ALLOWED``, ``OTHER_CONTENT``, ``NOW_REFUSED``, ``ALIAS_MOVED``, ``STAGE_MOVED``,
+    ``VERSION_GONE``, ``VERSION_BACK``, or what the registry itself shows (`RegisteredVersion.anomalies`)."""
     message: str
     hint: str = ""
 
@@ -33,13 +35,42 @@ def audit(inquiry: Inquiry, registries: Iterable[Registry]) -> tuple[int, list[A
         How many versions were read, and those that the ledger does not account for.
     """
     decisions = {decision.id: decision for decision in inquiry.graph.decisions()}
+    changed = changes(inquiry.graph)
     count, findings = 0, list[AuditFinding]()
     for registry in registries:
+        recorded = versions(item for item in changed if item.change.registry == registry.namespace)
         for version in registry.versions():
             count += 1
-            for code, message, hint in _audit(inquiry, version, decisions):
+            on_record = recorded.pop((version.model, version.version), None)
+            for code, message, hint in (*_audit(inquiry, version, decisions), *_moved(version, on_record)):
                 findings.append(AuditFinding(registry.name, version.model, version.version, code, message, hint))
+        for gone in recorded.values():
+            if gone.created and not gone.deleted:
+                message = f"models:/{gone.model}/{gone.number} was registered, and is gone without a record of it"
+                hint = f"lineagegate history {gone.model}"
+                findings.append(AuditFinding(registry.name, gone.model, gone.number, "VERSION_GONE", message, hint))
     return count, findings
+
+
+def _moved(version: RegisteredVersion, recorded: Version | None) -> Iterable[tuple[str, str, str]]:
+    """What a registry shows of a version otherwise than its recorded changes leave it.
+
+    Of a version that no change speaks of there is nothing to compare: it has no decision, and that is said already.
+    """
+    if version.exempt or recorded is None:
+        return
+    name, hint = f"models:/{version.model}/{version.version}", f"lineagegate history {version.model}"
+    if recorded.deleted:
+        yield "VERSION_BACK", f"{name} was deleted, and is there", hint
+    for alias in sorted(set(version.aliases) - recorded.aliases):
+        yield "ALIAS_MOVED", f"alias {alias!r} points at {name} without a record of it", hint
+    for alias in sorted(recorded.aliases - set(version.aliases)):
+        yield "ALIAS_MOVED", f"alias {alias!r} was taken off {name} without a record of it", hint
+    if version.stage != recorded.stage:
+        now, then = version.stage or "no stage", recorded.stage or "no stage"
+        yield "STAGE_MOVED", f"{name} is in {now} and in {then} on record", hint
+    if recorded.recalled and not version.recalled:
+        yield "TAG_EDITED", f"{name} was recalled by decision {recorded.recalled} and no longer says so", hint
 
 
 def _audit(
