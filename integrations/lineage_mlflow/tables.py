@@ -132,7 +132,7 @@ def _statements() -> dict[str, Any]:
     run, tag, inputs, input_tag = (table.__table__.c for table in (SqlRun, SqlTag, SqlInput, SqlInputTag))
     dataset, model, model_tag = (table.__table__.c for table in (SqlDataset, SqlLoggedModel, SqlLoggedModelTag))
     metric = SqlLoggedModelMetric.__table__.c
-    one = bindparam("one")
+    one: Any = bindparam("one")
     logged = and_(inputs.destination_type == "RUN", inputs.destination_id == one)
     return {
         "run": select(

@@ -79,16 +79,20 @@ def versions(found: Iterable[Changed]) -> dict[tuple[str, str], Version]:
                     version.aliases.discard(change.value)
             continue
         version = out.setdefault((change.model, change.version), Version(change.model, change.version))
-        if happening is Happening.CREATED:
-            version.created, version.by, version.deleted = item.time, change.by or version.by, False
+        if happening is Happening.CREATED:  # anew, where a deleted model's name and numbers are used again
+            made = Version(change.model, change.version, item.time, change.by or version.by)
+            out[change.model, change.version] = made
         elif happening is Happening.ALIAS:
             for other in _of(out, change.model):
                 other.aliases.discard(change.value)
             version.aliases.add(change.value)
+            version.recalled = ""  # whatever gave it an alias or a stage has allowed it again
         elif happening is Happening.ALIAS_REMOVED:
             version.aliases.discard(change.value)
         elif happening is Happening.STAGE:
             version.stage = "" if change.value.lower() == "none" else change.value
+            if version.stage not in ("", "Archived"):
+                version.recalled = ""
         elif happening is Happening.DELETED:
             version.deleted, version.stage = True, ""
             version.aliases.clear()
