@@ -73,11 +73,11 @@ Signer = Callable[[int, bytes, int], str]
 """Makes the signed note of a checkpoint, of (number of entries, root of their tree, time in microseconds UTC)."""
 MOST_RESOLVED = 20_000
 """Label sets kept in memory."""
-_LABELS = (
-    "SELECT h.position, h.epoch, c.node, n.pairset FROM head h LEFT JOIN content c ON c.key = ? "
-    "LEFT JOIN node n ON n.id = c.node"
+_LABELS = (  # one statement, so one view
+    "SELECT h.position, h.epoch, c.node, n.pairset, p.epoch, p.labels FROM head h LEFT JOIN content c ON c.key = ? "
+    "LEFT JOIN node n ON n.id = c.node LEFT JOIN pairset p ON p.id = n.pairset"
 )
-_STORED = "SELECT h.epoch, p.labels, p.epoch, p.pairs FROM head h JOIN pairset p ON p.id = ?"
+_STORED = "SELECT epoch, labels, pairs FROM pairset WHERE id = ?"
 _RETAGGED = "SELECT source, epoch FROM retag WHERE epoch > ? ORDER BY epoch"
 
 
@@ -204,39 +204,40 @@ class Graph:
             row = self._store.one(_LABELS, (key,))
             if row is None:
                 raise damaged("the head row is missing")
-            position, epoch, node, pairset = row
+            position, epoch, node, pairset, since, stored = row
             if node is None or not pairset:
                 if node is not None and pairset is None:
                     raise damaged(f"node {node} is missing")
                 raise _unknown(artifact)
             cached = self._resolved.get(pairset)
             if cached is None or cached[0] != epoch:
-                cached = self._labels_of_set(pairset)
+                if stored is None:
+                    raise damaged(f"set {pairset} is missing")
+                if since == epoch:
+                    cached = epoch, *self._stored_labels(pairset, stored)
+                else:
+                    cached = self._labels_of_set(pairset)
+                if len(self._resolved) >= MOST_RESOLVED:
+                    self._resolved.clear()
+                self._resolved[pairset] = cached
         if not cached[2]:
             raise _no_source(artifact)
         return Labels(cached[1], cached[2], position)
 
     def _labels_of_set(self, pairset: int) -> tuple[int, frozenset[Label], int]:
-        row = self._store.one(_STORED, (pairset,))
-        if row is None:
-            raise damaged(f"set {pairset} is missing")
-        now, stored, epoch, packed = row
-        if epoch == now:  # one statement, so one view; what a set and an origin are never changes
-            result = now, *self._stored_labels(pairset, stored)
-        else:
-            with self._store.read():
-                working = self._view()
-                now = working.head.epoch
-                pairs = unpack_pairs(packed)
-                if self._unchanged(pairs, epoch, now):
-                    result = now, *self._stored_labels(pairset, stored)
-                else:
-                    sources, codes = label_codes(working, pairs)
-                    result = now, frozenset(label(working, code) for code in codes), sources
-        if len(self._resolved) >= MOST_RESOLVED:
-            self._resolved.clear()
-        self._resolved[pairset] = result
-        return result
+        """(epoch, labels, number of sources) of a set whose stored labels are of an earlier epoch."""
+        with self._store.read():
+            working = self._view()
+            now = working.head.epoch
+            row = self._store.one(_STORED, (pairset,))
+            if row is None:
+                raise damaged(f"set {pairset} is missing")
+            since, stored, packed = row
+            pairs = unpack_pairs(packed)
+            if self._unchanged(pairs, since, now):
+                return now, *self._stored_labels(pairset, stored)
+            sources, codes = label_codes(working, pairs)
+            return now, frozenset([label(working, code) for code in codes]), sources
 
     def _stored_labels(self, pairset: int, stored: bytes) -> tuple[frozenset[Label], int]:
         try:
