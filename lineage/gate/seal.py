@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lineage.config import Config
-from lineage.errors import LineageError, UsageError
+from lineage.errors import CannotDecide, LineageError, UsageError
 from lineage.gate.witness import Witness, witness_of
 from lineage.graph import Graph
 from lineage.graph.seals import StoredCheckpoint
-from lineage.ledger import note
+from lineage.ledger import leaf_hash, note
 from lineage.ledger.clock import microseconds, moment_of
 from lineage.pipeline import Notice
 from lineage.vocabulary.identifier import new_uuid
@@ -211,6 +211,17 @@ class Seal:
             make_key(self._coming, self.origin)
         return self.checkpoint()
 
+    def key(self) -> SigningKey:
+        """The key that signs the next checkpoint, for what else the operator states: made on first use.
+
+        Raises:
+            UsageError: ``LEDGER_KEY_UNUSABLE``.
+        """
+        current, coming = self._ready()
+        key = current or coming
+        assert key is not None
+        return key
+
     def public(self) -> PublicKey | None:
         """What verifies this machine's signatures; None before the first checkpoint."""
         if _mark(self.settings.key) is None and _mark(self._coming) is None:
@@ -218,6 +229,32 @@ class Seal:
         current, coming = self._ready()
         key = coming or current
         return key.public if key else None
+
+    def prove(self, entry: int) -> Proof:
+        """That an entry is in the tree of the newest checkpoint.
+
+        Args:
+            entry: its position, counted from 0.
+
+        Raises:
+            CannotDecide: ``PROOF_IMPOSSIBLE``, no checkpoint seals it; ``PROOF_INVALID``, the ledger is not what was
+                sealed.
+        """
+        from lineage.ledger.proof import inclusion_path, verify_inclusion
+
+        newest = self._graph.seals.newest()
+        if newest is None or entry >= newest.position:
+            raise CannotDecide(
+                f"no checkpoint seals entry {entry}",
+                code="PROOF_IMPOSSIBLE",
+                cause=f"the newest one seals {newest.position if newest else 0} entries; they are counted from 0",
+                hint="lineagegate ledger checkpoint",
+            )
+        root = note.read_checkpoint(note.parse(newest.note).text).root
+        data, recorded = self._graph.seals.entry(entry)
+        path = inclusion_path(self._graph.seals.leaves(0, newest.position), entry, newest.position)
+        verify_inclusion(leaf_hash(data), entry, newest.position, path, root)
+        return Proof(data, recorded, leaf_hash(data), path, newest.position, root, newest.note)
 
     @property
     def _coming(self) -> Path:
@@ -253,6 +290,18 @@ class Seal:
             note.Checkpoint(self.origin, size, root, (f"time {stated}", *(f"key {key}" for key in vouched)))
         )
         return note.sign(text, [key for key in (current, coming) if key])
+
+
+class Proof(NamedTuple):
+    """An entry, and how its leaf leads to the root that a checkpoint seals."""
+
+    event: bytes
+    recorded: int
+    leaf: bytes
+    path: tuple[bytes, ...]
+    size: int
+    root: bytes
+    note: str
 
 
 _Marks = tuple[tuple[int, int, int] | None, tuple[int, int, int] | None]

@@ -1043,8 +1043,9 @@ class Check:
 
     def _vouched(self, keys: tuple[Key, ...]) -> tuple[Key, ...]:
         """The keys, and those that they vouch for: a line ``key …`` in a checkpoint that one of them signed."""
-        for name in [*sorted(n for n in self.files if n.startswith("checkpoints/")), "checkpoint.txt"]:
-            point = read_checkpoint(self.files[name], name)
+        names = [n for n in self.files if n.startswith("checkpoints/")] + ["checkpoint.txt"]
+        points = [(name, read_checkpoint(self.files[name], name)) for name in names]
+        for name, point in sorted(points, key=lambda item: item[1].size):
             if signers(point.note, keys, name):
                 new = [read_key(line[4:]) for line in point.note.text.split("\n")[3:] if line.startswith("key ")]
                 keys += tuple(key for key in new if key not in keys)
@@ -1078,7 +1079,7 @@ class Check:
             elif set(item) == {"entry", "leaf", "redacted"}:
                 self.redacted.add(position)
                 self.entries[position] = item["redacted"]
-                tokens.update(TOKEN.findall(item["redacted"]))
+                tokens.update(token.strip('"') for token in TOKEN.findall(item["redacted"]))
             else:
                 raise Wrong(f"line {number} of entries.jsonl cannot be read")
             leaves[position] = leaf
@@ -1267,8 +1268,8 @@ class Check:
         whole = 0
         for position in sorted(self.redacted):
             text = self.entries[position]
-            if set(TOKEN.findall(text)) <= set(values):
-                opened = TOKEN.sub(lambda match: values[match.group()], text)
+            if {token.strip('"') for token in TOKEN.findall(text)} <= set(values):
+                opened = TOKEN.sub(lambda match: values[match.group().strip('"')], text)
                 if leaf_hash(opened.encode("utf-8")).hex() != leaves[position]:
                     raise Wrong(
                         f"entry {position}, opened, does not have its hash: the redacted copy differs from the entry"
