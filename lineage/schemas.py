@@ -20,7 +20,7 @@ import msgspec
 
 from lineage import config
 from lineage.events.facets import FACETS, SCHEMA_BASE, Facet
-from lineage.evidence import document
+from lineage.evidence import document, ledger
 from lineage.evidence.case import Case
 from lineage.evidence.exports.data_trust import DataTrust
 from lineage.evidence.exports.eu_summary import Summary
@@ -48,6 +48,11 @@ DOCUMENTS: Mapping[str, type] = {
     "policy-test": document.PolicyTestDocument,
     "policy-check": document.PolicyDocument,
     "policy-show": document.PolicyDocument,
+    "ledger-verify": ledger.LedgerVerifyDocument,
+    "ledger-checkpoint": ledger.LedgerCheckpointDocument,
+    "ledger-key": ledger.LedgerKeyDocument,
+    "ledger-log": ledger.LedgerLogDocument,
+    "ledger-prove": ledger.LedgerProofDocument,
     "report": Case,
     "error": document.ErrorDocument,
 }

@@ -16,9 +16,11 @@ VERBS = {
     "check": "What the gate would say about an artifact now.",
     "why": "What an artifact carries, and on which path it came.",
     "impact": "What was made from a source, models first.",
+    "report": "Write a dossier about a model, to hand over.",
     "grant": "Give, list or withdraw a permission.",
     "audit": "Compare the whole registry with the recorded decisions.",
     "policy": "Test, check or show the policy.",
+    "ledger": "Verify the ledger, seal it, prove what is in it.",
     "status": "Count what the ledger holds.",
     "doctor": "Find what is wrong with the set-up.",
 }

@@ -7,13 +7,15 @@ Everything raises `LineageError`; nothing here decides that an unreadable thing 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
@@ -22,13 +24,20 @@ from lineage.errors import UsageError
 from lineage.events import naming
 from lineage.events.event import act_event, dataset_event
 from lineage.gate.audit import AuditFinding, audit
-from lineage.gate.inquiry import Inquiry, plugins
+from lineage.gate.inquiry import Inquiry, marks, plugins
 from lineage.gate.seal import LedgerSettings, Seal
-from lineage.graph import Graph, Status
+from lineage.graph import Act, Graph, Status
 from lineage.pipeline import Notice, Progress, Registry, Target
 from lineage.store import Store, create_store, open_store
 from lineage.vocabulary import Artifact, Change, Decision, Grant, Input, Kind, Origin, Scope, Tag
 from lineage.vocabulary.identifier import from_short, new_uuid, short
+
+if TYPE_CHECKING:
+    from lineage.gate.past import Past
+
+if TYPE_CHECKING:
+    from lineage.gate.verification import VerifyReport
+    from lineage.ledger.key import PublicKey
 
 
 class SyncReport(NamedTuple):
@@ -141,6 +150,27 @@ class Gate(Inquiry):
         newest = self.graph.seals.newest()
         return newest.note if newest else ""
 
+    def verify(
+        self,
+        given: Sequence[tuple[str, str]] = (),
+        keys: Sequence[PublicKey] = (),
+        progress: Progress | None = None,
+        *,
+        tree_only: bool = False,
+    ) -> VerifyReport:
+        """Recompute everything and hold it against every checkpoint. See `lineage.gate.verification`.
+
+        Args:
+            given: checkpoints that somebody kept: (what they are called, signed notes).
+            keys: that are trusted; without any, the first one that the ledger itself names.
+            progress: told how far it is.
+            tree_only: leave the graph out.
+        """
+        from lineage.gate.verification import Verification
+
+        verification = Verification(self.seal, self.graph.seals, self.registries)
+        return verification.run(given, keys, progress or (lambda *_: None), tree_only=tree_only)
+
     def changed(self, *changes: Change, events: Sequence[bytes] = ()) -> int:
         """Record what a registry did, once it has done it, in one transaction.
 
@@ -168,6 +198,7 @@ class Gate(Inquiry):
         """
         commits = executions = 0
         before = self.graph.position()
+        self._note_policy()
         for pipeline in self.pipelines:
             key = f"pipeline/{pipeline.name}/{self.config.project}"
             read = int(self.graph.state(f"{key}/commits") or 0)
@@ -303,8 +334,51 @@ class Gate(Inquiry):
         """
         decision = self.decide(artifact, model, subject, action, attributes or {}, missing, hint)
         event = act_event(decision, run_id=str(from_short(decision.id)), time=decision.time, subject=artifact)
-        self.seal.record([event])
+        self.seal.record([*self._policy_said(decision.time), event])
         return decision
+
+    def _policy_said(self, time: str) -> list[bytes]:
+        """The policy in force as an event, where it is not the one that was recorded last."""
+        from lineage.policy import policy_record
+
+        policy = self.policy()
+        if self.graph.newest_key(Act.POLICY) == policy.digest:
+            return []
+        return [act_event(policy_record(policy, self.user), run_id=str(new_uuid()), time=time)]
+
+    def _note_policy(self) -> None:
+        """Record the policy in force when it changed. One that cannot be read is not in force, and stops no reading."""
+        # loading takes longer than a sync with nothing new may: first a look at when the files were written
+        key = f"policy/{hashlib.sha256(str(self.config.policy_path).encode()).hexdigest()[:16]}"
+        seen = json.loads(self.graph.state(key) or "[]")
+        if seen and seen == [seen[0], _marked(seen[0]), version("lineagegate"), self.graph.newest_key(Act.POLICY)]:
+            return
+        try:
+            policy = self.policy()
+        except UsageError:
+            return
+        paths = [str(path) for path in policy.paths]
+        now = [paths, _marked(paths), version("lineagegate"), policy.digest]
+        self.graph.record(self._policy_said(_now().isoformat()), {key: json.dumps(now)})
+
+    def at(self, *, as_of: str = "", known_at: str = "", policy: Path | None = None) -> Past:
+        """The record as it was. Close it when done (it is a context manager).
+
+        Args:
+            as_of: what was true then; `lineage.gate.past.time_of` says what may be written. Empty: now.
+            known_at: what had been recorded by then. Empty: everything.
+            policy: a policy file to judge under instead of the one that held then.
+
+        Raises:
+            UsageError: ``TIME_INVALID``.
+            CannotDecide: ``TIME_UNKNOWN``, ``NOTHING_RECORDED``.
+        """
+        from lineage.gate.past import Past, time_of
+
+        times = [
+            time_of(self, text, known=known) if text else None for text, known in ((as_of, False), (known_at, True))
+        ]
+        return Past(self, times[0], times[1], policy)
 
     def audit(self) -> tuple[int, list[AuditFinding]]:
         """Compare every version in the registries with the recorded decisions. See `lineage.gate.audit`."""
@@ -323,6 +397,11 @@ def _graph(config: Config, store: Store) -> Graph:
     except BaseException:
         store.close()
         raise
+
+
+def _marked(paths: Sequence[str]) -> list[list[int] | None]:
+    """When files were written last and how long they are, as JSON gives it back."""
+    return [list(mark) if mark else None for mark in marks(map(Path, paths))]
 
 
 def _quoted(text: str) -> str:

@@ -204,7 +204,7 @@ class Verification:
                     self._deviates(
                         "KEY_NOT_INTRODUCED",
                         f"{said}, which no trusted key introduced",
-                        hint="if it is right: `lineagegate ledger key --introduce VKEY`, by whoever holds a trusted key",
+                        hint="if it is right: `lineagegate ledger key --introduce VKEY`, where a trusted key lies",
                     )
                 else:
                     self._deviates(error.code, said)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lineage.ledger import leaf_hash, unpack
 from lineage.store import Store
+from lineage.store.store import damaged
 
 if TYPE_CHECKING:
     from lineage.graph.verify import Expected, Told, Tree
@@ -84,6 +85,20 @@ class Seals:
                 for i, data in enumerate(unpack(bytes(body)), first):
                     if i >= start and (end is None or i < end):
                         yield leaf_hash(data)
+
+    def entry(self, position: int) -> tuple[bytes, int]:
+        """(exact bytes, time it was recorded) of an entry.
+
+        Raises:
+            CannotDecide: ``GRAPH_DAMAGED``, it is not there; ``LEDGER_DAMAGED``, it cannot be read.
+        """
+        with self._store.lock:
+            self._store.check()
+            for first, _, recorded, body in self._store.entries(position, position + 1):
+                events = unpack(bytes(body))
+                if 0 <= position - first < len(events):
+                    return events[position - first], recorded
+        raise damaged(f"entry {position} of the ledger is missing")
 
     def stamp(self, position: int, note: str, timestamp: bytes) -> None:
         """Keep a timestamp over a checkpoint's note, if that is still the note there."""
