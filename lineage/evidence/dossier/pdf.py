@@ -68,7 +68,8 @@ def data(said: Outline) -> str:
     """What the template reads: the outline as JSON, every text in characters that its fonts have."""
     value = _shown(msgspec.to_builtins(said))
     date = moment(said.date)
-    value["at"] = None if date is None else {"year": date.year, "month": date.month, "day": date.day}
+    fields = ("year", "month", "day", "hour", "minute", "second")
+    value["at"] = {name: getattr(date, name) for name in fields} if date else None
     subject = value["subject"]
     value["short"] = subject if len(subject) <= SHORT else f"{subject[: SHORT // 2]}…{subject[-SHORT // 2 :]}"
     return msgspec.json.encode(value).decode()

@@ -56,7 +56,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Stroke:
-    """A line from the foot of one item to the head of the next."""
+    """A line from the foot of one item to the head of the next, or down a lane."""
 
     start: tuple[float, float]
     end: tuple[float, float]
@@ -313,6 +313,9 @@ def _strokes(chains: Sequence[_Chain]) -> list[Stroke]:
             start = (_port(upper, lower, upper.below), upper.y + upper.height)
             end = (_port(lower, upper, lower.above), lower.y)
             strokes.append(Stroke(start, end, lower is chain.items[-1], chain.dashed))
+            if lower.kind == "lane":
+                foot = (lower.x, lower.y + lower.height)
+                strokes.append(Stroke((lower.x, lower.y), foot, False, chain.dashed))
     return strokes
 
 

@@ -138,4 +138,6 @@ def _cited(case: Case) -> set[int]:
     """Entries that this document names."""
     said = {entry for trace in ordered(case.traces)[:PATHS] for step in trace.path for entry in step.entries}
     said |= {judged.entry for judged in case.decisions[-MOST:]} | {item.entry for item in case.history[-MOST:]}
-    return said.union(*(view.entries for view in (*case.grants, *case.removals, *case.corrections)))
+    for views in (case.grants, case.removals, case.corrections):
+        said.update(*(view.entries for view in views))
+    return said
