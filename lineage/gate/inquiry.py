@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from functools import cached_property
 from importlib.metadata import entry_points
@@ -19,7 +19,7 @@ from lineage.config import Config
 from lineage.errors import CannotDecide, LineageError, UsageError
 from lineage.events import naming
 from lineage.evidence.text import decision_text
-from lineage.graph import Graph, Impact, ImpactItem, Labels, Status
+from lineage.graph import Cut, Graph, Impact, ImpactItem, Labels, Status
 from lineage.pipeline import Pipeline
 from lineage.vocabulary import Artifact, ArtifactType, Decision, Label, Origin, Step
 from lineage.vocabulary.identifier import new_uuid, short
@@ -37,6 +37,8 @@ class Answer(NamedTuple):
     labels: Labels
     paths: Mapping[Label, tuple[Step, ...]]
     """One shortest path for each label, source first."""
+    cuts: Sequence[Cut] = ()
+    """What it would carry if no removal were in force."""
 
 
 class Inquiry:
@@ -54,8 +56,29 @@ class Inquiry:
 
     def __init__(self, config: Config, graph: Graph) -> None:
         self.config = config
-        self.graph = graph
-        self._policy: tuple[_Marks, Policy] | None = None
+        self._graph = graph
+        self._policy: tuple[Marks, Policy] | None = None
+
+    @property
+    def graph(self) -> Graph:
+        """The whole record. `over` is enough, and fast at any time, where it is known what will be asked about."""
+        return self._graph
+
+    def over(self, *artifacts: Artifact, downstream: bool = False) -> Graph:  # noqa: ARG002 - the present needs no telling
+        """The record, to be asked about these artifacts and about what people said. See `lineage.graph.Graph.as_of`.
+
+        Args:
+            artifacts: whose labels, paths and versions are asked for; one without content stands for its name.
+            downstream: what follows from them is asked for, too.
+        """
+        return self._graph
+
+    @property
+    def when(self) -> str:
+        """The times that are asked about, for people; empty: now."""
+        said = [f"as of {self.as_of.isoformat()}" if self.as_of else ""]
+        said.append(f"by what had been recorded at {self.known_at.isoformat()}" if self.known_at else "")
+        return ", ".join(part for part in said if part)
 
     @property
     def moment(self) -> datetime:
@@ -92,10 +115,10 @@ class Inquiry:
         from lineage.policy import load_policy
 
         paths = self._policy[1].paths if self._policy else (self.config.policy_path,)
-        marks = _marks(paths)  # before the files are read: a change in between is then seen next time
-        if self._policy is None or self._policy[0] != marks:
+        now = marks(paths)  # before the files are read: a change in between is then seen next time
+        if self._policy is None or self._policy[0] != now:
             loaded = load_policy(self.config.policy_path)
-            self._policy = (marks if loaded.paths == paths else (), loaded)
+            self._policy = (now if loaded.paths == paths else (), loaded)
         return self._policy[1]
 
     def check(self, text: str, *, model: str = "", attributes: Mapping[str, str] | None = None) -> Decision:
@@ -124,23 +147,24 @@ class Inquiry:
         from lineage.policy import cannot_decide, decide
 
         policy, at, identity = self.policy(), self.moment, short(new_uuid())
+        graph = self.over(artifact) if artifact else self.over()
         try:
             if artifact is None or missing:
                 raise CannotDecide(missing or "nothing is known of it", hint=hint)
-            labels = self.graph.labels(artifact)
+            labels = graph.labels(artifact)
         except CannotDecide as unknown:
             return cannot_decide(
                 model=model, subject=subject, action=action, reason=unknown.message, hint=unknown.hint or hint,
-                policy=policy, at=at, position=self.graph.position(), id=identity, by=self.user, attributes=attributes,
+                policy=policy, at=at, position=graph.position(), id=identity, by=self.user, attributes=attributes,
             )  # fmt: skip
         decision = decide(
             labels=labels.labels, sources=labels.sources, model=model, subject=subject, action=action,
-            attributes=attributes, policy=policy, grants=self.graph.grants(), at=at, position=labels.position,
+            attributes=attributes, policy=policy, grants=graph.grants(), at=at, position=labels.position,
             id=identity, by=self.user,
         )  # fmt: skip
         if not decision.findings:
             return decision
-        paths = self.graph.paths(artifact, {finding.label for finding in decision.findings})
+        paths = graph.paths(artifact, {finding.label for finding in decision.findings})
         return replace(
             decision,
             findings=tuple(replace(f, path=paths.get(f.label, ())) for f in decision.findings),
@@ -176,40 +200,53 @@ class Inquiry:
                 return targets[0].artifact
         found = self._recorded(text)
         if found is None:
-            raise CannotDecide(
-                f"nothing is recorded of {text!r}",
-                code="ARTIFACT_UNKNOWN",
-                hint="`lineagegate sync` reads what the pipeline did; `lineagegate status` lists what is known",
-            )
+            raise self._unknown(text)
         return found
+
+    def _unknown(self, text: str) -> CannotDecide:
+        return CannotDecide(
+            f"nothing is recorded of {text!r}" + (f" {self.when}" if self.when else ""),
+            code="ARTIFACT_UNKNOWN",
+            hint="`lineagegate sync` reads what the pipeline did; `lineagegate status` lists what is known",
+        )
 
     def _recorded(self, text: str) -> Artifact | None:
         """What the ledger holds under a content key, a URI, or a name that `lineage.events.naming` makes."""
-        if (found := self.graph.find_content(text)) is not None:
+        graph = self.over(*self._meant(text))
+        if (found := graph.find_content(text)) is not None:
             return found
-        scheme, _, rest = text.partition(":/")
-        name = {"models": f"models/{rest}", "runs": f"runs/{rest}"}.get(scheme, text)
-        name = f"logged-models/{rest}" if scheme == "models" and rest.startswith("m-") else name
-        if "://" in text and (found := self.graph.find(*naming.from_uri(text))) is not None:
-            return found
-        if (found := self.graph.find(naming.dvc_namespace(self.config.project), name)) is not None:
-            return found
-        if (found := self.graph.find("file", str(self.config.root / text))) is not None:
-            return found  # a file that no pipeline tracks is known by its absolute path
-        exact = [row for row in self.graph.names(prefix=name) if row.name == name]
-        if not exact and scheme == "models" and "/" not in rest:  # a model without a version: its newest
-            numbered = [row for row in self.graph.names(prefix=f"{name}/") if row.name.rpartition("/")[2].isdigit()]
+        for namespace, name in self._places(text):
+            if (found := graph.find(namespace, name)) is not None:
+                return found
+        name = recorded_name(text)
+        exact = [row for row in graph.names(prefix=name) if row.name == name]
+        if not exact and model_without_version(text):  # a model without a version: its newest
+            numbered = [row for row in graph.names(prefix=f"{name}/") if row.name.rpartition("/")[2].isdigit()]
             exact = sorted(numbered, key=lambda row: int(row.name.rpartition("/")[2]))[-1:]
         if len(exact) > 1:
             names = ", ".join(f"{row.namespace}/{row.name}" for row in exact)
             raise UsageError(
                 f"{text} stands for several artifacts", code="TARGET_AMBIGUOUS", cause=names, hint="name one"
             )
-        return self.graph.find(exact[0].namespace, exact[0].name) if exact else None
+        return graph.find(exact[0].namespace, exact[0].name) if exact else None
+
+    def _meant(self, text: str) -> Iterable[Artifact]:  # noqa: ARG002 - the present needs no telling
+        """Everything that `_recorded` asks about."""
+        return ()
+
+    def _places(self, text: str) -> list[tuple[str, str]]:
+        """The names that a text stands for, the likeliest first."""
+        places = [naming.from_uri(text)] if "://" in text else []
+        # a file that no pipeline tracks is known by its absolute path
+        return [
+            *places,
+            (naming.dvc_namespace(self.config.project), recorded_name(text)),
+            ("file", str(self.config.root / text)),
+        ]
 
     def labels(self, artifact: Artifact) -> Labels:
         """Every label an artifact carries. See `lineage.graph.Graph.labels`."""
-        return self.graph.labels(artifact)
+        return self.over(artifact).labels(artifact)
 
     def known_content(self, key: str) -> Artifact | None:
         """The artifact recorded with a content key, if any."""
@@ -223,9 +260,11 @@ class Inquiry:
             origin: only labels whose kind, provider, service or channel contains this text.
         """
         artifact = self.resolve(text)
-        labels = self.graph.labels(artifact)
+        graph = self.over(artifact)
+        labels = graph.labels(artifact)
         chosen = {label for label in labels.labels if _speaks_of(label.origin, origin)}
-        return Answer(artifact, labels, self.graph.paths(artifact, chosen))
+        cuts = [cut for cut in graph.cuts(artifact) if _speaks_of(cut.label.origin, origin)]
+        return Answer(artifact, labels, graph.paths(artifact, chosen), cuts)
 
     def case(self, text: str, origin: str = "") -> Case:
         """What the record says of a model and an origin, with everything that it rests on. Nothing is recorded.
@@ -248,12 +287,13 @@ class Inquiry:
         A version is a name that was given to content after a run had made it, so no run leads to it; it is found by its
         content. What was judged under a model's name and became a version is listed as that version alone.
         """
-        found = self.graph.impact(artifact)
+        graph = self.over(artifact, downstream=True)
+        found = graph.impact(artifact)
         far = {i.artifact.content.hash: i.distance for i in found.items if i.artifact.content}
         versions: list[ImpactItem] = []
-        for row in self.graph.names(prefix="models/", models=True):
+        for row in graph.names(prefix="models/", models=True):
             if row.name.rpartition("/")[2].isdigit():
-                version = self.graph.find(row.namespace, row.name)
+                version = graph.find(row.namespace, row.name)
                 if version is not None and version.content is not None and version.content.hash in far:
                     versions.append(ImpactItem(version, far[version.content.hash]))
         named = {v.artifact.content.hash for v in versions if v.artifact.content}
@@ -272,11 +312,12 @@ class Inquiry:
 
     def decisions(self, model: str | None = None) -> list[Decision]:
         """Recorded decisions, newest first."""
-        return self.graph.decisions(model)
+        about = () if model is None else (Artifact("", naming.model_name(model)),)
+        return self.over(*about).decisions(model)
 
     def decision(self, identity: str) -> Decision | None:
         """A recorded decision by its id."""
-        return self.graph.decision(identity)
+        return self.over().decision(identity)
 
     def undeclared(self) -> list[Artifact]:
         """Sources with no declared origin, those that models rest on first."""
@@ -285,6 +326,20 @@ class Inquiry:
     def status(self) -> Status:
         """Counts of what the ledger holds."""
         return self.graph.status()
+
+
+def recorded_name(text: str) -> str:
+    """The name that `lineage.events.naming` gives to what a person calls so."""
+    scheme, _, rest = text.partition(":/")
+    if scheme == "models" and rest.startswith("m-"):
+        return f"logged-models/{rest}"
+    return {"models": f"models/{rest}", "runs": f"runs/{rest}"}.get(scheme, text)
+
+
+def model_without_version(text: str) -> bool:
+    """Whether a text names a registered model without a version."""
+    scheme, _, rest = text.partition(":/")
+    return scheme == "models" and "/" not in rest
 
 
 def _speaks_of(origin: Origin, text: str) -> bool:
@@ -321,17 +376,17 @@ def _git(root: Path, key: str) -> str:
     return done.stdout.strip()
 
 
-_Marks = tuple[tuple[int, int] | None, ...]
+Marks = tuple[tuple[int, int] | None, ...]
 
 
-def _marks(paths: Iterable[Path]) -> _Marks:
+def marks(paths: Iterable[Path]) -> Marks:
     """When files were written last and how long they are; None for one that is not there."""
-    marks: list[tuple[int, int] | None] = []
+    found: list[tuple[int, int] | None] = []
     for path in paths:
         try:
             stat = path.stat()
         except OSError:
-            marks.append(None)
+            found.append(None)
         else:
-            marks.append((stat.st_mtime_ns, stat.st_size))
-    return tuple(marks)
+            found.append((stat.st_mtime_ns, stat.st_size))
+    return tuple(found)

@@ -11,6 +11,7 @@ from lineage.graph.graph import Graph
 from lineage.graph.questions import (
     ClaimState,
     CorrectionRecord,
+    Cut,
     Dataset,
     Entry,
     Executions,
@@ -29,6 +30,7 @@ __all__ = [
     "Act",
     "ClaimState",
     "CorrectionRecord",
+    "Cut",
     "Dataset",
     "Entry",
     "Executions",

@@ -14,7 +14,7 @@ from lineage.errors import UsageError
 from lineage.events import Event
 from lineage.events.event import read
 from lineage.graph.closure import Closure
-from lineage.graph.keys import node_key
+from lineage.graph.keys import content_key, node_key
 from lineage.graph.project import Projection
 from lineage.graph.rows import Act
 from lineage.graph.working import Working
@@ -108,9 +108,10 @@ def partial(
             names.add((artifact.namespace, artifact.name))
         closure.positions.update(ahead.entries())
     models = {part for artifact in about for part in _model_names(artifact.name)}
-    closure.acts(ACTS, models if about else None)
-    keys = frozenset(node_key(a.namespace, a.name, a.content) for a in about)
-    covered = Covered(keys, frozenset(names), frozenset(models) if about else None, downstream)
+    models = closure.acts(ACTS, models if about else None)
+    keys = {node_key(a.namespace, a.name, a.content) for a in about}
+    keys.update(content_key(a.content.hash) for a in about if a.content)
+    covered = Covered(frozenset(keys), frozenset(names), frozenset(models) if about else None, downstream)
 
     def entries() -> Iterator[Read]:
         for position in closure.entries():

@@ -276,15 +276,18 @@ class Closure:
 
     # acts
 
-    def acts(self, kinds: Sequence[Act], models: Iterable[str] | None = None) -> None:
-        """Note acts: those of some kinds, and decisions and registry changes about models (None: about any)."""
+    def acts(self, kinds: Sequence[Act], models: Iterable[str] | None = None) -> set[str]:
+        """Note acts: those of some kinds, and decisions and registry changes about models (None: about any).
+
+        Returns:
+            The names of these models, those that they had or got by renaming among them.
+        """
         rows_ = self.working.store.rows
         for kind in kinds:
             found = rows_("SELECT entry FROM act WHERE kind = ?", (int(kind),))
             self.positions.update(p for (p,) in found if self.counts(p))
         if models is None:
-            self.acts((Act.DECISION, Act.CHANGE), ())
-            return
+            return self.acts((Act.DECISION, Act.CHANGE), ())
         waiting, seen = list(models), set[str]()
         while waiting:
             model = waiting.pop()
@@ -300,6 +303,7 @@ class Closure:
                         act = act_of(event_at(self.working, p))
                         if isinstance(act, Change) and act.happening is Happening.RENAMED:
                             waiting += [act.model, act.value]  # one model under two names
+        return seen
 
     def spoken_of(self) -> None:
         """Note the removals and corrections that speak of a node found so far."""

@@ -706,6 +706,13 @@ class Graph:
             data, recorded = self._view().entry(position)
             return Entry(data, moment_of(recorded).isoformat())
 
+    def newest_key(self, kind: Act) -> str:
+        """The key of the act of a kind that was recorded last; empty when there is none."""
+        with self._store.lock:
+            self._store.check()
+            row = self._store.one("SELECT key FROM act WHERE kind = ? ORDER BY entry DESC LIMIT 1", (int(kind),))
+            return str(row[0]) if row else ""
+
     def first_named(self, namespace: str, name: str) -> list[tuple[str, str]]:
         """(when it was recorded, when it happened) of the event that first gave some content a name; empty: none."""
         with self._store.read():

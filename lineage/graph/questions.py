@@ -6,7 +6,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from lineage.events.event import Act
-from lineage.vocabulary import Artifact, Correction, Label, Removal, Tag, Use
+from lineage.vocabulary import Artifact, Correction, Label, Removal, Step, Tag, Use
 
 
 class Labels(NamedTuple):
@@ -149,3 +149,13 @@ class CorrectionRecord(NamedTuple):
     claimed: str
     approved: str
     positions: tuple[int, ...]
+
+
+class Cut(NamedTuple):
+    """A label that removals in force took out, and the path that they cut."""
+
+    label: Label
+    removals: tuple[str, ...]
+    """Ids."""
+    path: tuple[Step, ...]
+    """As it would be without them, the source first."""

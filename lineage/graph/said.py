@@ -16,7 +16,7 @@ from lineage.graph.project import claim_of, event_at
 from lineage.graph.questions import ClaimState, CorrectionRecord, Executions, RemovalRecord, Said
 from lineage.graph.rows import BASES, BASIS_NUMBER, DIRECTORY, Act, Node
 from lineage.graph.walk import Hop
-from lineage.graph.working import Working, contradicts
+from lineage.graph.working import Working, contradicts, matches
 from lineage.ledger import happened
 from lineage.ledger.clock import moment_of
 from lineage.vocabulary import Basis, Correction, Label, Origin, Removal
@@ -94,6 +94,20 @@ def speaks_of(working: Working, record: RemovalRecord | CorrectionRecord, nodes:
     act = record.removal if isinstance(record, RemovalRecord) else record.correction
     node = working.find_node(key_of_text(act.content))
     return node is not None and node.id in nodes
+
+
+def removed_on(working: Working, hops: Sequence[Hop], wanted: Label, found: Iterable[RemovalRecord]) -> tuple[str, ...]:
+    """Ids of the removals in force that cut a path of this label."""
+    nodes = {hop.node for hop in hops}
+    return tuple(
+        dict.fromkeys(
+            record.removal.id
+            for record in found
+            if record.state is ClaimState.IN_FORCE
+            and matches(record.removal.origin, wanted.origin)
+            and speaks_of(working, record, nodes)
+        )
+    )
 
 
 def executions(working: Working, closure: Closure) -> Executions:

@@ -6,7 +6,7 @@ Rows and hashes only; who signs and who is asked for a timestamp is `lineage.gat
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from lineage.ledger import leaf_hash, unpack
@@ -73,8 +73,10 @@ class Seals:
             self._store.check()
             return [_stored(*row) for row in self._store.rows(f"{_COLUMNS} ORDER BY position")]
 
-    def leaves(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+    def leaves(self, start: int = 0, end: int | None = None) -> Generator[bytes]:
         """Leaf hashes of the entries from ``start`` (included) to ``end`` (not included), computed from their bytes.
+
+        Close it (`contextlib.closing`) when it may not be read to its end: until then it holds the store's lock.
 
         Raises:
             CannotDecide: ``LEDGER_DAMAGED``, an entry cannot be read.
@@ -138,13 +140,13 @@ class Seals:
         tree_only: bool = False,
     ) -> Tree:
         """Recompute the tree, and the graph unless ``tree_only``; see `lineage.graph.verify`."""
-        from lineage.graph.verify import check_graph, check_tree
+        from lineage.graph.verify import check_decisions, check_graph, check_tree
 
         with self._store.read():
             tree = check_tree(self._store, expected, hashes, told)
             if tree_only or not tree.whole:
                 return tree
-            found = tuple(check_graph(self._store, tree.size, told))
+            found = (*check_decisions(self._store), *check_graph(self._store, tree.size, told))
         return tree._replace(deviations=tree.deviations + found)
 
 

@@ -7,6 +7,7 @@ pass finds all of them.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from lineage.errors import LineageError
 from lineage.events.event import read
 from lineage.graph.asof import replay, whole
 from lineage.graph.compare import compare
+from lineage.graph.rows import Act
 from lineage.graph.write import head_of
 from lineage.ledger import EMPTY_ROOT, Frontier, leaf_hash, unpack
 from lineage.ledger.clock import moment_of
@@ -222,6 +224,30 @@ def _times(e: Expected, reading: _Pass) -> Iterator[Deviation]:
             "recorded later than it says",
             e.size,
             e.size,
+        )
+
+
+def check_decisions(store: Store) -> Iterator[Deviation]:
+    """Decisions that no checkpoint of the same transaction seals: each had one, so somebody deleted it.
+
+    Args:
+        store: in a read transaction.
+    """
+    sizes = [size for (size,) in store.rows("SELECT position FROM checkpoint ORDER BY position")]
+    found = store.rows("SELECT DISTINCT entry FROM act WHERE kind = ? ORDER BY entry", (int(Act.DECISION),))
+    unsealed = []
+    for (entry,) in found:
+        at = bisect_right(sizes, entry)
+        times = {row[2] for row in store.entries(entry, sizes[at])} if at < len(sizes) else set()
+        if len(times) != 1:
+            unsealed.append(entry)
+    if unsealed:
+        yield Deviation(
+            "CHECKPOINT_MISSING",
+            f"{len(unsealed)} decision{'s have' if len(unsealed) > 1 else ' has'} no checkpoint, and each was recorded "
+            f"with one; the first is entry {unsealed[0]}, {describe_at(store, unsealed[0])}",
+            unsealed[0],
+            unsealed[0],
         )
 
 

@@ -15,7 +15,7 @@ from lineage.policy.cases import CaseResult, run_tests
 from lineage.policy.catalogue import Catalogue, Channel, Provider, Terms, catalogue
 from lineage.policy.decision import cannot_decide, decide
 from lineage.policy.grants import check_grant
-from lineage.policy.load import load_policy, packs, parse_policy
+from lineage.policy.load import load_policy, packs, parse_policy, policy_record, recorded_policy
 from lineage.policy.policy import Policy, Rule
 from lineage.policy.starter import starter_policy
 from lineage.policy.view import RuleView, Said, explain, show
@@ -38,6 +38,8 @@ __all__ = [
     "load_policy",
     "packs",
     "parse_policy",
+    "policy_record",
+    "recorded_policy",
     "run_tests",
     "show",
     "starter_policy",

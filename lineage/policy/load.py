@@ -7,22 +7,26 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from lineage.errors import UsageError
+from lineage.errors import CannotDecide, UsageError
 from lineage.policy import compile as compiled
 from lineage.policy.catalogue import catalogue
 from lineage.policy.contradictions import check_rules
 from lineage.policy.policy import SEVERITY, Policy
 from lineage.policy.source import Source, invalid, meant, parse_source, read_source
+from lineage.vocabulary import PolicyFile, PolicyRecord
 from lineage.yaml12 import Position
 
 PACKS = "lineagegate/packs/"
 """How names of packs begin."""
+
+_Extended = Callable[[Source, int, str], Source]
+"""Finds what a source extends, by the source, the index and the name there."""
 
 _MODES = {"enforce": 0, "warn": 1, "audit": 2}
 
@@ -36,7 +40,7 @@ def load_policy(path: Path) -> Policy:
     Raises:
         UsageError: ``POLICY_MISSING`` or ``POLICY_INVALID``, with the place and what would mend it.
     """
-    return _assemble(read_source(path, path.name))
+    return _assemble(read_source(path, path.name), _found)
 
 
 def parse_policy(text: str, name: str) -> Policy:
@@ -49,7 +53,48 @@ def parse_policy(text: str, name: str) -> Policy:
     Raises:
         UsageError: ``POLICY_INVALID``.
     """
-    return _assemble(parse_source(text.encode(errors="surrogatepass"), name))
+    return _assemble(parse_source(text.encode(errors="surrogatepass"), name), _found)
+
+
+def policy_record(policy: Policy, by: str) -> PolicyRecord:
+    """A policy as the ledger keeps it: the text of every file, packs included.
+
+    Args:
+        policy: as it was loaded.
+        by: who records it.
+    """
+    files = zip(policy.files, policy.texts, strict=True)
+    return PolicyRecord(policy.digest, tuple(PolicyFile(name, text) for (name, _), text in files), by)
+
+
+def recorded_policy(record: PolicyRecord) -> Policy:
+    """The policy of a record: no file is read, packs are as they were then.
+
+    Raises:
+        CannotDecide: ``POLICY_UNKNOWN``, the record does not hold together.
+    """
+    texts = {file.name: file.text for file in record.files}
+
+    def recorded(source: Source, index: int, name: str) -> Source:
+        shown = name if name.startswith(PACKS) else _shown(source, name)
+        if shown not in texts:
+            raise invalid(source.name, source.at("extends", index), f"`{name}` is not in the record")
+        return parse_source(texts[shown].encode(), shown)
+
+    cause = "what it holds is not what its sha256 says"
+    try:
+        own = record.files[0]
+        policy = _assemble(parse_source(own.text.encode(), own.name), recorded)
+        if policy.digest == record.sha256:
+            return policy
+    except (IndexError, UsageError) as error:
+        cause = str(error)
+    raise CannotDecide(
+        f"the recorded policy {record.sha256[:12]} cannot be read",
+        code="POLICY_UNKNOWN",
+        cause=cause,
+        hint="`--policy FILE` judges under the policy of a file",
+    )
 
 
 def packs() -> tuple[str, ...]:
@@ -66,9 +111,9 @@ def _pack(name: str) -> Source:
     return parse_source(_packs().joinpath(name[len(PACKS) :] + ".yaml").read_bytes(), name)
 
 
-def _assemble(own: Source) -> Policy:
+def _assemble(own: Source, extended: _Extended) -> Policy:
     seen: dict[str, Source] = {}
-    _collect(own, seen, ())
+    _collect(own, seen, (), extended)
     sources = tuple(seen.values())
     names = compiled.names(sources, catalogue())
     rules = tuple(rule for source in sources for rule in compiled.rules(source, names))
@@ -90,6 +135,7 @@ def _assemble(own: Source) -> Policy:
         own.name,
         own.digest if len(sources) == 1 else whole,
         digests,
+        tuple(source.text for source in sources),
         tuple(source.path for source in sources if source.path),
         mode,
         undeclared,
@@ -103,21 +149,22 @@ def _assemble(own: Source) -> Policy:
     )
 
 
-def _collect(source: Source, seen: dict[str, Source], trail: tuple[Source, ...]) -> None:
+def _collect(source: Source, seen: dict[str, Source], trail: tuple[Source, ...], extended: _Extended) -> None:
     """A file and what it extends, each once by its identity, itself first."""
     seen[source.identity] = source
     trail = (*trail, source)
     for index, name in enumerate(source.file.extends):
-        other = _extended(source, index, name)
+        other = extended(source, index, name)
         if other.identity in (above.identity for above in trail):
             way = " -> ".join([*(above.name for above in trail), other.name])
             at = source.at("extends", index)
             raise invalid(source.name, at, f"`{name}` extends itself", way, "remove one of them")
         if other.identity not in seen:
-            _collect(other, seen, trail)
+            _collect(other, seen, trail, extended)
 
 
-def _extended(source: Source, index: int, name: str) -> Source:
+def _found(source: Source, index: int, name: str) -> Source:
+    """What a source extends: a pack that comes with the package, or a file beside it."""
     at, known = source.at("extends", index), packs()
     if name.startswith(PACKS):
         if name not in known:
@@ -130,16 +177,19 @@ def _extended(source: Source, index: int, name: str) -> Source:
         raise invalid(source.name, at, f"`{name}` is neither a pack nor a file", f"packs: {', '.join(known)}", hint)
     if source.path is None:
         raise invalid(source.name, at, f"`{name}` cannot be found from here", "only a file can extend files")
-    # named from the first file's directory, so that two files of one name in two directories are told apart
-    shown = posixpath.normpath(posixpath.join(posixpath.dirname(source.name), name))
     try:
-        return read_source(source.path.parent / name, shown)
+        return read_source(source.path.parent / name, _shown(source, name))
     except UsageError as error:
         if error.code != "POLICY_MISSING":
             raise
         raise invalid(
             source.name, at, f"`{name}` cannot be read", error.message, "paths start from this file"
         ) from None
+
+
+def _shown(source: Source, name: str) -> str:
+    """A file's name from the first file's directory, so that two of one name in two directories are told apart."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(source.name), name))
 
 
 def _setting(key: str, sources: Sequence[Source], order: Mapping[str, int]) -> tuple[str, str]:

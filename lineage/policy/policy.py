@@ -213,6 +213,8 @@ class Policy:
     """sha256, lower-case hex: of the file's bytes, or of the digests of all its files when it extends others."""
     files: tuple[tuple[str, str], ...]
     """Name and sha256 of each file and pack read, the policy itself first."""
+    texts: tuple[str, ...]
+    """What each of them says."""
     paths: tuple[Path, ...]
     """Of the files among them: when one of them changes, the policy is to be loaded again."""
     mode: str

@@ -35,6 +35,8 @@ class Source(NamedTuple):
     """sha256 of its bytes."""
     file: PolicyFile
     document: yaml12.Document
+    text: str
+    """What it says, whole; its bytes are this in UTF-8."""
 
     @property
     def identity(self) -> str:
@@ -101,7 +103,7 @@ def parse_source(data: bytes, name: str, path: Path | None = None) -> Source:
             name, yaml12.Position(1, 1), "the file is empty", "without a rule and a default nothing is decided",
             "`lineagegate init` writes a policy to start from; `default: deny` says that only the defaults hold",
         )  # fmt: skip
-    return Source(name, path, hashlib.sha256(data).hexdigest(), _checked(document, name), document)
+    return Source(name, path, hashlib.sha256(data).hexdigest(), _checked(document, name), document, data.decode())
 
 
 def _checked(document: yaml12.Document, name: str) -> PolicyFile:
