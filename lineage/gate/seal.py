@@ -252,7 +252,8 @@ class Seal:
             )
         root = note.read_checkpoint(note.parse(newest.note).text).root
         data, recorded = self._graph.seals.entry(entry)
-        path = inclusion_path(self._graph.seals.leaves(0, newest.position), entry, newest.position)
+        with contextlib.closing(self._graph.seals.leaves(0, newest.position)) as leaves:
+            path = inclusion_path(leaves, entry, newest.position)
         verify_inclusion(leaf_hash(data), entry, newest.position, path, root)
         return Proof(data, recorded, leaf_hash(data), path, newest.position, root, newest.note)
 
@@ -285,7 +286,9 @@ class Seal:
         assert self._keys is not None
         _, current, coming = self._keys
         stated = moment_of(time).isoformat().replace("+00:00", "Z")
-        vouched = (*((coming.public,) if coming else ()), *self._introduced)
+        # the one before is named with the new one: this may take the place of the checkpoint that named it first
+        named = [key.public for key in (current, coming) if key] if coming else []
+        vouched = (*named, *self._introduced)
         text = note.checkpoint_text(
             note.Checkpoint(self.origin, size, root, (f"time {stated}", *(f"key {key}" for key in vouched)))
         )

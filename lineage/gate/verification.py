@@ -97,6 +97,13 @@ class Verification:
         outside += self._witnessed()
         origin = self._own(held, outside)
         held, outside = ([x for x in some if x.checkpoint.origin == origin] for some in (held, outside))
+        sizes = {row.position for row in stored}
+        for x in outside:
+            if not x.given and x.checkpoint.size not in sizes:
+                self._deviates(
+                    "CHECKPOINT_MISSING",
+                    f"{x.where} is a checkpoint of {x.checkpoint.size} entries, and the store has it no more",
+                )
         trusted = self._signatures([*held, *outside], keys)
         stamped = self._timestamps(stored)
         expected = [

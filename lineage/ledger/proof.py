@@ -30,25 +30,24 @@ def inclusion_paths(leaves: Iterable[bytes], indexes: Iterable[int], size: int) 
     wanted = sorted(set(indexes))
     if wanted and not 0 <= wanted[0] <= wanted[-1] < size:
         raise _impossible(f"a tree of {size} entries has no entry {wanted[-1] if wanted[0] >= 0 else wanted[0]}")
-    source = iter(leaves)
     paths: dict[int, list[bytes]] = {index: [] for index in wanted}
-
-    def subtree(start: int, end: int, inside: list[int]) -> bytes:
-        """MTH(D[start:end]); on the way back from the leaves each path gets its next hash."""
-        if not inside or end - start == 1:
-            return _root(source, end - start)
-        middle = start + _split(end - start)
-        on_left = [i for i in inside if i < middle]
-        on_right = [i for i in inside if i >= middle]
-        left, right = subtree(start, middle, on_left), subtree(middle, end, on_right)
-        for index in on_left:
-            paths[index].append(right)
-        for index in on_right:
-            paths[index].append(left)
-        return node_hash(left, right)
-
-    subtree(0, size, wanted)
+    _subtree(iter(leaves), 0, size, wanted, paths)
     return {index: tuple(path) for index, path in paths.items()}
+
+
+def _subtree(leaves: Iterator[bytes], start: int, end: int, wanted: list[int], paths: dict[int, list[bytes]]) -> bytes:
+    """MTH(D[start:end]); on the way back from the leaves each path gets its next hash."""
+    if not wanted or end - start == 1:
+        return _root(leaves, end - start)
+    middle = start + _split(end - start)
+    on_left, on_right = [i for i in wanted if i < middle], [i for i in wanted if i >= middle]
+    left = _subtree(leaves, start, middle, on_left, paths)
+    right = _subtree(leaves, middle, end, on_right, paths)
+    for index in on_left:
+        paths[index].append(right)
+    for index in on_right:
+        paths[index].append(left)
+    return node_hash(left, right)
 
 
 def inclusion_path(leaves: Iterable[bytes], index: int, size: int) -> Path:
@@ -71,27 +70,26 @@ def consistency_path(leaves: Iterable[bytes], old: int, new: int) -> Path:
         raise _impossible(f"a tree of {new} entries does not begin with one of {old}")
     if old in (0, new):
         return ()
-    source = iter(leaves)
     path: list[bytes] = []
-
-    def subproof(start: int, end: int, whole: bool) -> None:
-        """SUBPROOF(old - start, D[start:end], whole)."""
-        if end == old:
-            root = _root(source, end - start)
-            if not whole:
-                path.append(root)
-            return
-        middle = start + _split(end - start)
-        if old <= middle:
-            subproof(start, middle, whole)
-            path.append(_root(source, end - middle))
-        else:
-            left = _root(source, middle - start)
-            subproof(middle, end, False)
-            path.append(left)
-
-    subproof(0, new, True)
+    _subproof(iter(leaves), 0, new, old, True, path)
     return tuple(path)
+
+
+def _subproof(leaves: Iterator[bytes], start: int, end: int, old: int, whole: bool, path: list[bytes]) -> None:
+    """SUBPROOF(old - start, D[start:end], whole)."""
+    if end == old:
+        root = _root(leaves, end - start)
+        if not whole:
+            path.append(root)
+        return
+    middle = start + _split(end - start)
+    if old <= middle:
+        _subproof(leaves, start, middle, old, whole, path)
+        path.append(_root(leaves, end - middle))
+    else:
+        left = _root(leaves, middle - start)
+        _subproof(leaves, middle, end, old, False, path)
+        path.append(left)
 
 
 def verify_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], root: bytes) -> None:
