@@ -28,7 +28,7 @@ from typing import Any
 
 from lineage.errors import printable
 from lineage.evidence.case import Case
-from lineage.evidence.exports.view import Source, digest, encode, gaps, licence, phrase, urn, view
+from lineage.evidence.exports.view import Source, digest, encode, gaps, identifier, licence, phrase, urn, view
 from lineage.vocabulary import ArtifactType, Kind, Use
 
 VERSION = "1.0"
@@ -98,7 +98,7 @@ def croissant(case: Case) -> str:
     document: _Object = {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
-        "@id": urn(found.model.id),
+        "@id": urn(identifier("croissant", case.question.subject, case.question.asked)),
         "conformsTo": ["http://mlcommons.org/croissant/1.0", "http://mlcommons.org/croissant/RAI/1.0"],
         "name": f"Sources of {found.model.name}",
         "description": printable(f"What {found.model.name} was made from or measured with. {case.answer.sentence}"),

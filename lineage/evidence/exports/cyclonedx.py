@@ -96,7 +96,7 @@ def _model(found: View, sources: dict[Node, Source]) -> _Object:
     bases = [s for s in found.sources if s.node != found.model and any(t.use is Use.BASE_MODEL for t in s.traces)]
     own = sources.get(found.model)
     component = _component("machine-learning-model", found.model, own)
-    component |= {"version": printable(case.subject.version)} if case.subject.version else {}
+    component |= {"version": printable(case.subject.version)[:1024]} if case.subject.version else {}
     if bases:
         component["pedigree"] = {
             "ancestors": [

@@ -30,6 +30,7 @@ TRAINED = frozenset(set(Use) - {Use.EVALUATION, Use.BASE_MODEL, Use.TEACHER, Use
 
 _NAMESPACE = uuid.UUID("5c1a2a0e-7d0b-5b1e-9a55-0d1d0c6f6a11")
 _HEX = {"md5": 32, "sha1": 40, "sha256": 64, "sha512": 128}
+_BASE = re.compile(r"(?!dvc:)[a-z][a-z0-9+.-]*://(?:[\w.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?", re.ASCII)
 _LICENCE = re.compile(
     r"\(*[A-Za-z0-9.-]+\+?\)*(?: (?:AND|OR|WITH) \(*(?:DocumentRef-[A-Za-z0-9.-]+:)?[A-Za-z0-9.-]+\+?\)*)*"
 )
@@ -121,50 +122,66 @@ def view(case: Case) -> View:
             hint="lineagegate status tells whether anything is recorded",
         )
     model = node_of(case.subject.artifact)
-    nodes: dict[Node, None] = {model: None}
-    sources: dict[Node, Source] = {}
+    nodes: dict[str, Node] = {model.id: model}
+    sources: dict[str, Source] = {}
     hops: dict[tuple[str, str, str, Use], Hop] = {}
     for trace in case.traces:
         for size in trace.sources or (_size(case, trace),):
             node = node_of(size.artifact)
-            nodes[node] = None
-            known = sources.get(node)
+            node = nodes.setdefault(node.id, node)
+            known = sources.get(node.id)
             traces = (*known.traces, trace) if known else (trace,)
-            sources[node] = Source(node, size.artifact, traces, size.files, size.bytes, size.records)
-        for hop in _hops(trace, model, printable(case.subject.run)):
-            nodes |= {hop.read: None, hop.made: None}
+            sources[node.id] = Source(node, size.artifact, traces, size.files, size.bytes, size.records)
+    for trace in case.traces:  # after all sources: one may lie on the path from another, where its type is not said
+        for hop in _hops(trace, model, printable(case.subject.run), nodes):
             hops[hop.run.id, hop.read.id, hop.made.id, hop.use] = hop
     listed = all(trace.tags <= max(1, len(trace.sources)) for trace in case.traces)
     whole = case.coverage.complete and listed and not case.question.origin
-    return View(case, model, tuple(sources.values()), tuple(nodes), tuple(hops.values()), created, whole)
+    return View(case, model, tuple(sources.values()), tuple(nodes.values()), tuple(hops.values()), created, whole)
 
 
 def node_of(ref: ArtifactRef) -> Node:
     """The node of an artifact that is known by its full name."""
-    scheme = ref.namespace.partition("://")[0]
-    if scheme in ("dvc", "file", "lineagegate"):
-        uri = quote(ref.name, safe="/")
-    else:
-        uri = quote(f"{ref.namespace.rstrip('/')}/{ref.name}", safe=":/")
     content = ref.content or ""
+    uri = reference(ref.namespace, ref.name)
     return Node(identifier("artifact", ref.display, content), printable(ref.display), content, ref.type, uri)
 
 
-def _hops(trace: Trace, model: Node, maker: str) -> list[Hop]:
+def reference(namespace: str, name: str) -> str:
+    """A URI reference (RFC 3986 section 4.1) to where something lies; relative for what is a path of the project."""
+    path = quote(name, safe="/", errors="surrogatepass")
+    if _BASE.fullmatch(namespace):
+        return f"{namespace}/{path}"
+    if namespace != "file" and not namespace.startswith(("dvc://", "lineagegate")):
+        return quote(namespace, safe="", errors="surrogatepass") + f"/{path}"
+    return path
+
+
+def _hops(trace: Trace, model: Node, maker: str, nodes: dict[str, Node]) -> list[Hop]:
     steps = trace.path
-    passed = [Node(identifier("artifact", s.artifact, s.content), printable(s.artifact), s.content, None,
-                   quote(s.artifact, safe="/")) for s in steps]  # fmt: skip
+    passed = [
+        Node(
+            identifier("artifact", s.artifact, s.content),
+            printable(s.artifact),
+            s.content,
+            None,
+            reference("file", s.artifact),
+        )
+        for s in steps
+    ]
     if passed:
         # the ends are known by their full names, the steps between by the short one
         passed[0], passed[-1] = node_of(trace.source), model if len(passed) > 1 else node_of(trace.source)
+    passed = [nodes.setdefault(node.id, node) for node in passed]
     found = []
     for index, step in enumerate(steps[1:], 1):
         run = Run(
             identifier("run", step.run, step.commit, step.time, step.by), printable(step.run), printable(step.commit),
             utc(step.time), printable(step.by), printable(step.basis), step.entries,
         )  # fmt: skip
-        use = Use(step.use)
-        found.append(Hop(run, passed[index - 1], passed[index], use, use is not Use.EVALUATION or run.name == maker))
+        use, read, made = Use(step.use), passed[index - 1], passed[index]
+        if read != made:  # what a run left as it was, nobody made
+            found.append(Hop(run, read, made, use, use is not Use.EVALUATION or run.name == maker))
     return found
 
 
