@@ -44,7 +44,7 @@ def render(said: Outline) -> bytes:
             cause=str(error),
             hint="pip install 'lineagegate[pdf]'; or write the dossier as .html and print it",
         ) from error
-    at = moment(said.date) or datetime(1970, 1, 1, tzinfo=timezone.utc)
+    at = (moment(said.date) or datetime(1970, 1, 1, tzinfo=timezone.utc)).replace(microsecond=0)
     template = files(__package__).joinpath("dossier.typ").read_bytes()
     try:
         made = typst.Compiler(
