@@ -20,7 +20,7 @@ import msgspec
 
 from lineage import config
 from lineage.events.facets import FACETS, SCHEMA_BASE, Facet
-from lineage.evidence import document, ledger
+from lineage.evidence import document, ledger, questions
 from lineage.evidence.case import Case
 from lineage.evidence.exports.data_trust import DataTrust
 from lineage.evidence.exports.eu_summary import Summary
@@ -42,6 +42,9 @@ DOCUMENTS: Mapping[str, type] = {
     "check": Decision,
     "why": document.WhyDocument,
     "impact": document.ImpactDocument,
+    "contains": questions.ContainsDocument,
+    "share": questions.ShareDocument,
+    "history": questions.HistoryDocument,
     "grant": document.GrantsDocument,
     "audit": document.AuditDocument,
     "doctor": document.DoctorDocument,

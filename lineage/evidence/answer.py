@@ -81,8 +81,8 @@ def _yes(name: str, what: str, traces: Sequence[Trace], sources: int, doubt: str
         )
     if roles == [Use.EVALUATION]:  # S4
         if doubt:
-            return f"{name} met {what} in evaluation; whether it also learned from it cannot be told: {doubt}."
-        return f"{name} met {what} in evaluation only: no path exists on which it learned from it."
+            return f"{name} met {what} in evaluation; whether it was also trained on it cannot be told: {doubt}."
+        return f"{name} met {what} in evaluation only: no training path from it exists, in a lineage that is complete."
     return f"{name} contains {what}: {count(sources, 'source')} of it reached the model, used as {_words(roles)}."
 
 

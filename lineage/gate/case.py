@@ -50,21 +50,24 @@ class Examination:
         inquiry: the record, up to date.
         subject: the model, anything `Inquiry.resolve` takes.
         wanted: what the question is about.
+        whole_model: look at every version of the registered model that the subject names, where that is what happened
+            to it; labels and paths are those of the newest.
 
     Raises:
         CannotDecide: nothing is recorded of the subject, or its lineage cannot be read.
     """
 
-    def __init__(self, inquiry: Inquiry, subject: str, wanted: Wanted) -> None:
+    def __init__(self, inquiry: Inquiry, subject: str, wanted: Wanted, *, whole_model: bool = False) -> None:
         self.inquiry = inquiry
-        self.graph = inquiry.graph
         self.wanted = wanted
         self.artifact: Artifact = inquiry.resolve(subject)
+        self.graph = inquiry.over(self.artifact)
         self.name = naming.display(self.artifact.namespace, self.artifact.name)
         parts = self.artifact.name.split("/")
         registered = len(parts) > 1 and parts[0] == "models"
         self.model = parts[1] if registered else ""
         self.version = parts[2] if registered and len(parts) > 2 else ""
+        self.whole_model = whole_model and registered and self.version.isdigit()
         self._events: dict[int, tuple[Event, str]] = {}
 
     def event(self, position: int) -> tuple[Event, str]:
@@ -106,7 +109,7 @@ class Examination:
 
     @property
     def shown(self) -> list[Label]:
-        """The labels that surely are what was asked for; where none is, or anything was asked for, also the doubtful."""
+        """The labels that surely are what was asked for; where none is, or anything was asked, the doubtful too."""
         return [*self.chosen, *self.doubtful] if self.wanted.anything else self.chosen or self.doubtful
 
     def speaks(self, origin: Origin) -> bool | None:
@@ -144,13 +147,15 @@ class Examination:
     def question(self) -> c.Question:
         """What was asked."""
         inquiry = self.inquiry
-        position = self.labels.position
+        last = self.labels.position - 1
+        if inquiry.as_of or inquiry.known_at:  # of the past only what the answer rests on is read
+            last = max(self.lineage, default=-1)
         return c.Question(
             self.name,
             str(self.wanted),
             inquiry.as_of.isoformat() if inquiry.as_of else "",
             inquiry.known_at.isoformat() if inquiry.known_at else "",
-            self.event(position - 1)[1] if position else "",
+            self.event(last)[1] if last >= 0 else "",
             inquiry.user,
             inquiry.config.project,
         )
@@ -275,13 +280,15 @@ class Examination:
 
     def _size(self, source: Contribution) -> c.SourceSize:
         files, size = sized(source)
-        return c.SourceSize(reference(source.artifact), files, size, self._rows.get(source.artifact))
+        return c.SourceSize(reference(source.artifact), files, size, self.records(source.artifact))
+
+    def records(self, source: Artifact) -> int | None:
+        """The number of records of a source, where an event states one."""
+        return self._rows.get(source)
 
     @cached_property
-    def _rows(self) -> dict[Artifact, int]:
-        """Numbers of records of the sources, where an event states one."""
-        stated = self.graph.row_counts([s.artifact for s in self.contributions if not s.generated])
-        return {artifact: rows for artifact, rows in stated.items() if rows is not None}
+    def _rows(self) -> dict[Artifact, int | None]:
+        return self.graph.row_counts([s.artifact for s in self.contributions if not s.generated])
 
     @cached_property
     def shares(self) -> tuple[c.Share, ...]:
@@ -343,7 +350,8 @@ class Examination:
         """The model."""
         found = versions(self.changes)
         version = found.get((self.model, self.version)) or Version(self.model, self.version)
-        makers = [e for e in self.lineage if self._makes(self.event(e)[0])]
+        outputs = ((e, o.artifact) for e in self.lineage for o in self.event(e)[0].outputs)
+        makers = [entry for entry, output in outputs if self.is_version(output)]
         made = self.event(makers[0])[0] if makers else None
         how = execution(made) if made else None
         created, by = version.created, version.by
@@ -355,15 +363,14 @@ class Examination:
             version.stage, stage(made) if made else "", how.commit if how else "",
         )  # fmt: skip
 
-    def _makes(self, event: Event) -> bool:
-        content = self.artifact.content
-        for output in event.outputs:
-            other = output.artifact
-            if (other.namespace, other.name) == (self.artifact.namespace, self.artifact.name):
-                return True
-            if content and other.content and other.content.hash == content.hash:
-                return True
-        return False
+    def is_version(self, other: Artifact) -> bool:
+        """Whether something is what was asked about, by its content or its name; of a whole model, a version of it."""
+        mine, content = self.artifact, self.artifact.content
+        if self.whole_model and other.name.rpartition("/")[0] == f"models/{self.model}":
+            return True
+        if content and other.content:
+            return other.content.hash == content.hash
+        return (other.namespace, other.name) == (mine.namespace, mine.name)
 
     @cached_property
     def lineage(self) -> list[int]:
@@ -372,8 +379,15 @@ class Examination:
 
     @cached_property
     def history(self) -> tuple[c.HistoryItem, ...]:
-        """What happened to it."""
-        return of_case(self, self.lineage)
+        """What happened to it; of a whole model, to each of its versions."""
+        if not self.whole_model:
+            return of_case(self, self.lineage)
+        numbers = range(1, int(self.version) + 1)
+        names = [Artifact(self.artifact.namespace, f"models/{self.model}/{number}") for number in numbers]
+        graph = self.inquiry.over(*names)
+        found = [v for name in names if (v := graph.find(name.namespace, name.name)) is not None]
+        graph = self.inquiry.over(*found)
+        return of_case(self, sorted({entry for version in found for entry in graph.entries(version)}))
 
     @cached_property
     def unknown(self) -> tuple[str, ...]:

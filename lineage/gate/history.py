@@ -5,12 +5,13 @@ Two times are told apart: a thing is listed when it happened, and says when it w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from lineage.events import Event
 from lineage.events.event import act_of
+from lineage.events.naming import display
 from lineage.evidence.case import HistoryItem
 from lineage.evidence.happened import act_item, declared, declared_item, executed_item
 from lineage.graph import Graph
@@ -32,23 +33,19 @@ def of_case(examined: Examination, entries: Sequence[int]) -> tuple[HistoryItem,
         entries: of its lineage.
     """
     speaks: Speaks = lambda origin: examined.wanted.anything or examined.speaks(origin) is True  # noqa: E731
-    content = examined.artifact.content.hash if examined.artifact.content else ""
     entered = {entry for found in examined.entered.values() for entry in found}
     items: list[HistoryItem] = []
-    tagged: set[tuple[str, object]] = set()
+    tagged: set[object] = set()
     for position in entries:
         event, recorded = examined.event(position)
         if act_of(event) is not None:
             continue
         if position in entered:
             items.append(executed_item(event, _read(event, examined), recorded, position))
-        elif any(o.artifact.content and o.artifact.content.hash == content for o in event.outputs):
-            items.append(executed_item(event, f"made {examined.name}", recorded, position))
-        for artifact, tag in declared(event):
-            key = (artifact.content.hash if artifact.content else artifact.name, tag)
-            if speaks(tag.origin) and key not in tagged:
-                tagged.add(key)
-                items.append(declared_item(event, artifact, tag, recorded, position))
+        elif made := [o.artifact for o in event.outputs if examined.is_version(o.artifact)]:
+            names = ", ".join(display(artifact.namespace, artifact.name) for artifact in made)
+            items.append(executed_item(event, f"made {names}", recorded, position))
+        items += _declared(event, recorded, position, speaks, tagged)
     items += _acts(examined, speaks)
     return tuple(sorted(items, key=lambda item: (happened(item.time).microseconds, item.entry)))
 
@@ -56,13 +53,16 @@ def of_case(examined: Examination, entries: Sequence[int]) -> tuple[HistoryItem,
 def _read(event: Event, examined: Examination) -> str:
     """Which of the sources that were asked about a run read."""
     keys = {s.artifact.content.hash for s in examined.sources_of(examined.shown) if s.artifact.content}
-    names = [i.artifact.name for i in event.inputs if i.artifact.content and i.artifact.content.hash in keys]
-    return f"read {', '.join(names)}" if names else "read data of that origin"
+    names = [
+        display(i.namespace, i.name) for i in event.inputs if i.artifact.content and i.artifact.content.hash in keys
+    ]
+    return f"read {', '.join(dict.fromkeys(names))}" if names else "read data of that origin"
 
 
 def _acts(examined: Examination, speaks: Speaks) -> Iterable[HistoryItem]:
     graph = examined.graph
-    positions: set[int] = {item.entry for item in examined.changes if item.change.version in ("", examined.version)}
+    whole = examined.whole_model
+    positions = {item.entry for item in examined.changes if whole or item.change.version in ("", examined.version)}
     positions.update(judgement.entry for judgement in examined.judgements)
     positions.update(entry for grant in examined.grant_uses for entry in grant.entries)
     positions.update(
@@ -89,8 +89,10 @@ def of_record(
     """
     users = {u.entry: u for u in graph.users(speaks)} if speaks else {}
     items: list[HistoryItem] = []
+    tagged: set[object] = set()
     for position, recorded, event in graph.events():
         moment = happened(event.time).microseconds
+        new = list(_declared(event, recorded, position, speaks, tagged))  # what is said again later is no declaration
         if (since and moment < since.timestamp() * 1_000_000) or (until and moment > until.timestamp() * 1_000_000):
             continue
         act = act_of(event)
@@ -102,12 +104,19 @@ def of_record(
         if event.run is not None and (speaks is None or position in users):
             text = _used(users[position].name, users[position].distance) if position in users else _made(event)
             items.append(executed_item(event, text, recorded, position))
-        items += [
-            declared_item(event, artifact, tag, recorded, position)
-            for artifact, tag in declared(event)
-            if speaks is None or speaks(tag.origin)
-        ]
+        items += new
     return tuple(sorted(items, key=lambda item: (happened(item.time).microseconds, item.entry)))
+
+
+def _declared(
+    event: Event, recorded: str, entry: int, speaks: Speaks | None, tagged: set[object]
+) -> Iterator[HistoryItem]:
+    """The tags that an event is the first to put on something."""
+    for artifact, tag in declared(event):
+        key = (artifact.content.hash if artifact.content else (artifact.namespace, artifact.name), tag)
+        if key not in tagged and (speaks is None or speaks(tag.origin)):
+            tagged.add(key)
+            yield declared_item(event, artifact, tag, recorded, entry)
 
 
 def _used(name: str, distance: int) -> str:
@@ -115,7 +124,7 @@ def _used(name: str, distance: int) -> str:
 
 
 def _made(event: Event) -> str:
-    made = [output.artifact.name for output in event.outputs]
+    made = [display(output.namespace, output.name) for output in event.outputs]
     return f"made {', '.join(made)}" if made else "was executed"
 
 

@@ -33,7 +33,7 @@ def judgements(examined: Examination) -> tuple[c.Judgement, ...]:
             inputs = examined.event(said.position)[0].inputs
             judged = inputs[0].artifact.content if inputs else None
             hash_ = judged.hash if judged else ""
-            if act.subject == examined.name or (content and hash_ == content) or not examined.version:
+            if act.subject == examined.name or (content and hash_ == content) or examined.whole_model:
                 found[said.position] = c.Judgement(act, said.position, hash_)
     return tuple(found[position] for position in sorted(found))
 

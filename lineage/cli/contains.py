@@ -1,0 +1,35 @@
+"""``lineagegate contains``."""
+
+from __future__ import annotations
+
+import click
+
+from lineage.cli.origin import origin_fields, wanted
+from lineage.cli.settings import Settings, verb
+
+
+@verb
+@click.argument("model")
+@click.argument("origin", default="")
+@origin_fields
+def contains(settings: Settings, model: str, origin: str, **fields: str) -> int:
+    """Whether a model contains an origin: for which uses, on which paths, since when, and who said so.
+
+    MODEL is anything `check` takes. ORIGIN is a word in the kind, provider, service, channel, reseller, terms or
+    licence of a source; the options ask for exact values instead, and take shell patterns. What an answer rests on
+    is shown: paths, decisions, grants, removals; of a "no" the lineage it was established over.
+
+    \b
+    lineagegate contains models:/seed-chat/7 openai
+    lineagegate contains models:/seed-chat/7 --provider openai --channel azure-openai
+
+    Exit status: 0 no, 1 yes, 3 cannot tell: a source has no declared origin, or the lineage cannot be read.
+    """
+    from lineage.evidence import questions as text
+    from lineage.gate import questions
+
+    with settings.gate() as gate:
+        gate.refresh()
+        found = questions.contains(gate, settings.name(gate, model), wanted(origin, fields, required=True))
+    settings.show(lambda: found, lambda: text.contains_text(found))
+    return text.status(found.answer)

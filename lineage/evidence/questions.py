@@ -1,0 +1,356 @@
+"""The lawyer's questions as documents and as text: contains, share, history. A sentence first, then the evidence.
+
+Pure functions of values that `lineage.gate` fills from the record.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from lineage.evidence.answer import listed
+from lineage.evidence.case import (
+    Answer,
+    Contains,
+    Coverage,
+    GrantUse,
+    HistoryItem,
+    Judgement,
+    Question,
+    RemovalView,
+    Share,
+    Subject,
+    Trace,
+)
+from lineage.evidence.document import ArtifactRef, Document
+from lineage.evidence.layout import MARK, count, fields, page, table
+from lineage.evidence.text import label_text, origin_text
+from lineage.vocabulary import Basis, Kind, Label, Outcome, Use
+
+MOST = 20
+"""Things of one sort that a text spells out; the rest is counted."""
+BAR = 24
+"""Characters of a bar that stands for everything."""
+
+
+class ContainsDocument(Document, frozen=True):
+    """``contains``."""
+
+    question: Question
+    answer: Answer
+    subject: Subject
+    coverage: Coverage
+    traces: tuple[Trace, ...]
+    decisions: tuple[Judgement, ...]
+    """Oldest first."""
+    grants: tuple[GrantUse, ...]
+    removals: tuple[RemovalView, ...]
+    unknown: tuple[str, ...]
+
+
+class UseTotal(Document, frozen=True):
+    """Everything that went in with one use. A source of several origins counts once here, and once under each."""
+
+    use: Use
+    sources: int
+    files: int | None
+    bytes: int | None
+    records: int | None
+    unsized: int
+    """Sources whose size is not known: the numbers above leave them out."""
+
+
+class ShareDocument(Document, frozen=True):
+    """``share``: of what went in, not of what survived the transforms."""
+
+    question: Question
+    subject: ArtifactRef
+    sentence: str
+    shares: tuple[Share, ...]
+    asked: tuple[bool, ...]
+    """For each share, whether it is of the origin that was asked about."""
+    totals: tuple[UseTotal, ...]
+    position: int
+
+
+class HistoryDocument(Document, frozen=True):
+    """``history``."""
+
+    subject: str
+    """The model; empty: everything on record."""
+    origin: str
+    since: str
+    until: str
+    as_of: str
+    known_at: str
+    items: tuple[HistoryItem, ...]
+    """Oldest first."""
+    position: int
+
+
+def contains_text(document: ContainsDocument) -> str:
+    """The answer, the paths, what was decided, what is not known."""
+    answer, question = document.answer, document.question
+    lines = [answer.sentence + when(question.as_of, question.known_at), *(MARK + said for said in answer.more)]
+    for trace in document.traces[:MOST]:
+        lines += ["", *_trace(trace)]
+    if len(document.traces) > MOST:
+        lines += ["", f"… and {count(len(document.traces) - MOST, 'more label')}"]
+    if document.decisions:
+        rows = [
+            (j.decision.time[:10], j.decision.action, _outcome(j.decision.outcome), j.decision.id, j.decision.by)
+            for j in document.decisions[-MOST:]
+        ]
+        lines += ["", f"{count(len(document.decisions), 'recorded decision')} about it", *table(rows)]
+    for use in document.grants:
+        frees = f"frees {listed(use.frees)}. " if use.frees else ""
+        lines += ["", f"grant {use.grant.id} ({use.grant.reference}, by {use.grant.approver})"]
+        lines.append(f"{MARK}{frees}{use.sentence}")
+    for view in document.removals:
+        removal = view.removal
+        lines += ["", f"removal {removal.id}: {view.state}"]
+        lines += fields(
+            [
+                ("origin", origin_text(removal.origin)),
+                ("claimed", f"{view.claimed[:10]} by {removal.claimed_by}"),
+                ("approved", f"{view.approved[:10]} by {removal.approved_by}" if view.approved else ""),
+                ("result", removal.result),
+                ("void", view.void),
+            ]
+        )
+    if document.unknown:
+        shown = [f"{MARK}{said}" for said in document.unknown[:MOST]]
+        more = [f"{MARK}… and {len(document.unknown) - MOST} more"] if len(document.unknown) > MOST else []
+        lines += ["", "not known", *shown, *more]
+    return page(lines)
+
+
+def status(answer: Answer) -> int:
+    """The exit status of an answer: 0 no, 1 yes, 3 cannot tell."""
+    return {Contains.NO: 0, Contains.YES: 1}.get(answer.contains, 3)
+
+
+def when(as_of: str, known_at: str) -> str:
+    """The times that an answer holds for, as the end of its first line; nothing for now."""
+    said = [f"as of {as_of}"] if as_of else []
+    said += [f"by what had been recorded at {known_at}"] if known_at else []
+    return f" ({', '.join(said)})" if said else ""
+
+
+def _trace(trace: Trace) -> list[str]:
+    others = f"  (and from {count(trace.tags - 1, 'other source')})" if trace.tags > 1 else ""
+    lines = [label_text(Label(trace.origin, trace.use, trace.basis)) + others]
+    if not trace.path:
+        return [*lines, f"{MARK}(no path recorded)"]
+    lines.append(f"{MARK}{trace.path[0].artifact}  {_source(trace)}")
+    rows = []
+    for index, step in enumerate(trace.path[1:], start=2):
+        role = "" if step.use in ("", Use.CONTENT.value) else f" ({step.use})"
+        branch = "└─ " if index == len(trace.path) else "├─ "
+        who = "  ".join(part for part in (step.time[:10], step.commit[:7], step.by) if part)
+        rows.append((f"{branch}{step.run or '(same content)'}{role}", step.artifact, who))
+    return lines + table(rows)
+
+
+def _source(trace: Trace) -> str:
+    if trace.origin.kind is Kind.UNDECLARED:
+        return "nobody has said where it comes from"
+    how = {Basis.MATCHED: "matched by content"}.get(trace.basis, trace.basis.value) if trace.basis else ""
+    late = f", recorded {trace.recorded[:10]}" if trace.recorded[:10] > trace.declared[:10] else ""
+    by = f" by {trace.declared_by}" if trace.declared_by else ""
+    why = "".join(f"; {text}" for text in (trace.reason, trace.evidence) if text)
+    return f"{how} {trace.declared[:10]}{by}{late}{why}"
+
+
+def _outcome(outcome: Outcome) -> str:
+    return {
+        Outcome.ALLOW: "allowed",
+        Outcome.WARN: "allowed with a warning",
+        Outcome.DENY: "refused",
+        Outcome.CANNOT_DECIDE: "could not be decided",
+    }[outcome]
+
+
+def share_text(document: ShareDocument) -> str:
+    """How much of each origin went in, per use, with bars."""
+    question = document.question
+    lines = [document.sentence + when(question.as_of, question.known_at)]
+    lines.append(f"{MARK}Shares are of what went in, not of what the model kept of it.")
+    for total in document.totals:
+        known = total.bytes is not None
+        lines += ["", f"as {total.use.value}: {_amounts(total)}"]
+        rows = [("origin", "sources", "files", "bytes", "records", "share of bytes")]
+        for share in document.shares:
+            if share.use is total.use:
+                rows.append(
+                    (
+                        origin_text(share.origin),
+                        f"{share.sources:,}",
+                        number(share.files),
+                        size(share.bytes),
+                        number(share.records),
+                        bar(share.bytes, total.bytes) if known else "not known",
+                    )
+                )
+        lines += table(rows)
+        if total.unsized:
+            verb = "is" if total.unsized == 1 else "are"
+            lines.append(f"{MARK}The size of {count(total.unsized, 'source')} {verb} not known and left out.")
+    return page(lines)
+
+
+def share_sentence(
+    name: str, what: str, shares: Sequence[Share], asked: Sequence[bool], totals: Sequence[UseTotal]
+) -> str:
+    """What went in, or what part of it is of an origin, for each use.
+
+    Args:
+        name: the model.
+        what: the origin asked about; empty: none.
+        shares: all of them.
+        asked: for each, whether it is of that origin.
+        totals: for each use.
+    """
+    if not totals:
+        return f"No source of {name} is known."
+    if not what:
+        return f"{name} was made from {listed([f'{_amounts(total)} as {total.use.value}' for total in totals])}."
+    said = []
+    for total in totals:
+        mine = [share for share, yes in zip(shares, asked, strict=True) if yes and share.use is total.use]
+        if not mine:
+            continue
+        parts = []
+        for field, unit in (("bytes", "bytes"), ("files", "files"), ("records", "known records")):
+            part, whole = _sum(getattr(share, field) for share in mine), getattr(total, field)
+            if part is not None and whole:
+                parts.append(f"{percent(part, whole)} of the {unit}")
+        unsized = sum(share.unsized for share in mine)
+        parts += [f"an unknown part ({count(unsized, 'source')} of unknown size)"] if unsized else []
+        said.append(f"{listed(parts) or 'an unknown part'} that went in as {total.use.value}")
+    if not said:
+        return f"Nothing that is known to be of {what} went into {name}."
+    return f"Of {name}, {what} is {listed(said)}."
+
+
+def _amounts(total: UseTotal) -> str:
+    parts = [count(total.sources, "source")]
+    parts += [count(total.files, "file")] if total.files is not None else []
+    parts += [size(total.bytes)] if total.bytes is not None else []
+    return ", ".join(parts)
+
+
+def bar(part: int | None, whole: int | None) -> str:
+    """A bar and its percentage, in characters that any printer has."""
+    if part is None or not whole:
+        return "not known"
+    filled = round(BAR * part / whole)
+    return f"{'#' * max(filled, int(part > 0)):<{BAR}}  {percent(part, whole)}"
+
+
+def percent(part: int, whole: int) -> str:
+    """``3.1 %``; what is more than nothing is never shown as nothing."""
+    value = 100 * part / whole
+    if 0 < value < 0.1:
+        return "less than 0.1 %"
+    if 99.9 < value < 100:
+        return "more than 99.9 %"
+    return f"{value:.1f} %"
+
+
+def size(number_: int | None) -> str:
+    """``48.2 MB``; in powers of ten."""
+    if number_ is None:
+        return "?"
+    value, units = float(number_), ["B", "kB", "MB", "GB", "TB", "PB"]
+    while value >= 999.95 and len(units) > 1:
+        value, units = value / 1000, units[1:]
+    return f"{number_} B" if units[0] == "B" else f"{value:.1f} {units[0]}"
+
+
+def number(value: int | None) -> str:
+    """``41,200``; a question mark for what is not known."""
+    return "?" if value is None else f"{value:,}"
+
+
+def _sum(numbers: Iterable[int | None]) -> int | None:
+    known = [value for value in numbers if value is not None]
+    return sum(known) if known else None
+
+
+_NOUNS = {
+    "executed": "execution",
+    "declared": "declaration",
+    "decided": "decision",
+    "registered": "registration",
+    "alias": "alias set",
+    "alias-removed": "alias removed",
+    "stage": "stage change",
+    "renamed": "renaming",
+    "deleted": "deletion",
+    "recalled": "recall",
+    "granted": "grant",
+    "withdrawn": "withdrawal",
+    "removal-claimed": "removal claimed",
+    "removal-approved": "removal approved",
+    "correction-claimed": "correction claimed",
+    "correction-approved": "correction approved",
+    "policy": "policy",
+}
+
+
+def history_text(document: HistoryDocument) -> str:
+    """What happened, counted and then told, with the day of recording where it was another."""
+    span = " ".join(
+        part
+        for part in (
+            f"from {document.since[:10]}" if document.since else "",
+            f"until {document.until[:10]}" if document.until else "",
+        )
+        if part
+    )
+    about = " about ".join(part for part in (document.subject, document.origin) if part) or "the record"
+    found = Counter(item.kind for item in document.items)
+    if not found:
+        none = f"Nothing is on record{' of ' + about if about != 'the record' else ''} {span}".rstrip()
+        return page([f"{none}{when(document.as_of, document.known_at)}."])
+    words = [_counted(number_, kind) for kind, number_ in found.items()]
+    heading = f"{about}{', ' + span if span else ''}: {listed(words)}"
+    lines = [f"{heading}{when(document.as_of, document.known_at)}."]
+    if document.origin and found["executed"]:
+        lines.append(f"{MARK}{_readings(document)}")
+    lines.append("")
+    shown = document.items[:LINES]
+    rows = []
+    for item in shown:
+        late = f"recorded {item.recorded[:10]}" if item.recorded[:10] > item.time[:10] else ""
+        rows.append((item.time[:10], item.kind, item.subject, item.text, item.by, late))
+    lines += table(rows)
+    if len(document.items) > len(shown):
+        lines.append(f"{MARK}… and {len(document.items) - len(shown):,} more: --format json lists them all")
+    return page(lines)
+
+
+LINES = 200
+"""Items that a history spells out."""
+
+
+def _readings(document: HistoryDocument) -> str:
+    """S8: what still read an origin."""
+    runs = [item for item in document.items if item.kind == "executed" and item.text.startswith("read ")]
+    direct = [item for item in runs if not item.text.endswith(", made from it")]
+    since = f" from {document.since[:10]} on" if document.since else ""
+    read = f"{count(len(runs), 'execution')}{since} read data of {document.origin}"
+    return f"{read}, {len(direct):,} of them the source itself."
+
+
+def _counted(number_: int, kind: str) -> str:
+    noun = _NOUNS.get(kind, kind)
+    head, _, tail = noun.partition(" ")
+    if head == "policy":
+        return f"{number_:,} {'policy' if number_ == 1 else 'policies'}"
+    if head == "alias":
+        return f"{number_:,} {'alias' if number_ == 1 else 'aliases'} {tail}"
+    if noun == "stage change":
+        return count(number_, noun)
+    return f"{count(number_, head)}{' ' + tail if tail else ''}"
