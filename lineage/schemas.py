@@ -21,6 +21,7 @@ import msgspec
 from lineage import config
 from lineage.events.facets import FACETS, SCHEMA_BASE, Facet
 from lineage.evidence import document, ledger, questions
+from lineage.evidence.bundle.document import BundleDocument
 from lineage.evidence.case import Case
 from lineage.evidence.exports.data_trust import DataTrust
 from lineage.evidence.exports.eu_summary import Summary
@@ -57,6 +58,7 @@ DOCUMENTS: Mapping[str, type] = {
     "ledger-log": ledger.LedgerLogDocument,
     "ledger-prove": ledger.LedgerProofDocument,
     "report": Case,
+    "bundle": BundleDocument,
     "error": document.ErrorDocument,
 }
 """The document of each verb; ``schemas/cli/<verb>.json`` is made from it."""

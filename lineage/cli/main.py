@@ -20,6 +20,7 @@ VERBS = {
     "impact": "What was made from a source, models first.",
     "history": "What happened to a model, or on record at all.",
     "report": "Write a dossier about a model, to hand over.",
+    "bundle": "A case in one file that a stranger can check.",
     "grant": "Give, list or withdraw a permission.",
     "audit": "Compare the whole registry with the recorded decisions.",
     "policy": "Test, check or show the policy.",

@@ -37,12 +37,15 @@ class Redact(str, Enum):
 _PEOPLE = frozenset({"by", "author", "approver", "claimed_by", "approved_by", "declared_by"})
 _STAGES = frozenset({"stage", "run"})
 _PROSE = frozenset(
-    {"reason", "evidence", "text", "sentence", "more", "checked", "result", "reference", "hint", "remedy", "unknown",
-     "subject", "attributes"}
+    {"reason", "evidence", "text", "sentence", "more", "checked", "result", "reference", "hint", "remedy", "unknown"}
 )  # fmt: skip
 """Fields in people's words: single words (a first name, a file's name) are looked for here only."""
 _ESCAPE = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.|[^\\]", re.S)
 _WORD = re.compile(r"\w")
+_JOINED = re.compile(r"[\w/:@-]|\.\w")
+"""What makes a word a part of something longer: ``seed`` in ``seed-chat`` is not Mr Seed."""
+_ABBREVIATED = (7, 8, 10, 12, 16)
+"""Lengths to which commits are shortened."""
 _START = 4
 """Values are found by so many first characters."""
 _LOWER = str.maketrans({chr(c): chr(c + 32) for c in range(ord("A"), ord("Z") + 1)})
@@ -70,6 +73,9 @@ class Redaction:
         self._secret = secret
         self._values: dict[str, _Value] = {}  # by text, ASCII letters in lower case
         self._starts: dict[str, list[str]] = {}  # by their first characters, longest first
+        self._whole: dict[tuple[str, str], str] = {}  # group by kind and all that a field holds
+        self._people: dict[str, str] = {}  # group by name and by address
+        self._chief: dict[str, str] = {}  # of each group, the text that has the pseudonym without a spelling
         self._groups: dict[str, int] = {}  # how many of each kind
         self._spellings: dict[str, int] = {}  # how many of each group
         self._tokens: dict[tuple[str, str], str] = {}  # (group, exact characters) -> pseudonym
@@ -89,43 +95,65 @@ class Redaction:
                 value = plain[first:last]
                 if role == "person" and Redact.PEOPLE in self.kinds:
                     self._person(value)
-                elif role == "commit" and Redact.PEOPLE in self.kinds:
-                    self._keep("commit", value)
-                elif role == "path" and Redact.PATHS in self.kinds:
+                elif role == "commit" and value and Redact.PEOPLE in self.kinds:
+                    self._commit(value)
+                elif role == "path" and item.role != "named" and Redact.PATHS in self.kinds:
                     self._path(value)
 
     def _person(self, identity: str) -> None:
         if not identity.strip():
             return
-        group = self._keep("person", identity)
         name, _, rest = identity.partition("<")
         mail = rest.partition(">")[0].strip()
+        own = [part.translate(_LOWER) for part in (name.strip(), mail) if part]
+        group = next((self._people[part] for part in own if part in self._people), "")
+        group = self._keep("person", identity, group, whole=True)
+        self._people |= dict.fromkeys(own, group)
         for part in (name.strip(), mail, *name.split(), mail.partition("@")[0]):
             if len(part) > 2:
                 self._keep("person", part, group)
 
+    def _commit(self, commit: str) -> None:
+        group = self._keep("commit", commit, whole=True)
+        for length in _ABBREVIATED:
+            if length < len(commit):
+                self._keep("commit", commit[:length], group)
+
     def _path(self, path: str) -> None:
         if not path.strip("./"):
             return
-        group = self._keep("path", path)
+        group = self._keep("path", path, whole=True)
         parts = path.split("/")
         if len(parts[-1]) > 2:
             self._keep("path", parts[-1], group)
         for end in range(2, len(parts)):
             if "".join(parts[:end]).strip(".") and parts[end - 1]:
-                self._keep("path", "/".join(parts[:end]))
+                self._keep("path", "/".join(parts[:end]), whole=True)
 
-    def _keep(self, kind: str, text: str, group: str = "") -> str:
-        key, word = text.translate(_LOWER), text.isalnum() and kind != "commit"
+    def _keep(self, kind: str, text: str, group: str = "", *, whole: bool = False) -> str:
+        """Look for a text from now on.
+
+        Args:
+            kind: ``person``, ``path`` or ``commit``.
+            text: what to look for.
+            group: what it is another spelling of; empty: nothing else.
+            whole: whether it is all that a field holds, not a part of it.
+        """
+        key = text.translate(_LOWER)
+        if whole and (kind, key) in self._whole:
+            return self._whole[kind, key]
+        if not group:
+            self._groups[kind] = number = self._groups.get(kind, 0) + 1
+            group = f"{kind}-{number}"
+            self._chief[group] = text
+        if whole:
+            self._whole[kind, key] = group
         if key not in self._values:
-            if not group:
-                self._groups[kind] = number = self._groups.get(kind, 0) + 1
-                group = f"{kind}-{number}"
-            self._values[key] = _Value(group, word)
+            self._values[key] = _Value(group, text.isalnum() and kind != "commit")
             starting = self._starts.setdefault(key[:_START], [])
             starting.append(key)
             starting.sort(key=len, reverse=True)
-        return self._values[key].group
+        return group
 
     # what comes of it
 
@@ -151,14 +179,14 @@ class Redaction:
             yield 0, len(raw), token
             return
         plain, places = decoded(raw)
-        at = 0
+        at, prose = 0, item.role in ("prose", "named")
         for role, first, last in (*item.parts(plain), ("", len(plain), len(plain))):
-            yield from self._search(plain, places, raw, at, first, item.role == "prose")
-            known = self._values.get(plain[first:last].translate(_LOWER)) if role else None
-            if known is not None and known.group.startswith(role):
-                yield places[first], places[last], self._token(known.group, raw[places[first] : places[last]])
+            yield from self._search(plain, places, raw, at, first, prose)
+            group = self._whole.get((role, plain[first:last].translate(_LOWER)), "")
+            if group:
+                yield places[first], places[last], self._token(group, raw[places[first] : places[last]])
             else:
-                yield from self._search(plain, places, raw, first, last, False)
+                yield from self._search(plain, places, raw, first, last, prose)
             at = last
 
     def _search(
@@ -183,19 +211,21 @@ class Redaction:
                     yield value
 
     def _fits(self, lower: str, at: int, value: str, prose: bool) -> bool:
+        before, after = lower[at - 1 : at] if at else "", lower[at + len(value) : at + len(value) + 2]
         if self._values[value].word:
-            if not prose:
-                return False
-        elif len(value) > 7:
+            return prose and not _JOINED.match(before) and not _JOINED.match(after)
+        if len(value) > 7:
             return True
-        before, after = lower[at - 1 : at] if at else "", lower[at + len(value) : at + len(value) + 1]
         return not (_WORD.match(before) and _WORD.match(value)) and not (_WORD.match(after) and _WORD.match(value[-1]))
 
     def _token(self, group: str, exact: str) -> str:
         token = self._tokens.get((group, exact))
         if token is None:
-            self._spellings[group] = spelling = self._spellings.get(group, 0) + 1
-            token = self._tokens[group, exact] = f"[{group}]" if spelling == 1 else f"[{group}.{spelling}]"
+            token = f"[{group}]"
+            if exact != self._chief.get(group):
+                self._spellings[group] = spelling = self._spellings.get(group, 1) + 1
+                token = f"[{group}.{spelling}]"
+            self._tokens[group, exact] = token
         return token
 
     # commitments
@@ -232,8 +262,8 @@ class Literal(NamedTuple):
     start: int
     end: int
     role: str
-    """``person``, ``commit``, ``path``, ``stage``, ``place`` (of a dataset), ``location``, ``prose``, ``withheld``, or
-    empty."""
+    """``person``, ``commit``, ``path``, ``stage``, ``place`` (of a dataset), ``named`` (one of these, perhaps),
+    ``location``, ``prose``, ``withheld``, or empty."""
     namespace: str = ""
     """Of the dataset or job whose name it is."""
 
@@ -244,6 +274,8 @@ class Literal(NamedTuple):
             return []
         if self.role in ("person", "commit", "path"):
             return [(self.role, *whole)]
+        if self.role == "named":
+            return [("path", *whole)]
         if self.role == "location":
             return [("path", 0, plain.rfind(":") if ":" in plain else len(plain))]
         if self.role == "stage":
@@ -404,4 +436,6 @@ def _role(cls: str, field: str, namespace: str) -> str:
         return "path"
     if cls == "Finding" and field == "location":
         return "location"
+    if (cls, field) == ("HistoryItem", "subject"):
+        return "named"
     return "prose" if field in _PROSE else ""

@@ -1013,15 +1013,6 @@ class Check:
 
     def _checkpoint(self) -> str:
         self.checkpoint = point = read_checkpoint(self.files["checkpoint.txt"], "checkpoint.txt")
-        inside = [read_key(line) for line in self.files["keys.txt"].decode("utf-8").split("\n") if line]
-        keys = self.given.keys or tuple(inside)
-        self.keys = keys = self._vouched(keys)
-        self.signers = signers(point.note, keys, "the checkpoint")
-        if not self.signers:
-            raise Wrong(
-                "the checkpoint is not signed by the key that you gave: it is somebody else's, or the wrong key"
-                if self.given.keys else "the checkpoint is not signed by a key in keys.txt"
-            )  # fmt: skip
         bundle = self.bundle
         if (bundle["log"], bundle["size"], bundle["root"]) != (
             point.origin,
@@ -1029,22 +1020,49 @@ class Check:
             base64.b64encode(point.root).decode(),
         ):
             raise Wrong("bundle.json names another checkpoint")
-        names = ", ".join(shown(key.text) for key in self.signers)
+        inside = [read_key(line) for line in self.files["keys.txt"].decode("utf-8").split("\n") if line]
+        self.keys = self._vouched(self.given.keys or tuple(signers(point.note, inside, "the checkpoint")))
+        by, over = self._signed(point)
+        if not by:
+            raise Wrong(
+                "the record is not signed by the key that you gave: it is somebody else's, or the wrong key"
+                if self.given.keys
+                else "the checkpoint is not signed by a key in keys.txt"
+            )
         if self.given.keys:
             self.proven.append(
-                f"who holds the key that you gave signed a record of {point.size} entries called {shown(point.origin)}"
+                f"who holds the key that you gave signed a record of {over.size} entries called {shown(point.origin)}"
             )
         else:
             self.open.append(
                 "whose record this is. The key came inside the bundle, and anybody can make a key. Ask the operator for the "
                 "verifier key over another channel (a contract, a web page) and give it with --key"
             )
-        return f"{point.size} entries, log {shown(point.origin)}, key {names}{'' if self.given.keys else ' (from inside the bundle)'}"
+        later = f" (by a checkpoint of {over.size} entries)" if over.size != point.size else ""
+        names = ", ".join(shown(key.text) for key in by)
+        inside_only = "" if self.given.keys else " (from inside the bundle)"
+        return f"{point.size} entries, log {shown(point.origin)}{later}, key {names}{inside_only}"
+
+    def _signed(self, point: Checkpoint) -> tuple[list[Key], Checkpoint]:
+        """Who signed the checkpoint, or else a later one in the bundle; that it continues this one is checked later."""
+        if by := signers(point.note, self.keys, "the checkpoint"):
+            return by, point
+        for name in sorted(self._kept(), key=lambda name: read_checkpoint(self.files[name], name).size):
+            later = read_checkpoint(self.files[name], name)
+            if (
+                later.size > point.size
+                and later.origin == point.origin
+                and (by := signers(later.note, self.keys, name))
+            ):
+                return by, later
+        return [], point
+
+    def _kept(self) -> list[str]:
+        return sorted(name for name in self.files if name.startswith("checkpoints/"))
 
     def _vouched(self, keys: tuple[Key, ...]) -> tuple[Key, ...]:
         """The keys, and those that they vouch for: a line ``key …`` in a checkpoint that one of them signed."""
-        names = [n for n in self.files if n.startswith("checkpoints/")] + ["checkpoint.txt"]
-        points = [(name, read_checkpoint(self.files[name], name)) for name in names]
+        points = [(name, read_checkpoint(self.files[name], name)) for name in [*self._kept(), "checkpoint.txt"]]
         for name, point in sorted(points, key=lambda item: item[1].size):
             if signers(point.note, keys, name):
                 new = [read_key(line[4:]) for line in point.note.text.split("\n")[3:] if line.startswith("key ")]
@@ -1121,17 +1139,14 @@ class Check:
         tree = parsed(self.files["tree.json"], "tree.json")
         proofs = {(p["from"], p["to"]): [bytes.fromhex(h) for h in p["proof"]] for p in tree["consistency"]}
         own = self.checkpoint
-        inside = [(n, self.files[n]) for n in sorted(self.files) if n.startswith("checkpoints/")]
+        inside = [(name, self.files[name]) for name in self._kept()]
         keys = self.keys
         for what, data in (*inside, *self.given.checkpoints):
             outside = (what, data) not in inside
             point = read_checkpoint(data, shown(what))
             if point.origin != own.origin:
                 raise Wrong(f"{shown(what)} is of another record: {shown(point.origin)}")
-            if not outside and not signers(point.note, keys, what):
-                raise Wrong(f"{what} is not signed by a key that is known here")
-            if outside:
-                signers(point.note, keys, shown(what))  # one that does not hold is told
+            signers(point.note, keys, shown(what))  # a signature that does not hold is told
             low, high = sorted((own, point), key=lambda p: p.size)
             if low.size != high.size and (low.size, high.size) not in proofs:
                 raise Unable(
