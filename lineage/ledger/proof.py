@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from lineage.errors import CannotDecide
-from lineage.ledger.tree import EMPTY_ROOT, Frontier, node_hash
+from lineage.ledger.tree import Frontier, node_hash
 
+HASH_BYTES = 32
 Path = tuple[bytes, ...]
 """Hashes of a proof, 32 bytes each, in the order in which they are used (the RFCs' order)."""
 
@@ -60,15 +61,15 @@ def consistency_path(leaves: Iterable[bytes], old: int, new: int) -> Path:
 
     Args:
         leaves: leaf hashes from the first on; at least ``new``.
-        old: number of leaves of the earlier tree; from 0 (then there is nothing to prove and the path is empty).
+        old: number of leaves of the earlier tree, at least 1: every tree begins with the empty one.
         new: number of leaves of the later one.
 
     Raises:
         CannotDecide: ``PROOF_IMPOSSIBLE``, the earlier tree is the larger one, or the leaves end early.
     """
-    if not 0 <= old <= new:
+    if not 0 < old <= new:
         raise _impossible(f"a tree of {new} entries does not begin with one of {old}")
-    if old in (0, new):
+    if old == new:
         return ()
     path: list[bytes] = []
     _subproof(iter(leaves), 0, new, old, True, path)
@@ -107,6 +108,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], 
     """
     if not 0 <= index < size:
         raise _invalid(f"a tree of {size} entries has no entry {index}")
+    _are_hashes(leaf, root, *path)
     at, last, found = index, size - 1, leaf
     for sibling in path:
         if last == 0:
@@ -137,12 +139,13 @@ def verify_consistency(old: int, new: int, old_root: bytes, new_root: bytes, pat
     Raises:
         CannotDecide: ``PROOF_INVALID``.
     """
-    if not 0 <= old <= new:
+    if not 0 < old <= new:
         raise _invalid(f"a tree of {new} entries does not begin with one of {old}")
-    if old in (0, new):
+    _are_hashes(old_root, new_root, *path)
+    if old == new:
         if path:
             raise _invalid("there is nothing to prove, and yet a path")
-        if old_root != (new_root if old else EMPTY_ROOT):
+        if old_root != new_root:
             raise _invalid(f"two roots for the tree of {old} entries")
         return
     steps = list(path)
@@ -170,6 +173,11 @@ def verify_consistency(old: int, new: int, old_root: bytes, new_root: bytes, pat
         raise _invalid(f"the first {old} entries lead to the root {old_found.hex()}, not to {old_root.hex()}")
     if new_found != new_root:
         raise _invalid(f"the {new} entries lead to the root {new_found.hex()}, not to {new_root.hex()}")
+
+
+def _are_hashes(*values: bytes) -> None:
+    if any(len(value) != HASH_BYTES for value in values):
+        raise _invalid(f"a hash has {HASH_BYTES} bytes")
 
 
 def _split(size: int) -> int:
