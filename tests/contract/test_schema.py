@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
 
@@ -12,10 +13,13 @@ from alembic.script import ScriptDirectory
 
 import lineage.store.migrate as migrate
 from lineage.errors import UsageError
-from lineage.graph import rows
+from lineage.events import dataset_event, run_event
+from lineage.events.event import act_event
+from lineage.graph import Graph, rows
 from lineage.store import Insert, Lookup, create_store, open_store, scratch_store
 from lineage.store.store import KNOWN, SCHEMA
 from lineage.store.tables import metadata
+from lineage.vocabulary import Artifact, Content, Input, Kind, Member, Origin, Removal
 
 
 def test_no_drift(store_url: str) -> None:
@@ -73,3 +77,47 @@ def test_an_old_schema_is_named(store_url: str, monkeypatch: pytest.MonkeyPatch)
         open_store(store_url)
     assert caught.value.code == "STORE_SCHEMA_OLD"
     assert "lineagegate init" in caught.value.hint
+
+
+def test_a_store_of_the_first_schema_is_brought_up_to_date(store_url: str) -> None:
+    """What 0002 works out from the entries is what recording them writes."""
+    space, time, directory = "dvc://p", "2024-01-01T00:00:00Z", "md5:" + "d" * 32 + ".dir"
+    files = tuple(Member(f"f{i}", f"md5:{i:032x}", 100) for i in range(1, 4))
+    contents = [
+        None,
+        Content("md5:" + "a" * 32),
+        Content("sha256:" + "b" * 64, 99),
+        Content("md5:" + "A" * 32),
+        Content("etag:x", 50),
+        Content("md5:" + "c" * 32, 3),
+        Content("md5:d41d8cd98f00b204e9800998ecf8427e"),
+        Content(directory, 3, 1, files[:1]),
+        Content(directory, 300, 3, files),
+    ]
+    named = [Artifact(space, f"n{i}", content) for i, content in enumerate(contents)]
+    removal = Removal("1", Origin(Kind.LICENSED), "md5:" + "a" * 32, (), "Ann")
+    job = {"eventTime": time, "job": {"namespace": space, "name": "j"}, "outputs": [{"namespace": space, "name": "o"}]}
+    events = [
+        *(dataset_event(artifact, time=time) for artifact in named),
+        *(run_event(run_id=f"r{i}", job=(space, "s"), time=time, inputs=[Input(a)]) for i, a in enumerate(named)),
+        *(run_event(run_id="r1", job=(space, "s"), time=time, outputs=[a]) for a in named),
+        run_event(run_id="0b1c2d3e-0000-7000-8000-00000000000a", job=(space, "s"), time=time, outputs=named[:1]),
+        run_event(run_id="0b1c2d3e-0000-7000-8000-00000000000a", job=(space, "s"), time=time),
+        run_event(run_id="0B1C2D3E-0000-7000-8000-00000000000A", job=(space, "s"), time=time),
+        act_event(removal, run_id="r1", time=time, subject=named[1]),
+        *[json.dumps(job).encode()] * 2,
+    ]
+    graph = Graph(create_store(store_url))
+    for start in range(0, len(events), 7):
+        graph.record(events[start : start + 7])
+    store = graph._store
+    expected = {t: sorted(store.rows(f"SELECT * FROM {t}")) for t in ("again", "spoken")}
+    assert all(expected.values())
+    for table in ("again", "spoken", "checkpoint"):
+        store.execute(f"DROP TABLE {table}")
+    store.execute("UPDATE alembic_version SET version_num = '0001'")
+    graph.close()
+    with pytest.raises(UsageError):
+        open_store(store_url)
+    with create_store(store_url) as store:
+        assert {t: sorted(store.rows(f"SELECT * FROM {t}")) for t in ("again", "spoken")} == expected
