@@ -41,7 +41,7 @@ def upgrade() -> None:
 
 def _fill(bind: Connection) -> None:
     runs = {bytes(key): id_ for key, id_ in bind.execute(text("SELECT key, run FROM run_key"))}
-    first = {id_: entry for id_, entry in bind.execute(text("SELECT id, entry FROM run"))}
+    first = {row[0]: row[1] for row in bind.execute(text("SELECT id, entry FROM run"))}
     nodes = text("SELECT node FROM content WHERE key = :key")
     again: list[dict[str, int]] = []
     spoken: dict[tuple[int, int], None] = {}
@@ -73,7 +73,7 @@ def _run_key(event: dict[str, Any]) -> bytes | None:
     if run is None:
         lineage = not event.get("dataset") and (event.get("inputs") or event.get("outputs"))
         return f"j{job['namespace']}/{job['name']}".encode() if lineage else b""
-    name = run["runId"]
+    name: str = run["runId"]
     if len(name) == 36 and name[8] == name[13] == name[18] == name[23] == "-":
         digits = _binary(name.replace("-", ""))
         if digits is not None and len(digits) == 16:
@@ -88,6 +88,9 @@ _TRIVIAL = (
 )  # fmt: skip
 
 
+_FORMS = ((b"\x01", "md5:", "", 36), (b"\x02", "md5:", ".dir", 40), (b"\x03", "sha256:", "", 71))
+
+
 def _content(dataset: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = (dataset.get("facets") or {}).get("lineage_content") or {}
     return found
@@ -98,16 +101,13 @@ def _node_key(dataset: dict[str, Any]) -> bytes:
     name, content = f"{dataset['namespace']}/{dataset['name']}", _content(dataset)
     if not content:
         return b"n" + name.encode()
-    hash_, size = content["hash"], content.get("size")
+    hash_: str = content["hash"]
+    size = content.get("size")
     if hash_.removeprefix("md5:") in _TRIVIAL and hash_.startswith("md5:"):
         return f"n{name}#{hash_}".encode()
     if size is not None and size < 16 and not hash_.endswith(".dir"):
         return f"n{name}#{hash_}".encode()
-    for form, prefix, suffix, length in (
-        (b"\x01", "md5:", "", 36),
-        (b"\x02", "md5:", ".dir", 40),
-        (b"\x03", "sha256:", "", 71),
-    ):
+    for form, prefix, suffix, length in _FORMS:
         if len(hash_) == length and hash_.startswith(prefix) and hash_.endswith(suffix):
             digits = _binary(hash_[len(prefix) : len(hash_) - len(suffix)])
             if digits is not None:
