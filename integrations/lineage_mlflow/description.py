@@ -15,7 +15,8 @@ MARK = "**lineagegate**"
 """How each line of ours begins."""
 
 _MOST = 500
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+!|~&$:@^=-])")
+_SPECIAL = re.compile(r"[\\`*_{}\[\]()>#+!|~:=-]|(?<=www)\.", re.IGNORECASE)
+_ENTITIES = {"&": "&amp;", "<": "&lt;", "@": "&#64;"}  # what not every renderer takes behind a backslash
 
 
 def described(text: str | None, decision: Decision) -> str:
@@ -48,8 +49,9 @@ def reason_of(decision: Decision) -> str:
 
 
 def plain(text: str) -> str:
-    """Text as markdown that shows it as it is: one line, no markup, no HTML, no characters that cannot be seen."""
-    return _SPECIAL.sub(r"\\\1", printable(text))
+    """Text as markdown that shows it as it is: one line, no markup, no link, no HTML, nothing that cannot be seen."""
+    escaped = _SPECIAL.sub(r"\\\g<0>", printable(text))
+    return "".join(_ENTITIES.get(char, char) for char in escaped)
 
 
 def _with(text: str, line: str) -> str:
