@@ -155,13 +155,13 @@ def shares(case: Case) -> Section:
     uses = list(dict.fromkeys(share.use.value for share in case.shares))
     rows = [_share(share, whole[use]) for use in uses for share in case.shares if share.use.value == use]
     columns = (
-        Column("Origin", 30),
-        Column("Use", 13),
+        Column("Origin", 27),
+        Column("Use", 14),
         Column("Sources", 9, right=True),
-        Column("Files", 9, right=True),
-        Column("Size", 11, right=True),
-        Column("Records", 11, right=True),
-        Column("Share of the size", 17),
+        Column("Files", 11, right=True),
+        Column("Size", 12, right=True),
+        Column("Records", 12, right=True),
+        Column("Share of the size", 15),
     )
     unsized = sum(share.unsized for share in case.shares)
     blocks: list[Blocks] = [

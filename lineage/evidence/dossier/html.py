@@ -22,7 +22,7 @@ from lineage.evidence.dossier.blocks import (
     Section,
     Table,
 )
-from lineage.evidence.dossier.outline import Outline, outline
+from lineage.evidence.dossier.outline import outline
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 SHORT = 80
@@ -31,11 +31,7 @@ SHORT = 80
 
 def html(case: Case) -> str:
     """The dossier of a case, a whole HTML document."""
-    return render(outline(case))
-
-
-def render(said: Outline) -> str:
-    """An outline as HTML."""
+    said = outline(case)
     style = files(__package__).joinpath("dossier.css").read_text(encoding="utf-8")
     head, foot = _css(said.subject), _css(said.running)
     page = f'@page {{ @top-left {{ content: "{head}"; }} @bottom-left {{ content: "{foot}"; }} }}'

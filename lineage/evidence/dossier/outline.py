@@ -17,8 +17,6 @@ class Outline(msgspec.Struct, frozen=True):
 
     title: str
     subject: str
-    date: str
-    """When the question was put, ISO 8601: the document's date. Empty where the record has no entry."""
     running: str
     """Foot of every page: position in the ledger and date."""
     question: str
@@ -45,7 +43,6 @@ def outline(case: Case) -> Outline:
     return Outline(
         title="Provenance dossier",
         subject=case.question.subject,
-        date=case.question.asked,
         running=words.running(case.coverage.position, case.question.asked),
         question=found.question(case),
         word=word,

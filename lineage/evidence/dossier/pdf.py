@@ -16,7 +16,7 @@ import msgspec
 from lineage.errors import LineageError, UsageError, printable
 from lineage.evidence.case import Case
 from lineage.evidence.dossier.metrics import WIDTHS
-from lineage.evidence.dossier.outline import Outline, outline
+from lineage.evidence.dossier.outline import outline
 from lineage.evidence.dossier.words import moment
 
 SHORT = 90
@@ -30,11 +30,6 @@ def pdf(case: Case) -> bytes:
         UsageError: typst is not installed.
         LineageError: typst does not make it.
     """
-    return render(outline(case))
-
-
-def render(said: Outline) -> bytes:
-    """An outline as a PDF."""
     try:
         import typst
     except ImportError as error:
@@ -44,15 +39,14 @@ def render(said: Outline) -> bytes:
             cause=str(error),
             hint="pip install 'lineagegate[pdf]'; or write the dossier as .html and print it",
         ) from error
-    at = (moment(said.date) or datetime(1970, 1, 1, tzinfo=timezone.utc)).replace(microsecond=0)
     template = files(__package__).joinpath("dossier.typ").read_bytes()
     try:
         made = typst.Compiler(
             template,
             font_paths=typst.Fonts(include_system_fonts=False),
             ignore_system_fonts=True,
-            sys_inputs={"said": data(said)},
-        ).compile(format="pdf", pdf_standards=["a-2a", "ua-1"], timestamp=at)
+            sys_inputs={"said": data(case)},
+        ).compile(format="pdf", pdf_standards=["a-2a", "ua-1"], timestamp=_date(case))
     except typst.TypstError as error:
         raise LineageError(
             "the PDF cannot be made",
@@ -64,30 +58,40 @@ def render(said: Outline) -> bytes:
     return made
 
 
-def data(said: Outline) -> str:
-    """What the template reads: the outline as JSON, every text in characters that its fonts have."""
+def data(case: Case) -> str:
+    """What the template reads: the outline of a case as JSON, every text in characters that its fonts have."""
+    # spelled before it is drawn: the picture is measured with what will stand in it
+    said = outline(msgspec.convert(_spelled(msgspec.to_builtins(case)), Case))
     value = _shown(msgspec.to_builtins(said))
-    date = moment(said.date)
-    fields = ("year", "month", "day", "hour", "minute", "second")
-    value["at"] = {name: getattr(date, name) for name in fields} if date else None
+    value["at"] = {name: getattr(_date(case), name) for name in ("year", "month", "day", "hour", "minute", "second")}
     subject = value["subject"]
     value["short"] = subject if len(subject) <= SHORT else f"{subject[: SHORT // 2]}…{subject[-SHORT // 2 :]}"
     return msgspec.json.encode(value).decode()
 
 
+def _date(case: Case) -> datetime:
+    """The document's date, which PDF/A demands, in whole seconds."""
+    return (moment(case.question.asked) or datetime(1970, 1, 1, tzinfo=timezone.utc)).replace(microsecond=0)
+
+
 def _shown(value: Any) -> Any:
     if isinstance(value, str):
-        # a drawing has its line breaks between elements; within them it is escaped already
-        return "\n".join(_glyphs(line) for line in value.split("\n")) if value.startswith("<svg ") else _glyphs(value)
+        # a drawing has line breaks between its elements; what stands in them is escaped already
+        return value if value.startswith("<svg ") else printable(_spelled(value))
     if isinstance(value, dict):
         return {name: _shown(inner) for name, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_shown(inner) for inner in value]
-    return value
+    return [_shown(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
-def _glyphs(text: str) -> str:
-    text = printable(text)
-    if text.isascii():
-        return text
-    return "".join(char if char in WIDTHS else char.encode("unicode_escape").decode() for char in text)
+def _spelled(value: Any) -> Any:
+    """The same with every visible character that the fonts lack written as an escape."""
+    if isinstance(value, str):
+        if value.isascii():
+            return value
+        return "".join(
+            char.encode("unicode_escape").decode() if char.isprintable() and char not in WIDTHS else char
+            for char in value
+        )
+    if isinstance(value, dict):
+        return {name: _spelled(inner) for name, inner in value.items()}
+    return [_spelled(inner) for inner in value] if isinstance(value, (list, tuple)) else value

@@ -208,7 +208,7 @@ def _box(node: _Node) -> Item:
     runs = list(dict.fromkeys(step.run for step in node.steps if step.run))
     latest = next((step for step in node.steps if step.run), node.steps[0])
     if node.kind == "source":
-        said = f"path {', '.join(map(str, node.paths))} · {words.known(latest.basis, source=True)}"
+        said = f"path {', '.join(map(str, node.paths))} · {latest.basis or 'undeclared'}"
     else:
         said = ", ".join(runs) or "same content"
     said = printable(f"{said} · {words.day(latest.time)}" if latest.time else said)

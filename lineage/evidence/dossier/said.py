@@ -38,7 +38,7 @@ def permissions(case: Case) -> Section:
         Heading("Recorded decisions"),
     ]
     if case.decisions:
-        columns = (Column("When, by", 22), Column("About", 20), Column("Outcome", 33), Column("Decision, entry", 25))
+        columns = (Column("When, by", 24), Column("About", 20), Column("Outcome", 31), Column("Decision, entry", 25))
         rows = [
             (
                 cell(words.when(d.time), faint(d.by)),

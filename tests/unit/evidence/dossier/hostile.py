@@ -17,9 +17,7 @@ ATTACK = (
 LONG = "n" * 2000
 
 _CHOSEN = frozenset(
-    "subject origin asked_ by project sentence more display name namespace model version aliases stage run reason "
-    "declaredBy evidence artifact recordedBy text approver reference state void claimedBy approvedBy checked result "
-    "rule location remedy terms provider service channel licence jurisdiction frees unknown hint note keys commit".split()
+    ["subject", "origin", "by", "project", "sentence", "more", "display", "name", "namespace", "model", "version", "aliases", "stage", "run", "reason", "declaredBy", "evidence", "artifact", "text", "approver", "reference", "state", "void", "claimedBy", "approvedBy", "checked", "result", "rule", "location", "remedy", "terms", "provider", "service", "channel", "licence", "jurisdiction", "frees", "unknown", "hint", "note", "keys", "commit"]
 )  # fmt: skip
 
 
@@ -29,7 +27,7 @@ def hostile(attack: str, case: Case = YES) -> Case:
     def turn(value: Any, key: str = "") -> Any:
         if isinstance(value, dict):
             return {name: turn(inner, name) for name, inner in value.items()}
-        if isinstance(value, list):
+        if isinstance(value, (list, tuple)):
             return [turn(inner, key) for inner in value]
         return value + attack if isinstance(value, str) and key in _CHOSEN else value
 

@@ -120,7 +120,9 @@ def test_what_is_cut_fits_and_keeps_both_ends(text: str, room: float) -> None:
 
 def test_a_long_name_is_cut_in_its_middle() -> None:
     shown = elide("data/raw/2023/openai/gpt-4/batches/february/part-0001.jsonl", NAME, ROOM)
-    assert shown == "data/raw/2…/part-0001.jsonl" or (shown.startswith("data/raw") and shown.endswith("part-0001.jsonl"))
+    assert shown == "data/raw/2…/part-0001.jsonl" or (
+        shown.startswith("data/raw") and shown.endswith("part-0001.jsonl")
+    )
 
 
 def test_widths_are_those_of_the_font() -> None:
