@@ -20,7 +20,7 @@ import msgspec
 
 from lineage import config
 from lineage.events.facets import FACETS, SCHEMA_BASE, Facet
-from lineage.evidence import document, ledger, questions
+from lineage.evidence import document, impact, ledger, questions
 from lineage.evidence.bundle.document import BundleDocument
 from lineage.evidence.case import Case
 from lineage.evidence.exports.data_trust import DataTrust
@@ -42,7 +42,7 @@ DOCUMENTS: Mapping[str, type] = {
     "declare": document.DeclareDocument,
     "check": Decision,
     "why": document.WhyDocument,
-    "impact": document.ImpactDocument,
+    "impact": impact.ImpactDocument,
     "contains": questions.ContainsDocument,
     "share": questions.ShareDocument,
     "history": questions.HistoryDocument,

@@ -17,7 +17,7 @@ from lineage.events.naming import display
 from lineage.vocabulary import Artifact, ArtifactType, Basis, Decision, Grant, Label, Origin, Step, Use
 
 if TYPE_CHECKING:
-    from lineage.graph import Impact, Status
+    from lineage.graph import Status
 
 
 class Document(msgspec.Struct, frozen=True, rename="camel"):
@@ -131,22 +131,6 @@ class WhyDocument(Document, frozen=True):
     """The recorded decision, when that was asked for."""
 
 
-class Reached(Document, frozen=True):
-    """Something downstream."""
-
-    artifact: ArtifactRef
-    distance: int
-    """Runs between."""
-
-
-class ImpactDocument(Document, frozen=True):
-    """``impact``."""
-
-    source: ArtifactRef
-    models: tuple[Reached, ...]
-    datasets: tuple[Reached, ...]
-
-
 class GrantsDocument(Document, frozen=True):
     """``grant``: the one made or withdrawn, or with ``--list`` all of them."""
 
@@ -235,9 +219,6 @@ class ErrorDocument(Document, frozen=True):
     error: Fault
 
 
-_MODEL = ArtifactType.MODEL
-
-
 def encode(document: Any) -> str:
     """The JSON of a document, indented by two for people who look."""
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
@@ -291,13 +272,6 @@ def recorded(decision: Decision) -> WhyDocument:
     paths = {finding.label: finding.path for finding in decision.findings}
     rows = tuple(LabelPath(x.origin, x.use, x.basis, paths.get(x, ())) for x in decision.labels)
     return WhyDocument(None, rows, decision.sources, decision.position, decision)
-
-
-def impact(source: Artifact, found: Impact) -> ImpactDocument:
-    """What is downstream."""
-    models = tuple(Reached(artifact(i.artifact), i.distance) for i in found.items if i.artifact.type is _MODEL)
-    datasets = tuple(Reached(artifact(i.artifact), i.distance) for i in found.items if i.artifact.type is not _MODEL)
-    return ImpactDocument(artifact(source), models, datasets)
 
 
 def error(failure: LineageError) -> ErrorDocument:

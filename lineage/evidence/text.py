@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from lineage.errors import printable
-from lineage.events.naming import display
 from lineage.evidence.layout import MARK, count, fields, page, table
 from lineage.vocabulary import (
-    ArtifactType,
     Basis,
     Decision,
     Finding,
@@ -33,7 +31,6 @@ from lineage.vocabulary import (
 
 if TYPE_CHECKING:
     from lineage.evidence.document import CaseDocument, Counts, PolicyDocument
-    from lineage.graph import Impact
 
 MOST = 10
 """How many findings a refusal spells out; the rest is counted. A wall of text is not read."""
@@ -125,38 +122,6 @@ def why_text(
         lines += ["", label_text(label)]
         lines += _picture(paths.get(label, ()), label)
     return page(lines)
-
-
-def impact_text(name: str, impact: Impact) -> str:
-    """What is downstream of an artifact: registered versions, other models, datasets; each the nearest first."""
-    if not impact.items:
-        return page([f"Nothing recorded was made from {name}."])
-    # people count names; the versions of one are told in its line
-    found: dict[str, dict[str, list[int]]] = {"registered versions": {}, "other models": {}, "datasets": {}}
-    for item in impact.items:
-        kind = "other models" if item.artifact.type is ArtifactType.MODEL else "datasets"
-        if item.artifact.name.startswith("models/") and item.artifact.name.rpartition("/")[2].isdigit():
-            kind = "registered versions"
-        shown = display(item.artifact.namespace, item.artifact.name)
-        found[kind].setdefault(shown, []).append(item.distance)
-    versions, models, datasets = (len(names) for names in found.values())
-    sentence = (count(versions, "registered version"), count(models, "other model"), count(datasets, "dataset"))
-    lines = [f"{sentence[0]}, {sentence[1]} and {sentence[2]} were made from {name}."]
-    for heading, names in found.items():
-        if names:
-            rows = [
-                (shown, f"{count(min(far), 'run')} away", _note(shown, heading, len(far)))
-                for shown, far in names.items()
-            ]
-            lines += ["", heading, *table(rows)]
-    return page(lines)
-
-
-def _note(shown: str, heading: str, versions: int) -> str:
-    """What a name without a number stands for: something judged under a model's name that never became a version."""
-    if heading == "other models" and shown.startswith("models:/") and not shown.startswith("models:/m-"):
-        return "judged, no version" if versions == 1 else f"judged {versions} times, no version"
-    return count(versions, "version") if versions > 1 else ""
 
 
 def status_text(counts: Counts, todo: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from functools import cached_property
 from importlib.metadata import entry_points
@@ -21,7 +21,7 @@ from lineage.events import naming
 from lineage.evidence.text import decision_text
 from lineage.graph import Cut, Graph, Impact, ImpactItem, Labels, Status
 from lineage.pipeline import Pipeline
-from lineage.vocabulary import Artifact, ArtifactType, Decision, Label, Origin, Step
+from lineage.vocabulary import Artifact, ArtifactType, Decision, Label, Origin, Step, Use
 from lineage.vocabulary.identifier import new_uuid, short
 
 if TYPE_CHECKING:
@@ -262,8 +262,9 @@ class Inquiry:
         artifact = self.resolve(text)
         graph = self.over(artifact)
         labels = graph.labels(artifact)
-        chosen = {label for label in labels.labels if _speaks_of(label.origin, origin)}
-        cuts = [cut for cut in graph.cuts(artifact) if _speaks_of(cut.label.origin, origin)]
+        speaks = _speaker(origin)
+        chosen = {label for label in labels.labels if speaks(label.origin)}
+        cuts = [cut for cut in graph.cuts(artifact) if speaks(cut.label.origin)]
         return Answer(artifact, labels, graph.paths(artifact, chosen), cuts)
 
     def case(self, text: str, origin: str = "") -> Case:
@@ -289,13 +290,18 @@ class Inquiry:
         """
         graph = self.over(artifact, downstream=True)
         found = graph.impact(artifact)
-        far = {i.artifact.content.hash: i.distance for i in found.items if i.artifact.content}
-        versions: list[ImpactItem] = []
-        for row in graph.names(prefix="models/", models=True):
-            if row.name.rpartition("/")[2].isdigit():
-                version = graph.find(row.namespace, row.name)
-                if version is not None and version.content is not None and version.content.hash in far:
-                    versions.append(ImpactItem(version, far[version.content.hash]))
+        far: dict[str, ImpactItem] = {}
+        for item in found.items:  # content may have several names: all of them are reached as any of them is
+            if item.artifact.content:
+                other = far.get(item.artifact.content.hash, item)
+                uses = {*other.uses, *item.uses}
+                nearest = min(other.distance, item.distance)
+                far[item.artifact.content.hash] = ImpactItem(item.artifact, nearest, tuple(u for u in Use if u in uses))
+        versions = [
+            ImpactItem(version, *far[version.content.hash][1:])
+            for version in graph.registered()
+            if version.content is not None and version.content.hash in far
+        ]
         named = {v.artifact.content.hash for v in versions if v.artifact.content}
         shown = {(v.artifact.namespace, v.artifact.name) for v in versions}
         rest = [
@@ -342,9 +348,15 @@ def model_without_version(text: str) -> bool:
     return scheme == "models" and "/" not in rest
 
 
-def _speaks_of(origin: Origin, text: str) -> bool:
-    fields = (origin.kind.value, origin.provider, origin.service, origin.channel, origin.terms, origin.licence)
-    return not text or any(text.lower() in field.lower() for field in fields)
+def _speaker(text: str) -> Callable[[Origin], bool]:
+    """Whether an origin speaks of a text (`lineage.gate.wanted`)."""
+    if not text:
+        return lambda _: True
+    from lineage.gate.wanted import Wanted
+    from lineage.policy import catalogue
+
+    wanted, names = Wanted(text), catalogue()
+    return lambda origin: wanted.speaks_of(origin, names) is True
 
 
 def plugins(group: str) -> list[Any]:

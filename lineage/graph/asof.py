@@ -107,7 +107,7 @@ def partial(
             ahead.subject(artifact)
             names.add((artifact.namespace, artifact.name))
         closure.positions.update(ahead.entries())
-    models = {part for artifact in about for part in _model_names(artifact.name)}
+    models = {part for _, name in names for part in _model_names(name)}
     models = closure.acts(ACTS, models if about else None)
     keys = {node_key(a.namespace, a.name, a.content) for a in about}
     keys.update(content_key(a.content.hash) for a in about if a.content)

@@ -400,6 +400,34 @@ class Graph:
         out = sorted(Dataset(space, name, bool(model), count) for space, name, model, count in found)
         return out if self._covered is None else [d for d in out if (d.namespace, d.name) in self._covered.names]
 
+    def models(self) -> list[tuple[str, str]]:
+        """(namespace, name) of every model, in order."""
+        with self._store.read():
+            found = self._store.rows(
+                "SELECT s.name, d.name FROM dataset d JOIN namespace s ON s.id = d.namespace WHERE d.model = 1"
+            )
+        known = sorted((space, name) for space, name in found)
+        return known if self._covered is None else [name for name in known if name in self._covered.names]
+
+    def registered(self) -> list[Artifact]:
+        """The versions of registered models (``models/<name>/<number>``), each with what was recorded of it last."""
+        with self._store.read():
+            working = self._view()
+            found = self._store.rows(
+                "SELECT s.name, d.name, d.last FROM dataset d JOIN namespace s ON s.id = d.namespace "
+                "WHERE d.name >= 'models/' AND d.name < 'models0' AND d.model = 1 ORDER BY d.name, s.name"
+            )
+            covered = self._covered
+            numbered = [
+                (space, name, last)
+                for space, name, last in found
+                if name.rpartition("/")[2].isdigit() and (covered is None or (space, name) in covered.names)
+            ]
+            working.fetch_datasets([name for _, name, _ in numbered])
+            working.load_nodes([last for *_, last in numbered])
+            rows_ = [(working.find_dataset(space, name), last) for space, name, last in numbered]
+            return [artifact_of(working, row.id, working.node(last)) for row, last in rows_ if row is not None]
+
     # why and what follows
 
     def paths(self, artifact: Artifact, labels: Iterable[Label] | None = None) -> dict[Label, tuple[Step, ...]]:

@@ -8,9 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from lineage.errors import UsageError
-from lineage.evidence import document, text
-from lineage.graph import Impact
-from lineage.graph.questions import ImpactItem
+from lineage.evidence import document, impact, text
 from lineage.vocabulary import (
     UNDECLARED,
     Artifact,
@@ -159,22 +157,29 @@ def test_why_is_a_picture_of_paths(golden: Golden) -> None:
 
 
 def test_impact_lists_models_first(golden: Golden) -> None:
-    def item(name: str, kind: ArtifactType, distance: int) -> ImpactItem:
+    def reached(
+        name: str, kind: ArtifactType, distance: int, version: impact.VersionRef | None = None
+    ) -> impact.Reached:
         namespace = "mlflow://local" if kind is ArtifactType.MODEL else "dvc://seed"
-        return ImpactItem(Artifact(namespace, name, type=kind), distance)
+        ref = document.artifact(Artifact(namespace, name, type=kind))
+        return impact.Reached(ref, distance, (Use.FINE_TUNING, Use.EVALUATION), version)
 
-    found = Impact(
-        (
-            item("models/seed-chat/3", ArtifactType.MODEL, 5),
-            item("models/seed-chat-mini/1", ArtifactType.MODEL, 7),
-            item("data/clean.jsonl", ArtifactType.DATASET, 1),
-            item("data/clean.jsonl", ArtifactType.DATASET, 1),
-        ),
-        2,
-        2,
+    chat = impact.VersionRef("seed-chat", "3", "2023-03-06T11:00:00Z", LIN, ("champion",), "Production", "", False)
+    mini = impact.VersionRef("seed-chat-mini", "1", "", "", (), "", "01HW0000000000000000000000", False)
+    source = document.artifact(Artifact("dvc://seed", "data/raw/gpt4_dialogues"))
+    models = (
+        reached("models/seed-chat/3", ArtifactType.MODEL, 5, chat),
+        reached("models/seed-chat-mini/1", ArtifactType.MODEL, 7, mini),
+        reached("models/seed-late", ArtifactType.MODEL, 5),
+        reached("models/seed-late", ArtifactType.MODEL, 6),
+        reached("logged-models/m-1", ArtifactType.MODEL, 4),
     )
-    golden("impact.txt", text.impact_text("data/raw/gpt4_dialogues", found) + "\n")
-    assert text.impact_text("x", Impact((), 0, 0)) == "Nothing recorded was made from x."
+    clean = reached("data/clean.jsonl", ArtifactType.DATASET, 1)
+    found = impact.ImpactDocument(source, "", "", "", models, (clean, clean))
+    by_origin = impact.ImpactDocument(None, "provider openai", "2023-04-30T23:59:59+00:00", "", models[:2], ())
+    golden("impact.txt", f"{impact.impact_text(found)}\n\n{impact.impact_text(by_origin)}\n")
+    nothing = impact.ImpactDocument(None, "nobody", "", "", (), ())
+    assert impact.impact_text(nothing) == "Nothing recorded was touched by nobody."
 
 
 COUNTS = document.Counts(96, 1214, 30, 640, 3, 5, 2, 1220)
@@ -260,7 +265,8 @@ def test_what_a_terminal_would_obey_is_shown_escaped(bad: str) -> None:
         REFUSED, subject=name, model=name, findings=(finding,), attributes={"alias": name}, labels=(label,)
     )
     unsure = replace(decision, outcome=Outcome.CANNOT_DECIDE, findings=(), reason=name, hint=name)
-    item = ImpactItem(Artifact("dvc://seed", name), 1)
+    reached = impact.Reached(document.artifact(Artifact("dvc://seed", name)), 1)
+    version = impact.VersionRef(name, name, name, name, (name,), name, name, True)
     row = (name, name, name, name)
     rule = document.RuleDocument(name, name, name, name, name, name, "", False, (name,), name)
     said = {
@@ -269,8 +275,10 @@ def test_what_a_terminal_would_obey_is_shown_escaped(bad: str) -> None:
         "cannot decide": text.decision_text(unsure),
         "why": text.why_text(name, [label], {label: path}, sources=1, origin=name),
         "why nothing": text.why_text(name, [], {}, sources=1, origin=name),
-        "impact": text.impact_text(name, Impact((item,), 0, 1)),
-        "impact of nothing": text.impact_text(name, Impact((), 0, 0)),
+        "impact": impact.impact_text(
+            impact.ImpactDocument(None, name, name, name, (replace(reached, version=version), reached), (reached,))
+        ),
+        "impact of nothing": impact.impact_text(impact.ImpactDocument(None, name, "", "", (), ())),
         "status": text.status_text(COUNTS, [name]),
         "sync": text.sync_text(1, 1, 1, COUNTS, [name], [row] * 5),
         "declared": text.declared_text([name], origin, {name: name}, by=name),

@@ -1,0 +1,111 @@
+"""What follows from a source or an origin, as a document and as text: registered versions with what became of them,
+other models, datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from lineage.evidence.answer import listed
+from lineage.evidence.document import ArtifactRef, Document
+from lineage.evidence.layout import count, page, table
+from lineage.evidence.questions import when
+from lineage.vocabulary import Use
+
+
+class VersionRef(Document, frozen=True):
+    """A registered version as the recorded changes leave it."""
+
+    model: str
+    number: str
+    registered: str
+    """When it was made, ISO 8601; empty when no recorded change says so."""
+    by: str
+    """Who runs it: the user of its run, or who registered it; empty when it is not known."""
+    aliases: tuple[str, ...]
+    stage: str
+    recalled: str
+    """Id of the decision by which it was recalled; empty when it was not."""
+    deleted: bool
+
+
+class Reached(Document, frozen=True):
+    """Something downstream."""
+
+    artifact: ArtifactRef
+    distance: int | None
+    """Runs between; None where it was found by its labels."""
+    uses: tuple[Use, ...] = ()
+    """Roles in which it was reached, in the order of the vocabulary."""
+    version: VersionRef | None = None
+    """Of a registered version."""
+
+
+class ImpactDocument(Document, frozen=True):
+    """``impact``."""
+
+    source: ArtifactRef | None
+    """None when an origin was asked about."""
+    origin: str
+    as_of: str
+    known_at: str
+    models: tuple[Reached, ...]
+    """Registered versions first."""
+    datasets: tuple[Reached, ...]
+    """Of a source alone."""
+
+
+def impact_text(document: ImpactDocument) -> str:
+    """What was reached: registered versions, other models, datasets."""
+    times = when(document.as_of, document.known_at)
+    of = document.source.display if document.source else document.origin
+    verb = "made from" if document.source else "touched by"
+    if not document.models and not document.datasets:
+        return page([f"Nothing recorded was {verb} {of}{times}."])
+    versions = [item for item in document.models if item.version]
+    others = [item for item in document.models if not item.version]
+    parts = [count(len(versions), "registered version"), count(_names(others), "other model")]
+    parts += [count(_names(document.datasets), "dataset")] if document.source else []
+    lines = [f"{listed(parts)} were {verb} {of}{times}."]
+    if versions:
+        lines += ["", "registered versions", *table([_version(item) for item in versions])]
+    for heading, items in (("other models", others), ("datasets", document.datasets)):
+        if items:
+            lines += ["", heading, *table(list(_rows(items, models=heading == "other models")))]
+    return page(lines)
+
+
+def _version(item: Reached) -> tuple[str, str, str, str]:
+    version = item.version
+    assert version is not None
+    state = [f"alias {alias}" for alias in version.aliases]
+    state += [f"stage {version.stage}"] if version.stage else []
+    state += ["deleted"] if version.deleted else []
+    state += ["recalled"] if version.recalled else []
+    by = f"by {version.by}" if version.by else ""
+    return item.artifact.display, _uses(item), ", ".join([*_away(item), *state]), by
+
+
+def _rows(items: Iterable[Reached], *, models: bool) -> Iterable[tuple[str, str, str]]:
+    # people count names; the versions of one are told in its line
+    found: dict[str, list[Reached]] = {}
+    for item in items:
+        found.setdefault(item.artifact.display, []).append(item)
+    for name, same in found.items():
+        nearest = min(same, key=lambda item: item.distance or 0)
+        note = count(len(same), "version") if len(same) > 1 else ""
+        if models and name.startswith("models:/") and not name.startswith("models:/m-"):
+            # judged under a model's name, and never became a version
+            note = "judged, no version" if len(same) == 1 else f"judged {len(same)} times, no version"
+        yield name, _uses(nearest), ", ".join([*_away(nearest), *([note] if note else [])])
+
+
+def _uses(item: Reached) -> str:
+    return "as " + listed([use.value for use in item.uses]) if item.uses else ""
+
+
+def _away(item: Reached) -> list[str]:
+    return [f"{count(item.distance, 'run')} away"] if item.distance is not None else []
+
+
+def _names(items: Sequence[Reached]) -> int:
+    return len({item.artifact.display for item in items})

@@ -1,0 +1,108 @@
+"""What follows from a source, or which models an origin touches: with uses, aliases, stages, and who runs them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lineage.errors import CannotDecide
+from lineage.evidence.document import artifact as reference
+from lineage.evidence.impact import ImpactDocument, Reached, VersionRef
+from lineage.gate.life import Version, changes, versions
+from lineage.gate.wanted import Wanted
+from lineage.graph import Graph
+from lineage.policy import catalogue
+from lineage.vocabulary import Artifact, ArtifactType, Use
+
+if TYPE_CHECKING:
+    from lineage.gate.inquiry import Inquiry
+
+FEW = 20
+"""Models whose changes are read one by one; of more, all changes are read at once."""
+
+
+def of_source(inquiry: Inquiry, source: Artifact) -> ImpactDocument:
+    """Everything downstream of an artifact.
+
+    Raises:
+        CannotDecide: nothing is recorded of it, or what is cannot be read.
+    """
+    found = inquiry.impact(source)
+    models = [item for item in found.items if item.artifact.type is ArtifactType.MODEL]
+    artifacts = [item.artifact for item in models]
+    life = _life(inquiry.over(source, downstream=True), artifacts)
+    return ImpactDocument(
+        reference(source),
+        "",
+        inquiry.as_of.isoformat() if inquiry.as_of else "",
+        inquiry.known_at.isoformat() if inquiry.known_at else "",
+        tuple(Reached(reference(i.artifact), i.distance, i.uses, _version(i.artifact, life)) for i in models),
+        tuple(
+            Reached(reference(item.artifact), item.distance, item.uses)
+            for item in found.items
+            if item.artifact.type is not ArtifactType.MODEL
+        ),
+    )
+
+
+def of_origin(inquiry: Inquiry, wanted: Wanted) -> ImpactDocument:
+    """Every model that carries an origin: registered versions, then models that are no version, by name.
+
+    Raises:
+        CannotDecide: the labels of a model cannot be read.
+    """
+    graph, names = inquiry.graph, catalogue()
+    versions_ = graph.registered()
+    known = {(v.namespace, v.name) for v in versions_}
+    contents = {v.content.hash for v in versions_ if v.content}
+    others = [
+        version
+        for name in graph.models()
+        if name not in known
+        for version in graph.versions(*name)
+        # what became a version is listed as that version alone
+        if not (version.namespace.startswith("mlflow://") and version.content and version.content.hash in contents)
+    ]
+    touched: list[tuple[Artifact, tuple[Use, ...]]] = []
+    for artifact in (*versions_, *others):
+        try:
+            labels = graph.labels(artifact).labels
+        except CannotDecide as unknown:
+            if unknown.code not in ("NO_SOURCE", "ARTIFACT_UNKNOWN"):
+                raise
+            continue
+        uses = {label.use for label in labels if wanted.speaks_of(label.origin, names)}
+        if uses:
+            touched.append((artifact, tuple(use for use in Use if use in uses)))
+    life = _life(graph, [artifact for artifact, _ in touched])
+    return ImpactDocument(
+        None,
+        str(wanted),
+        inquiry.as_of.isoformat() if inquiry.as_of else "",
+        inquiry.known_at.isoformat() if inquiry.known_at else "",
+        tuple(Reached(reference(artifact), None, uses, _version(artifact, life)) for artifact, uses in touched),
+        (),
+    )
+
+
+def _life(graph: Graph, models: list[Artifact]) -> dict[tuple[str, str], Version]:
+    """What the recorded changes leave of the registered models among some artifacts."""
+    names = {a.name.split("/")[1] for a in models if _number(a)}
+    if len(names) > FEW:
+        return versions(changes(graph))
+    return {key: version for name in names for key, version in versions(changes(graph, name)).items()}
+
+
+def _version(artifact: Artifact, life: dict[tuple[str, str], Version]) -> VersionRef | None:
+    number = _number(artifact)
+    if not number:
+        return None
+    model = artifact.name.split("/")[1]
+    found = life.get((model, number)) or Version(model, number)
+    return VersionRef(
+        model, number, found.created, found.by, tuple(sorted(found.aliases)), found.stage, found.recalled, found.deleted
+    )
+
+
+def _number(artifact: Artifact) -> str:
+    head, _, number = artifact.name.rpartition("/")
+    return number if head.startswith("models/") and number.isdigit() else ""
