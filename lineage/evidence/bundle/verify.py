@@ -1224,16 +1224,19 @@ class Check:
             f"{len(findings.backed)} statements of the case (paths, tags, decisions, grants, removals, dates) are what the entries say"
         )
         self.open += findings.open
-        self._tell(case)
+        self._tell(case, record)
         return f"{len(findings.backed)} statements, each borne out by its entries"
 
-    def _tell(self, case: Json) -> None:
+    def _tell(self, case: Json, record: Record) -> None:
         question = case["question"]
         self.say("\n  What the entries say")
         self.say(
             f"    asked     does {shown(question['subject'])} contain {shown(question['origin'] or 'anything that is restricted')}?"
         )
         self.say(f"    answer    {shown(case['answer']['contains'])}")
+        for tag in record.tags:
+            said = f"{shown(record.names.get(tag.node, tag.node))} is {origin_text(tag.origin)} ({shown(tag.basis)}"
+            self.say(f"    entry {tag.entry:<4d}{said}{' by ' + shown(tag.by) if tag.by else ''})")
         for number, trace in enumerate(case["traces"], 1):
             steps = " -> ".join(shown(s["artifact"], 60) for s in trace["path"])
             self.say(f"    path {int(number):-4} {origin_text(trace['origin'])}, as {shown(trace['use'])}: {steps}")
