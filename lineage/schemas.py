@@ -27,7 +27,7 @@ from lineage.evidence.exports.data_trust import DataTrust
 from lineage.evidence.exports.eu_summary import Summary
 from lineage.evidence.exports.intoto import DecisionPredicate
 from lineage.policy.file import json_schema as policy_schema
-from lineage.vocabulary import Decision, Kind
+from lineage.vocabulary import Kind
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 OPENLINEAGE = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/"
@@ -40,7 +40,7 @@ DOCUMENTS: Mapping[str, type] = {
     "sync": document.SyncDocument,
     "status": document.StatusDocument,
     "declare": document.DeclareDocument,
-    "check": Decision,
+    "check": document.CheckDocument,
     "why": document.WhyDocument,
     "impact": impact.ImpactDocument,
     "contains": questions.ContainsDocument,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from lineage.cli.settings import Settings, verb
-from lineage.evidence.text import decision_text
+from lineage.cli.settings import Settings, times, verb
+from lineage.evidence import document, text
 from lineage.vocabulary import Decision, Outcome
 
 
@@ -15,7 +15,10 @@ from lineage.vocabulary import Decision, Outcome
 @click.option("--alias", default="", help="Judge giving it this alias.")
 @click.option("--stage", default="", help="Judge moving it to this stage.")
 @click.option("--strict", is_flag=True, help="Exit by the verdict in the policy modes warn and audit too.")
-def check(settings: Settings, artifact: str, model: str, alias: str, stage: str, strict: bool) -> int:
+@times
+def check(
+    settings: Settings, artifact: str, model: str, alias: str, stage: str, strict: bool, as_of: str, known_at: str
+) -> int:
     """What the gate would say about an artifact now.
 
     ARTIFACT is a path, a .dvc file, models:/name/version, runs:/id/path, a URI or a content key. What the pipelines
@@ -23,12 +26,17 @@ def check(settings: Settings, artifact: str, model: str, alias: str, stage: str,
 
     Exit status: 0 allowed (with a warning or without), 1 denied, 3 cannot decide. When the policy's mode is warn or
     audit nothing is held up, so a denial is printed and exits 0; with --strict it exits 1.
+
+    At another time the policy, rules and grants that held then count, as far as they were recorded; with --policy those
+    of that file.
     """
     attributes = {name: value for name, value in (("alias", alias), ("stage", stage)) if value}
     with settings.gate() as gate:
         gate.refresh()
-        decision = gate.check(settings.name(gate, artifact), model=model, attributes=attributes)
-    settings.show(lambda: decision, lambda: decision_text(decision))
+        with settings.asked(gate, as_of, known_at) as inquiry:
+            decision = inquiry.check(settings.name(gate, artifact), model=model, attributes=attributes)
+            asked = inquiry.times
+    settings.show(lambda: document.check(decision, asked), lambda: text.decision_text(decision, asked))
     return status(decision, strict)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lineage.cli.settings import Settings, verb
+from lineage.cli.settings import Settings, times, verb
 from lineage.errors import UsageError
 from lineage.evidence import document, text
 from lineage.vocabulary import Kind, Scope, Use
@@ -26,6 +26,7 @@ from lineage.vocabulary import Kind, Scope, Use
 @click.option("--reason", default="", help="Why, for people.")
 @click.option("--withdraw", default="", metavar="ID", help="Take a grant back from now on.")
 @click.option("--list", "listed", is_flag=True, help="List every grant ever made.")
+@times
 def grant(
     settings: Settings,
     reference: str,
@@ -35,6 +36,8 @@ def grant(
     reason: str,
     withdraw: str,
     listed: bool,
+    as_of: str,
+    known_at: str,
     **scope: str,
 ) -> None:
     """Give, list or withdraw a permission.
@@ -49,9 +52,12 @@ def grant(
     """
     if (withdraw or listed) and (reference or any(scope.values())):
         raise UsageError("--list and --withdraw stand alone", code="GRANT_INVALID", hint="lineagegate grant --help")
-    with settings.gate() as gate:
+    if (as_of or known_at) and not listed:
+        raise UsageError("a grant is given now", code="GRANT_INVALID", hint="--as-of and --known-at go with --list")
+    with settings.gate() as gate, settings.asked(gate, as_of, known_at) as inquiry:
+        asked = inquiry.times
         if listed:
-            grants = tuple(gate.graph.grants())
+            grants = tuple(inquiry.over().grants())
         elif withdraw:
             grants = (gate.withdraw(withdraw),)
         else:
@@ -59,4 +65,4 @@ def grant(
                 Scope(**scope), reference=reference, approver=approver, from_=from_, until=until, reason=reason
             )
             grants = (given,)
-    settings.show(lambda: document.GrantsDocument(grants), lambda: text.grants_text(grants))
+    settings.show(lambda: document.GrantsDocument(grants, *asked), lambda: text.grants_text(grants, asked))

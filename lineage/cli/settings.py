@@ -16,7 +16,7 @@ from lineage.errors import LineageError
 
 if TYPE_CHECKING:
     from lineage.config import Config
-    from lineage.gate import Gate
+    from lineage.gate import Gate, Inquiry
     from lineage.pipeline import Progress
     from lineage.vocabulary import Artifact
 
@@ -60,7 +60,14 @@ class Settings:
 
         return Gate.open(self.config())
 
-    def name(self, gate: Gate, text: str) -> str:
+    def asked(self, gate: Gate, as_of: str, known_at: str) -> contextlib.AbstractContextManager[Inquiry]:
+        """The record at the times that a person names (see `times`); without any the gate itself."""
+        if not as_of and not known_at:
+            return contextlib.nullcontext(gate)
+        policy = Path(self.policy).resolve() if self.policy else None
+        return gate.at(as_of=as_of, known_at=known_at, policy=policy)
+
+    def name(self, gate: Inquiry, text: str) -> str:
         """What a person typed, as the gate knows it: a path that exists here, from the project's root."""
         path = text.partition(":")[0] if ":" in text and "://" not in text else text
         found = self.start / path
@@ -143,6 +150,19 @@ def shared_options() -> list[click.Option]:
         option("-C", "--directory", metavar="DIR", help="Run as if started there."),
         option("--no-color", is_flag=True, help="No colour; so does the variable NO_COLOR."),
     ]
+
+
+def times(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the two times that a question can be asked about; `Settings.asked` takes them."""
+    for name, text in (("--known-at", "By what had been recorded then; WHEN as above."), ("--as-of", AS_OF)):
+        function = click.option(name, default="", metavar="WHEN", help=text)(function)
+    return function
+
+
+AS_OF = (
+    "What was true then. A day (its end, in UTC), a time with its zone, the id of a decision, or models:/NAME/VERSION "
+    "(when it was registered)."
+)
 
 
 def verb(function: Callable[..., Any]) -> click.Command:

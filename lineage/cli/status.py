@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from lineage.cli.settings import Settings, address, verb
+from lineage.cli.settings import Settings, address, times, verb
 from lineage.evidence import document, text
 
 
 @verb
-def status(settings: Settings) -> None:
+@times
+def status(settings: Settings, as_of: str, known_at: str) -> None:
     """Count what the ledger holds.
 
     As recorded: `lineagegate sync` reads what happened since. Sources with no declared origin are listed with the
-    command that settles it.
+    command that settles it. Of another time the whole ledger is read again.
     """
-    with settings.gate() as gate:
-        held = document.counts(gate.status(), gate.commits())
-        todo = [(source, address(gate.config, source)) for source in gate.undeclared()]
+    with settings.gate() as gate, settings.asked(gate, as_of, known_at) as inquiry:
+        asked = inquiry.times
+        held = document.counts(inquiry.status(), None if any(asked) else gate.commits())
+        todo = [(source, address(gate.config, source)) for source in inquiry.undeclared()]
     settings.show(
-        lambda: document.StatusDocument(held, document.todo(todo)),
-        lambda: text.status_text(held, [where for _, where in todo]),
+        lambda: document.StatusDocument(held, document.todo(todo), *asked),
+        lambda: text.status_text(held, [where for _, where in todo], asked),
     )

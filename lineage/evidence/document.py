@@ -17,7 +17,7 @@ from lineage.events.naming import display
 from lineage.vocabulary import Artifact, ArtifactType, Basis, Decision, Grant, Label, Origin, Step, Use
 
 if TYPE_CHECKING:
-    from lineage.graph import Status
+    from lineage.graph import Cut, Status
 
 
 class Document(msgspec.Struct, frozen=True, rename="camel"):
@@ -51,7 +51,8 @@ class NoticeRef(Document, frozen=True):
 class Counts(Document, frozen=True):
     """What the ledger holds."""
 
-    commits: int
+    commits: int | None
+    """Read so far; None when another time is asked about: no event says it."""
     executions: int
     datasets: int
     versions: int
@@ -89,6 +90,8 @@ class StatusDocument(Document, frozen=True):
 
     status: Counts
     undeclared: tuple[Todo, ...]
+    as_of: str = ""
+    known_at: str = ""
 
 
 class DeclaredTarget(Document, frozen=True):
@@ -117,6 +120,26 @@ class LabelPath(Document, frozen=True):
     path: tuple[Step, ...]
 
 
+class CutPath(Document, frozen=True):
+    """A label that removals took out, and the path that they cut, source first."""
+
+    origin: Origin
+    use: Use
+    basis: Basis | None
+    removals: tuple[str, ...]
+    """Ids; ``removal show`` tells of each."""
+    path: tuple[Step, ...]
+
+
+class CheckDocument(Decision, frozen=True):
+    """``check``: a verdict that is not recorded."""
+
+    as_of: str = ""
+    """What was true then was asked for (ISO 8601)."""
+    known_at: str = ""
+    """What had been recorded by then."""
+
+
 class WhyDocument(Document, frozen=True):
     """``why``."""
 
@@ -129,12 +152,20 @@ class WhyDocument(Document, frozen=True):
     """Number of ledger entries that this was computed from."""
     decision: Decision | None = None
     """The recorded decision, when that was asked for."""
+    removed: tuple[CutPath, ...] = ()
+    """What it would carry if no removal were in force."""
+    as_of: str = ""
+    """What was true then was asked for (ISO 8601); empty: now."""
+    known_at: str = ""
+    """What had been recorded by then; empty: everything."""
 
 
 class GrantsDocument(Document, frozen=True):
     """``grant``: the one made or withdrawn, or with ``--list`` all of them."""
 
     grants: tuple[Grant, ...]
+    as_of: str = ""
+    known_at: str = ""
 
 
 class AuditDocument(Document, frozen=True):
@@ -235,7 +266,7 @@ def artifact(value: Artifact) -> ArtifactRef:
     )
 
 
-def counts(status: Status, commits: int) -> Counts:
+def counts(status: Status, commits: int | None) -> Counts:
     """The counts of a status, and how many commits were ever read."""
     return Counts(
         commits,
@@ -260,11 +291,25 @@ def todo(items: Iterable[tuple[Artifact, str]]) -> tuple[Todo, ...]:
 
 
 def why(
-    value: Artifact, labels: Iterable[Label], paths: Mapping[Label, Sequence[Step]], *, sources: int, position: int
+    value: Artifact,
+    labels: Iterable[Label],
+    paths: Mapping[Label, Sequence[Step]],
+    *,
+    sources: int,
+    position: int,
+    cuts: Iterable[Cut] = (),
+    times: tuple[str, str] = ("", ""),
 ) -> WhyDocument:
     """Labels with their paths, in a stable order."""
     rows = [LabelPath(x.origin, x.use, x.basis, tuple(paths.get(x, ()))) for x in labels]
-    return WhyDocument(artifact(value), tuple(sorted(rows, key=msgspec.json.encode)), sources, position)
+    removed = [CutPath(cut.label.origin, cut.label.use, cut.label.basis, cut.removals, cut.path) for cut in cuts]
+    ordered = tuple(sorted(rows, key=msgspec.json.encode))
+    return WhyDocument(artifact(value), ordered, sources, position, None, tuple(removed), *times)
+
+
+def check(decision: Decision, times: tuple[str, str]) -> CheckDocument:
+    """A verdict at some times."""
+    return CheckDocument(**msgspec.structs.asdict(decision), as_of=times[0], known_at=times[1])
 
 
 def recorded(decision: Decision) -> WhyDocument:

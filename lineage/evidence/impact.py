@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from lineage.evidence.answer import listed
 from lineage.evidence.document import ArtifactRef, Document
-from lineage.evidence.layout import count, page, table
-from lineage.evidence.questions import when
+from lineage.evidence.layout import count, page, table, when
 from lineage.vocabulary import Use
 
 

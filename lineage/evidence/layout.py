@@ -40,3 +40,10 @@ def count(number: int, what: str) -> str:
     if number == 1:
         return f"{number:,} {what}"
     return f"{number:,} {what[:-1]}ies" if what.endswith("ry") else f"{number:,} {what}s"
+
+
+def when(as_of: str, known_at: str) -> str:
+    """The times that an answer holds for, as the end of its first line; nothing for now."""
+    said = [f"as of {as_of}"] if as_of else []
+    said += [f"by what had been recorded at {known_at}"] if known_at else []
+    return f" ({', '.join(said)})" if said else ""

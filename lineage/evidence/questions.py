@@ -23,7 +23,7 @@ from lineage.evidence.case import (
     Trace,
 )
 from lineage.evidence.document import ArtifactRef, Document
-from lineage.evidence.layout import MARK, count, fields, page, table
+from lineage.evidence.layout import MARK, count, fields, page, table, when
 from lineage.evidence.text import label_text, origin_text
 from lineage.vocabulary import Basis, Kind, Label, Outcome, Use
 
@@ -128,13 +128,6 @@ def contains_text(document: ContainsDocument) -> str:
 def status(answer: Answer) -> int:
     """The exit status of an answer: 0 no, 1 yes, 3 cannot tell."""
     return {Contains.NO: 0, Contains.YES: 1}.get(answer.contains, 3)
-
-
-def when(as_of: str, known_at: str) -> str:
-    """The times that an answer holds for, as the end of its first line; nothing for now."""
-    said = [f"as of {as_of}"] if as_of else []
-    said += [f"by what had been recorded at {known_at}"] if known_at else []
-    return f" ({', '.join(said)})" if said else ""
 
 
 def _trace(trace: Trace) -> list[str]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from lineage.errors import printable
-from lineage.evidence.layout import MARK, count, fields, page, table
+from lineage.evidence.layout import MARK, count, fields, page, table, when
 from lineage.vocabulary import (
     Basis,
     Decision,
@@ -31,6 +31,7 @@ from lineage.vocabulary import (
 
 if TYPE_CHECKING:
     from lineage.evidence.document import CaseDocument, Counts, PolicyDocument
+    from lineage.graph import Cut
 
 MOST = 10
 """How many findings a refusal spells out; the rest is counted. A wall of text is not read."""
@@ -81,10 +82,14 @@ def path_text(path: Sequence[Step]) -> str:
     return printable(" -> ".join(hops))
 
 
-def decision_text(decision: Decision) -> str:
+def decision_text(decision: Decision, times: tuple[str, str] = ("", "")) -> str:
     """A verdict with the source, path, rule and remedy of everything that it rests on (issue 2, "What a user sees").
 
     The first line is a sentence that can stand alone, as the message of an exception does.
+
+    Args:
+        decision: the verdict.
+        times: as of which time, and by what had been recorded when, where it is not about now.
     """
     said: list[tuple[str, str]] = []
     ordered = _ordered(decision.findings)
@@ -97,11 +102,18 @@ def decision_text(decision: Decision) -> str:
         said += [("cause", decision.reason), ("hint", decision.hint)]
     elif not ordered:
         said.append(("sources", count(decision.sources, "source") + _carried(decision.labels)))
-    return page([_sentence(decision), *fields([*said, _reference(decision)])])
+    return page([_sentence(decision) + when(*times), *fields([*said, _reference(decision)])])
 
 
 def why_text(
-    name: str, labels: Iterable[Label], paths: Mapping[Label, Sequence[Step]], *, sources: int, origin: str = ""
+    name: str,
+    labels: Iterable[Label],
+    paths: Mapping[Label, Sequence[Step]],
+    *,
+    sources: int,
+    origin: str = "",
+    cuts: Sequence[Cut] = (),
+    times: tuple[str, str] = ("", ""),
 ) -> str:
     """What an artifact carries, with one shortest path for each label as a picture.
 
@@ -111,22 +123,27 @@ def why_text(
         paths: one path for each label, source first, the artifact last.
         sources: how many sources the whole closure holds.
         origin: what the labels were chosen by.
+        cuts: what it would carry if no removal were in force.
+        times: as of which time, and by what had been recorded when.
     """
     shown = sorted(labels, key=_weight)
-    if not shown:
-        none = f"{name} carries no label that speaks of {origin}; its lineage holds {count(sources, 'source')}."
-        return page([none])
     chosen = f" that {'speaks' if len(shown) == 1 else 'speak'} of {origin}" if origin else ""
-    lines = [f"{name} carries {count(len(shown), 'label')}{chosen}; its lineage holds {count(sources, 'source')}."]
+    number = count(len(shown), "label") if shown or not origin else "no label"
+    lines = [f"{name} carries {number}{chosen}; its lineage holds {count(sources, 'source')}{when(*times)}."]
+    if not shown and origin:
+        lines = [lines[0].replace(" that speak of ", " that speaks of ")]
     for label in shown:
         lines += ["", label_text(label)]
         lines += _picture(paths.get(label, ()), label)
+    for cut in sorted(cuts, key=lambda cut: _weight(cut.label)):
+        lines += ["", f"{label_text(cut.label)}: cut by removal {', '.join(cut.removals)}"]
+        lines += _picture(cut.path, cut.label)
     return page(lines)
 
 
-def status_text(counts: Counts, todo: Sequence[str]) -> str:
+def status_text(counts: Counts, todo: Sequence[str], times: tuple[str, str] = ("", "")) -> str:
     """What the ledger holds, and the addresses of sources that wait for a declaration."""
-    return page(["The ledger holds:", *_numbers(counts), *_todo(todo)])
+    return page([f"The ledger {'held' if any(times) else 'holds'}{when(*times)}:", *_numbers(counts), *_todo(todo)])
 
 
 def sync_text(
@@ -168,11 +185,11 @@ def declared_text(addresses: Sequence[str], origin: Origin | None, uses: Mapping
     return page(lines)
 
 
-def grants_text(grants: Sequence[Grant]) -> str:
+def grants_text(grants: Sequence[Grant], times: tuple[str, str] = ("", "")) -> str:
     """Grants with their scope, paper and dates."""
     if not grants:
-        return "No grant was ever made."
-    lines: list[str] = []
+        return f"No grant was ever made{when(*times)}."
+    lines = [f"{count(len(grants), 'grant')}{when(*times)}:"] if any(times) else []
     for grant in grants:
         scope = " ".join(f"{name}={value}" for name, value in structs.asdict(grant.scope).items() if value)
         dates = (f"from {grant.from_} " if grant.from_ else "") + f"until {grant.until or 'withdrawn'}"
@@ -402,5 +419,6 @@ def _numbers(counts: Counts) -> list[str]:
         (counts.undeclared, "sources with no declared origin"),
         (counts.entries, "ledger entries"),
     ]
-    width = max(len(f"{number:,}") for number, _ in rows)
-    return [f"{MARK}{number:>{width},}  {what}" for number, what in rows]
+    known = [(number, what) for number, what in rows if number is not None]
+    width = max(len(f"{number:,}") for number, _ in known)
+    return [f"{MARK}{number:>{width},}  {what}" for number, what in known]

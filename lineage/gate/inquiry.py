@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from lineage.config import Config
 from lineage.errors import CannotDecide, LineageError, UsageError
 from lineage.events import naming
+from lineage.evidence.layout import when
 from lineage.evidence.text import decision_text
 from lineage.graph import Cut, Graph, Impact, ImpactItem, Labels, Status
 from lineage.pipeline import Pipeline
@@ -74,11 +75,12 @@ class Inquiry:
         return self._graph
 
     @property
-    def when(self) -> str:
-        """The times that are asked about, for people; empty: now."""
-        said = [f"as of {self.as_of.isoformat()}" if self.as_of else ""]
-        said.append(f"by what had been recorded at {self.known_at.isoformat()}" if self.known_at else "")
-        return ", ".join(part for part in said if part)
+    def times(self) -> tuple[str, str]:
+        """The times that are asked about (as of, known at), ISO 8601; empty where it is now, or everything."""
+        return (
+            self.as_of.isoformat() if self.as_of else "",
+            self.known_at.isoformat() if self.known_at else "",
+        )
 
     @property
     def moment(self) -> datetime:
@@ -205,7 +207,7 @@ class Inquiry:
 
     def _unknown(self, text: str) -> CannotDecide:
         return CannotDecide(
-            f"nothing is recorded of {text!r}" + (f" {self.when}" if self.when else ""),
+            f"nothing is recorded of {text!r}{when(*self.times)}",
             code="ARTIFACT_UNKNOWN",
             hint="`lineagegate sync` reads what the pipeline did; `lineagegate status` lists what is known",
         )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from lineage.errors import CannotDecide, UsageError
 from lineage.events import naming
+from lineage.evidence.layout import when
 from lineage.gate.inquiry import Inquiry, model_without_version, recorded_name
 from lineage.graph import Act, Graph
 from lineage.ledger import happened
@@ -113,7 +114,7 @@ class Past(Inquiry):
             if isinstance(said.act, PolicyRecord) and self._held(said.recorded, said.happened):
                 return recorded_policy(said.act)
         raise CannotDecide(
-            f"the policy that held {self.when} is not known",
+            f"the policy that held is not known{when(*self.times)}",
             code="POLICY_UNKNOWN",
             cause="no policy had been recorded by then; one is at every sync and every decision since",
             hint="`--policy FILE` judges under the policy of a file",
