@@ -179,17 +179,25 @@ def test_colours_have_contrast() -> None:
             assert (high + 0.05) / (low + 0.05) >= 4.5
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", [name for name in EVERY if name != "long"])
 def test_the_pdf_is_the_same_twice_and_says_what_the_html_says(name: str) -> None:
     case = EVERY[name]
     first = pdf(case)
-    assert name == "long" or first == pdf(case)
+    assert first == pdf(case)
     reader = pypdf.PdfReader(io.BytesIO(first))
     words = flat("".join(page.extract_text() for page in reader.pages))
     for line in shown(case):
         if name in CASES or len(line) < 60:  # a long line may go on over a page
             spelled = "".join(c if c.isascii() or c in WIDTHS else c.encode("unicode_escape").decode() for c in line)
             assert flat(spelled) in words or flat(spelled.upper()) in words, line
+
+
+def test_names_of_2000_characters_make_a_long_pdf_not_a_wrong_one() -> None:
+    reader = pypdf.PdfReader(io.BytesIO(pdf(EVERY["long"])))
+    assert len(reader.pages) < 100
+    first = reader.pages[0].extract_text()
+    assert "models:/seed-chat/7nnn" in first
+    assert max(map(len, first.splitlines())) < 150  # it breaks instead of running off the page
 
 
 def test_the_pdf_is_made_for_archives_and_screen_readers() -> None:
