@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from importlib.resources import files
@@ -23,7 +24,7 @@ from lineage.evidence.bundle.archive import archive
 from lineage.evidence.bundle.redact import Redact, Redaction, commitment
 from lineage.evidence.case import Case
 from lineage.evidence.document import encode
-from lineage.ledger import Frontier, leaf_hash
+from lineage.ledger import leaf_hash, root_of
 from lineage.ledger.key import SigningKey
 from lineage.ledger.note import sign
 from lineage.ledger.proof import consistency_path
@@ -159,30 +160,43 @@ def _entries(material: Material, texts: Mapping[int, str], shown: Mapping[int, s
     return b"".join(lines)
 
 
-def _tree(material: Material) -> bytes:
-    """The audit paths of all entries, each hash once, and consistency proofs between the checkpoints."""
-    assert material.case.seal is not None
-    size, leaves = material.case.seal.size, material.leaves
-    hashes: dict[str, str] = {}
+def ranges(leaves: Sequence[bytes], size: int, inside: Sequence[int]) -> dict[tuple[int, int], bytes]:
+    """The audit paths of some leaves (RFC 6962 section 2.1.1), each hash once.
 
-    def root(start: int, end: int, inside: Sequence[int]) -> None:
+    Args:
+        leaves: leaf hashes, at least ``size``.
+        size: of the tree.
+        inside: which leaves, ascending.
+
+    Returns:
+        Hashes of subtrees that hold none of them, by the entries they cover: start included, end not included.
+    """
+    found: dict[tuple[int, int], bytes] = {}
+
+    def split(start: int, end: int, inside: Sequence[int]) -> None:
         if not inside:
-            frontier = Frontier()
-            for leaf in leaves[start:end]:
-                frontier.append(leaf)
-            hashes[f"{start}-{end}"] = frontier.root().hex()
+            found[start, end] = root_of(leaves[start:end])
         elif end - start > 1:
             middle = start + (1 << (end - start - 1).bit_length() - 1)
-            root(start, middle, [i for i in inside if i < middle])
-            root(middle, end, [i for i in inside if i >= middle])
+            at = bisect_left(inside, middle)
+            split(start, middle, inside[:at])
+            split(middle, end, inside[at:])
 
-    root(0, size, sorted(material.events))
+    split(0, size, inside)
+    return found
+
+
+def _tree(material: Material) -> bytes:
+    assert material.case.seal is not None
+    size, leaves = material.case.seal.size, material.leaves
+    hashes = ranges(leaves, size, sorted(material.events))
     proofs = []
     for other in sorted(material.checkpoints):
         first, last = sorted((other, size))
         path = consistency_path(leaves, first, last)
         proofs.append({"from": first, "to": last, "proof": [node.hex() for node in path]})
-    return _json({"size": size, "hashes": hashes, "consistency": proofs})
+    named = {f"{start}-{end}": value.hex() for (start, end), value in hashes.items()}
+    return _json({"size": size, "hashes": named, "consistency": proofs})
 
 
 def _secret(material: Material, redact: frozenset[Redact]) -> bytes:
