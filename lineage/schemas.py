@@ -23,6 +23,7 @@ from lineage.events.facets import FACETS, SCHEMA_BASE, Facet
 from lineage.evidence import document, impact, ledger, questions
 from lineage.evidence.bundle.document import BundleDocument
 from lineage.evidence.case import Case
+from lineage.evidence.exports import ExportDocument
 from lineage.evidence.exports.data_trust import DataTrust
 from lineage.evidence.exports.eu_summary import Summary
 from lineage.evidence.exports.intoto import DecisionPredicate
@@ -58,6 +59,7 @@ DOCUMENTS: Mapping[str, type] = {
     "ledger-log": ledger.LedgerLogDocument,
     "ledger-prove": ledger.LedgerProofDocument,
     "report": Case,
+    "export": ExportDocument,
     "bundle": BundleDocument,
     "error": document.ErrorDocument,
 }

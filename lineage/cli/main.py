@@ -21,6 +21,7 @@ VERBS = {
     "history": "What happened to a model, or on record at all.",
     "report": "Write a dossier about a model, to hand over.",
     "bundle": "A case in one file that a stranger can check.",
+    "export": "What is known of a model in the words of other standards.",
     "grant": "Give, list or withdraw a permission.",
     "audit": "Compare the whole registry with the recorded decisions.",
     "policy": "Test, check or show the policy.",

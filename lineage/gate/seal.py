@@ -230,6 +230,21 @@ class Seal:
         key = coming or current
         return key.public if key else None
 
+    def signer(self) -> SigningKey:
+        """The key that signed the newest checkpoint, for statements beside it.
+
+        Raises:
+            CannotDecide: ``LEDGER_KEY_MISSING``, no checkpoint was ever signed here.
+        """
+        key = self._ready()[0] if _mark(self.settings.key) is not None else None
+        if key is None:
+            raise CannotDecide(
+                "there is no key here that a checkpoint names",
+                code="LEDGER_KEY_MISSING",
+                hint="lineagegate ledger checkpoint",
+            )
+        return key
+
     def prove(self, entry: int) -> Proof:
         """That an entry is in the tree of the newest checkpoint.
 

@@ -8,11 +8,15 @@ of a standard is needed to write it; in the tests each is held to the standard's
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
 from lineage.evidence.case import Case
+from lineage.evidence.document import Document
+from lineage.evidence.exports.view import gaps, view
+from lineage.evidence.layout import MARK, page
 
 if TYPE_CHECKING:
     from lineage.ledger.key import SigningKey
@@ -40,6 +44,25 @@ STANDARDS: Mapping[str, Standard] = {
 """Every export by the name that the command line takes."""
 
 
+class ExportDocument(Document, frozen=True):
+    """``export``."""
+
+    subject: str
+    standard: str
+    """As ``--as`` calls it."""
+    title: str
+    file: str
+    """What was written; empty when nothing was."""
+    sha256: str
+    """Of the document's bytes, hex."""
+    complete: bool
+    """Whether every source of the subject is in it, over a lineage that was read whole."""
+    unknown: tuple[str, ...]
+    """What is not in it because it is not known, a sentence each."""
+    text: str
+    """The document itself; empty when it was written to a file."""
+
+
 def export(case: Case, name: str, *, key: SigningKey | None = None) -> str:
     """A case in the words of a standard.
 
@@ -58,3 +81,27 @@ def export(case: Case, name: str, *, key: SigningKey | None = None) -> str:
     module, _, function = standard.function.partition(":")
     write: Callable[..., str] = getattr(import_module(f"{__name__}.{module}"), function)
     return write(case, key) if standard.signed else write(case)
+
+
+def document(case: Case, name: str, text: str, file: str) -> ExportDocument:
+    """What the verb says of an export.
+
+    Args:
+        case: that was exported.
+        name: of the standard.
+        text: the export.
+        file: that it was written to; empty: none.
+    """
+    found = view(case)
+    return ExportDocument(
+        found.model.name, name, STANDARDS[name].title, file, hashlib.sha256(text.encode()).hexdigest(), found.whole,
+        tuple(gaps(found)), "" if file else text,
+    )  # fmt: skip
+
+
+def document_text(made: ExportDocument) -> str:
+    """The same for people."""
+    lines = [f"{made.subject} is in {made.file}: {made.title}, sha256 {made.sha256}."]
+    if made.unknown:
+        lines += ["", "Not in it, because it is not known:", *(f"{MARK}{text}" for text in made.unknown)]
+    return page(lines)
