@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from lineage.cli.settings import Settings, verb
+from lineage.cli.settings import Settings, times, verb
 from lineage.errors import UsageError
 from lineage.evidence.case import Case
 
@@ -19,13 +19,18 @@ SUFFIXES = (".html", ".pdf", ".json")
 @click.argument("model")
 @click.option("--origin", default="", metavar="TEXT", help="Ask about origins whose kind, provider … contains this.")
 @click.option("-o", "--output", metavar="FILE", help="Write a dossier: .html, .pdf or .json.")
-def report(settings: Settings, model: str, origin: str, output: str | None) -> None:
+@times
+def report(settings: Settings, model: str, origin: str, output: str | None, as_of: str, known_at: str) -> None:
     """A dossier about a model, to hand over: the answer and everything that it rests on.
 
     MODEL is anything `check` takes. Without -o the answer, the paths and what is not known are printed. A dossier has,
     besides, the data by origin, decisions, grants, removals, the history, the checkpoint and how to check it. The same
     question about the same record gives the same file, byte for byte. A .pdf needs the extra `pdf`; .json, and
     `--format json`, is the whole case, of which the other two cut long lists.
+
+    \b
+    lineagegate report models:/seed-chat/7 --origin openai -o dossier.pdf
+    lineagegate report models:/seed-chat/7 --known-at models:/seed-chat/7    what was known when it was registered
     """
     from lineage.evidence.dossier.text import dossier_text
 
@@ -36,7 +41,8 @@ def report(settings: Settings, model: str, origin: str, output: str | None) -> N
         )
     with settings.gate() as gate:
         gate.refresh()
-        case = gate.case(settings.name(gate, model), origin=origin)
+        with settings.asked(gate, as_of, known_at) as inquiry:
+            case = inquiry.case(settings.name(gate, model), origin=origin)
     if file is None:
         settings.show(lambda: case, lambda: dossier_text(case))
         return

@@ -57,6 +57,19 @@ def test_a_question_without_an_origin_is_about_all(project: Path, cli: Cli) -> N
     assert "not complete" in ran.out
 
 
+def test_a_dossier_about_another_time_says_so(project: Path, cli: Cli) -> None:
+    ran = cli("report", "models:/seed-chat/1", "--origin", "openai", "--as-of", "2023-03-03", "-o", "dossier.html")
+    assert ran.status == 0, ran.err
+    page = (project / "dossier.html").read_text(encoding="utf-8")
+    assert "as things stood at the end of 3 March 2023" in page
+    assert "--as-of 2023-03-03T23:59:59.999999+00:00" in page  # the commands ask the same
+    again = cli("report", "models:/seed-chat/1", "--origin", "openai", "--as-of", "2023-03-03T23:59:59.999999+00:00")
+    assert again.status == 0
+    before = cli("report", "models:/seed-chat/1", "--as-of", "2020-01-01", "-o", "none.html", verb="error")
+    assert before.status == 3
+    assert files(project) == ["dossier.html"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "code"),
     [
