@@ -247,8 +247,9 @@ class Reader:
 
 
 def user_of(run: Any) -> str:
-    """Who ran a run, as MLflow knows it."""
-    return str(run.data.tags.get("mlflow.user") or run.info.user_id or "")
+    """Who ran a run, as MLflow knows it; empty when it does not."""
+    user = str(run.data.tags.get("mlflow.user") or run.info.user_id or "")
+    return "" if user == "unknown" else user  # what its client says when it was not told
 
 
 def family_of(tracking: Reading, run: Any) -> list[Any]:

@@ -201,7 +201,14 @@ def configure(root: Path, settings: str = SETTINGS, policy: str = POLICY) -> Non
 class Server:
     """A real ``mlflow server`` on the loopback."""
 
-    def __init__(self, root: Path, *, plugin: bool = True, arguments: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        plugin: bool = True,
+        arguments: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.root = root
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -212,10 +219,15 @@ class Server:
             "--backend-store-uri", f"sqlite:///{root}/mlflow.db", "--artifacts-destination", str(root / "artifacts"),
             *arguments,
         ]  # fmt: skip
-        environment = clean_environment() if plugin else without_plugin(root)
+        base = clean_environment() if plugin else without_plugin(root)
         self.log = (root / "server.log").open("w")
         self.process = subprocess.Popen(
-            command, cwd=root, env=environment, stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            cwd=root,
+            env={**base, **(environment or {})},
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         self._wait()
 
@@ -234,8 +246,12 @@ class Server:
 
     def post(self, path: str, **body: Any) -> tuple[int, dict[str, Any]]:
         """POST JSON; returns the status and the answer."""
+        return self.call("POST", path, **body)
+
+    def call(self, method: str, path: str, **body: Any) -> tuple[int, dict[str, Any]]:
+        """Send JSON; returns the status and the answer."""
         request = urllib.request.Request(
-            f"{self.uri}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST"
+            f"{self.uri}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}, method=method
         )
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:

@@ -15,6 +15,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking._model_registry.utils import _get_store as registry_of
 
 from lineage.config import load
+from lineage.errors import LineageError
 from lineage.gate import Gate
 from lineage_mlflow import remote
 from tests.integrations.mlflow.example_project import (
@@ -25,6 +26,7 @@ from tests.integrations.mlflow.example_project import (
     dataset_input,
     refused,
 )
+from tests.integrations.mlflow.test_changes import changes
 
 
 @pytest.fixture
@@ -124,6 +126,84 @@ class TestGatedServer:
         assert remote.is_gated(registry_of(server.uri, server.uri))
 
 
+class TestRecord:
+    """What the server's registry did is in its ledger, and a client can have a version recalled."""
+
+    def test_every_change_over_rest(self, server: Server, remote_project: Project) -> None:
+        client = remote_project
+        model = client.model(client.run("s3://own/a.csv", tags={"mlflow.user": "grace"}))
+        for _ in range(2):
+            client.register("rest-chat", f"models:/{model}")
+        api = "/api/2.0/mlflow"
+        calls: list[tuple[str, str, dict[str, Any]]] = [
+            ("POST", "registered-models/alias", {"name": "rest-chat", "alias": "live", "version": "1"}),
+            ("DELETE", "registered-models/alias", {"name": "rest-chat", "alias": "live"}),
+            ("POST", "model-versions/transition-stage", {
+                "name": "rest-chat", "version": "1", "stage": "Staging", "archive_existing_versions": False,
+            }),
+            ("POST", "model-versions/transition-stage", {
+                "name": "rest-chat", "version": "2", "stage": "Staging", "archive_existing_versions": True,
+            }),
+            ("DELETE", "model-versions/delete", {"name": "rest-chat", "version": "1"}),
+            ("POST", "registered-models/rename", {"name": "rest-chat", "new_name": "rest-talk"}),
+            ("DELETE", "registered-models/delete", {"name": "rest-talk"}),
+        ]  # fmt: skip
+        for method, path, body in calls:
+            status, answer = server.call(method, f"{api}/{path}", **body)
+            assert status == 200, (path, answer)
+        with Gate.open(load(server.root)) as gate:
+            said = [change for change in changes(gate) if change.model in ("rest-chat", "rest-talk")]
+        assert [(one.happening.value, one.version, one.value) for one in said] == [
+            ("created", "1", ""),
+            ("created", "2", ""),
+            ("alias", "1", "live"),
+            ("alias-removed", "1", "live"),
+            ("stage", "1", "Staging"),
+            ("stage", "1", "Archived"),
+            ("stage", "2", "Staging"),
+            ("deleted", "1", ""),
+            ("renamed", "", "rest-talk"),
+            ("deleted", "", ""),
+        ]
+        # nobody signs in to this server: a registration is by whoever made the run, the rest by nobody known
+        assert [one.by for one in said] == ["grace"] * 2 + [""] * 8
+
+    def test_recall_by_a_client(self, server: Server, remote_project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+        client = remote_project
+        client.register("old-chat", f"models:/{client.model(client.run('s3://own/a.csv'))}")
+        client.client.set_registered_model_alias("old-chat", "live", 1)
+        with Gate.open(load(server.root)) as gate:
+            registry = gate.registries[0]
+            assert registry.namespace == "mlflow://local"
+            assert dict(registry.checkpoints())["models:/old-chat/1"].count("\n\n") == 1
+            allowed = gate.judge(
+                gate.graph.find("mlflow://local", "models/old-chat/1"), model="old-chat",
+                subject="models:/old-chat/1", action="recall",
+            )  # fmt: skip
+            with pytest.raises(LineageError, match="was not recalled"):
+                registry.recall("old-chat", "1", allowed)
+            decision = gate.judge(
+                None, model="old-chat", subject="models:/old-chat/1", action="recall", missing="the data is gone"
+            )
+            done = registry.recall("old-chat", "1", decision)
+            assert [one.happening.value for one in done] == ["recalled", "alias-removed"]
+            assert registry.recall("old-chat", "1", decision) == []
+            recorded = [one for one in changes(gate) if one.model == "old-chat"][2:]
+            assert [(one.happening, one.decision) for one in recorded] == [(one.happening, decision.id) for one in done]
+            findings = [finding for finding in gate.audit()[1] if finding.model == "old-chat"]
+            assert findings == []
+        found = client.client.get_model_version("old-chat", "1")
+        assert found.aliases == []
+        assert found.tags["lineage.recall.reason"] == "the data is gone"
+        assert f"lineagegate why {decision.id}" in found.description
+
+    def test_a_client_cannot_recall_without_a_decision(self, server: Server, remote_project: Project) -> None:
+        client = remote_project
+        client.register("kept-chat", f"models:/{client.model(client.run('s3://own/a.csv'))}")
+        text = refused(lambda: client.client.set_model_version_tag("kept-chat", "1", "lineage.recalled", "mine"))
+        assert "no recorded decision to recall" in text
+
+
 @pytest.fixture(scope="module")
 def beside_a_pipeline(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Iterator[Server]:
     """A gated server whose project has a pipeline."""
@@ -170,6 +250,29 @@ def plain(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Iterator[
 
 
 class TestPlainServer:
+    def test_what_this_client_does_is_recorded(
+        self, plain: Server, bare: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        configure(bare.root)
+        client = _client(plain, bare, monkeypatch)
+        client.register("noted", f"models:/{client.model(client.run('s3://own/a.csv'))}")
+        client.client.set_registered_model_alias("noted", "live", 1)
+        with bare.gate as gate:
+            (registry,) = gate.registries
+            decision = gate.judge(
+                None, model="noted", subject="models:/noted/1", action="recall", missing="the data is gone"
+            )
+            registry.recall("noted", "1", decision)
+        client.client.delete_model_version("noted", "1")
+        client.client.delete_registered_model("noted")
+        with bare.gate as gate:
+            said = changes(gate)
+            assert [finding for finding in gate.audit()[1] if finding.model == "noted"] == []
+        happened = ["created", "alias", "recalled", "alias-removed", "deleted", "deleted"]
+        assert [one.happening.value for one in said] == happened
+        assert {one.registry for one in said} == {f"mlflow://127.0.0.1:{plain.port}"}
+        assert {one.by for one in said} == {"Ada Tester <ada@example.com>"}
+
     def test_the_client_checks_and_says_that_it_is_advisory(
         self, plain: Server, bare: Project, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -191,3 +294,35 @@ class TestPlainServer:
             monkeypatch.setattr(mlflow.tracking._tracking_service.utils, "_tracking_uri", one.uri)
             with bare.gate as gate:
                 assert [notice.code for registry in gate.registries for notice in registry.faults()] == codes
+
+
+class TestUsers:
+    def test_the_server_knows_who_signed_in(
+        self, tmp_path_factory: pytest.TempPathFactory, bare: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        root = tmp_path_factory.mktemp("users")
+        configure(root)
+        shutil.copy(bare.root / "mlflow.db", root / "mlflow.db")
+        password = "a long password 1"
+        (root / "auth.ini").write_text(
+            "[mlflow]\ndefault_permission = MANAGE\nadmin_username = grace\n"
+            f"database_uri = sqlite:///{root}/users.db\nadmin_password = {password}\n"
+            "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
+        )
+        monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "grace")
+        monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", password)
+        server = Server(
+            root, arguments=("--app-name", "basic-auth"),
+            environment={"MLFLOW_AUTH_CONFIG_PATH": str(root / "auth.ini"), "MLFLOW_FLASK_SERVER_SECRET_KEY": "x" * 32},
+        )  # fmt: skip
+        try:
+            client = _client(server, bare, monkeypatch)
+            client.register("chat", f"models:/{client.model(client.run('s3://own/a.csv'))}")
+            client.client.set_registered_model_alias("chat", "live", 1)
+        finally:
+            server.close()
+        with Gate.open(load(root)) as gate:
+            assert [(one.happening.value, one.by) for one in changes(gate)] == [
+                ("created", "grace"),
+                ("alias", "grace"),
+            ]
