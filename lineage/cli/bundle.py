@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 import click
 
-from lineage.cli.settings import Settings, verb
-from lineage.errors import UsageError, printable
+from lineage.cli.output import write
+from lineage.cli.settings import Settings, times, verb
+from lineage.errors import UsageError
 
 
 @verb
@@ -24,10 +23,11 @@ from lineage.errors import UsageError, printable
     "--checkpoint", "checkpoints", metavar="FILE", multiple=True,
     help="A checkpoint that the other side holds: prove that the record continues it.",
 )  # fmt: skip
+@times
 @click.option("--verifier", is_flag=True, help="Print the verifier's SHA-256 hash; with -o, write the verifier.")
 def bundle(
     settings: Settings, model: str | None, origin: str, output: str | None, redact: str, openings: str | None,
-    checkpoints: tuple[str, ...], verifier: bool,
+    checkpoints: tuple[str, ...], verifier: bool, as_of: str, known_at: str,
 ) -> None:  # fmt: skip
     """A case in one zip file that a stranger can check without this program and without trusting you.
 
@@ -63,28 +63,14 @@ def bundle(
     notes = notes_of([(name, _text(settings.start / name)) for name in checkpoints])
     with settings.gate() as gate:
         gate.refresh()
-        case = gate.case(settings.name(gate, model), origin=origin)
+        with settings.asked(gate, as_of, known_at) as inquiry:
+            case = inquiry.case(settings.name(gate, model), origin=origin)
         made = make(gate, case, redact=kinds, checkpoints=notes)
     if openings:
         write(settings.start / openings, made.openings.encode(), private=True)
     write(settings.start / output, made.data)
     result = document.bundle_document(case, made, output, openings or "", kinds)
     settings.show(lambda: result, lambda: document.bundle_text(result))
-
-
-def write(path: Path, data: bytes, *, private: bool = False) -> None:
-    """Put a file in place, whole or not at all."""
-    try:
-        handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        if not private:
-            umask = os.umask(0)
-            os.umask(umask)
-            Path(draft).chmod(0o666 & ~umask)
-        Path(draft).replace(path)
-    except OSError as error:
-        raise UsageError(f"{printable(str(path))} cannot be written", code="OUTPUT_INVALID", cause=str(error)) from None
 
 
 def _text(path: Path) -> str:

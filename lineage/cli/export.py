@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lineage.cli.bundle import write
+from lineage.cli.output import write
 from lineage.cli.settings import Settings, times, verb
 
 if TYPE_CHECKING:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from pathlib import Path
-
 import click
 
+from lineage.cli.output import write
 from lineage.cli.settings import Settings, times, verb
 from lineage.errors import UsageError
 from lineage.evidence.case import Case
@@ -46,7 +43,7 @@ def report(settings: Settings, model: str, origin: str, output: str | None, as_o
     if file is None:
         settings.show(lambda: case, lambda: dossier_text(case))
         return
-    _write(file, _rendered(case, file.suffix.lower()))
+    write(file, _rendered(case, file.suffix.lower()))
     settings.show(lambda: case, lambda: _written(case, str(output)))
 
 
@@ -63,22 +60,6 @@ def _rendered(case: Case, suffix: str) -> bytes:
     from lineage.evidence.dossier.html import html
 
     return html(case).encode()
-
-
-def _write(file: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    try:
-        number, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        try:
-            with os.fdopen(number, "wb") as handle:
-                handle.write(data)
-            Path(name).chmod(0o644)
-            Path(name).replace(file)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise UsageError(f"{file} cannot be written", code="OUTPUT_UNWRITABLE", cause=str(error)) from error
 
 
 def _written(case: Case, name: str) -> str:

@@ -53,7 +53,7 @@ def bundle(
     events = {entry.position: gate.graph.event(entry.position).data for entry in case.entries}
     certificate = gate.seal.settings.certificate
     authority = certificate.read_bytes() if certificate is not None and certificate.is_file() else b""
-    return make(Material(case, events, leaves, notes, authority, gate.seal.key()), redact)
+    return make(Material(case, events, leaves, notes, authority, gate.seal.signer()), redact)
 
 
 def _own(gate: Gate, case: Case, size: int) -> dict[int, str]:

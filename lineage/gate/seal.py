@@ -211,17 +211,6 @@ class Seal:
             make_key(self._coming, self.origin)
         return self.checkpoint()
 
-    def key(self) -> SigningKey:
-        """The key that signs the next checkpoint, for what else the operator states: made on first use.
-
-        Raises:
-            UsageError: ``LEDGER_KEY_UNUSABLE``.
-        """
-        current, coming = self._ready()
-        key = current or coming
-        assert key is not None
-        return key
-
     def public(self) -> PublicKey | None:
         """What verifies this machine's signatures; None before the first checkpoint."""
         if _mark(self.settings.key) is None and _mark(self._coming) is None:

@@ -96,7 +96,7 @@ def test_outside_checkpoints_are_continued(gate: Gate, verify: Verify, key: str)
 def test_a_checkpoint_that_it_says_nothing_about_cannot_be_checked(
     gate: Gate, made: Made, verify: Verify, key: str
 ) -> None:
-    signer, size = gate.seal.key(), 3
+    signer, size = gate.seal.signer(), 3
     leaves = list(gate.seals.leaves(0, size))
     root = base64.b64encode(program.tree_root(size, dict(enumerate(leaves)), {})).decode()
     note = sign(f"{gate.seal.origin}\n{size}\n{root}\n", [signer])
@@ -110,7 +110,7 @@ def test_a_checkpoint_that_it_says_nothing_about_cannot_be_checked(
 def test_another_record_of_the_same_name_is_found_by_an_outside_checkpoint(
     gate: Gate, made: Made, verify: Verify, key: str
 ) -> None:
-    signer, size = gate.seal.key(), json.loads(unzipped(made().data)["bundle.json"])["size"]
+    signer, size = gate.seal.signer(), json.loads(unzipped(made().data)["bundle.json"])["size"]
     other = sign(f"{gate.seal.origin}\n{size}\n{base64.b64encode(bytes(32)).decode()}\n", [signer])
     found = verify(made().data, "--key", key, "--checkpoint", "kept.txt", **{"kept.txt": other})
     assert (found.status, "the record was rewritten" in found.last) == (1, True)
@@ -295,7 +295,7 @@ def test_an_insider_who_signs_the_list_anew_is_found_out(made: Made, gate: Gate,
     edit, reason = INSIDER[what]
     members = unzipped(made().data)
     edit(members)
-    _list_anew(members, gate.seal.key())
+    _list_anew(members, gate.seal.signer())
     said: list[str] = []
     status = program.Check(rezipped(members), program.Given(), said.append).run()
     assert status == (2 if what == "format" else 1), "\n".join(said)
@@ -313,7 +313,7 @@ def test_a_no_is_recomputed(made: Made, gate: Gate, what: str) -> None:
     edit, reason = NO[what]
     members = unzipped(made("seed-own", "openai").data)
     edit(members)
-    _list_anew(members, gate.seal.key())
+    _list_anew(members, gate.seal.signer())
     said: list[str] = []
     assert program.Check(rezipped(members), program.Given(), said.append).run() == 1
     assert reason in said[-1]
@@ -322,7 +322,7 @@ def test_a_no_is_recomputed(made: Made, gate: Gate, what: str) -> None:
 def test_a_no_over_an_undeclared_source_is_not_borne_out(made: Made, gate: Gate) -> None:
     members = unzipped(made("seed-web", "openai").data)
     _json("case.json", _set("answer", "contains", to="no"))(members)
-    _list_anew(members, gate.seal.key())
+    _list_anew(members, gate.seal.signer())
     said: list[str] = []
     assert program.Check(rezipped(members), program.Given(), said.append).run() == 1
     assert "every source of models:/seed-web/1 has a declared origin (not: data/raw/web)" in said[-1]
@@ -371,7 +371,7 @@ def test_one_entry_can_be_shown(made: Made, verify: Verify) -> None:
 def test_names_cannot_write_to_the_terminal(made: Made, gate: Gate, verify: Verify) -> None:
     members = unzipped(made().data)
     _json("case.json", _set("question", "subject", to="\x1b[2J\u202eVERIFIED\nVERIFIED"))(members)
-    _list_anew(members, gate.seal.key())
+    _list_anew(members, gate.seal.signer())
     found = verify(rezipped(members))
     assert "\x1b" not in found.text
     assert "\u202e" not in found.text

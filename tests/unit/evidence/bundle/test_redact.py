@@ -123,7 +123,7 @@ def test_a_redacted_copy_that_differs_from_its_entry_is_found_when_it_is_opened(
     found = made(redact=BOTH)
     members = unzipped(found.data)
     members["entries.jsonl"] = members["entries.jsonl"].replace(b"2-0-2", b"2-0-3")
-    _list_anew(members, gate.seal.key())
+    _list_anew(members, gate.seal.signer())
     given = program.Given(openings=json.loads(found.openings))
     assert program.Check(rezipped(members), program.Given(), lambda _: None).run() == 0
     said: list[str] = []
