@@ -142,7 +142,8 @@ def _said(out: _Records, case: Case, model: str) -> None:
             entity = out.element(
                 "entity", identifier(kinds, claim.id), kinds,
                 **{"prov:label": printable(claim.id), "lg:content": printable(claim.content),
-                   "lg:state": printable(shown.state), "lg:claimed": printable(shown.claimed), "lg:reason": printable(claim.reason)},
+                   "lg:state": printable(shown.state), "lg:claimed": printable(shown.claimed),
+                   "lg:reason": printable(claim.reason)},
                 **{f"lg:{name}": value for name, value in stated(claim.origin)},
             )  # fmt: skip
             out.attributed(entity, claim.claimed_by)
