@@ -20,7 +20,7 @@ import msgspec
 
 from lineage import config
 from lineage.events.facets import FACETS, SCHEMA_BASE, Facet
-from lineage.evidence import document, impact, ledger, questions
+from lineage.evidence import document, impact, ledger, questions, recall, removal
 from lineage.evidence.bundle.document import BundleDocument
 from lineage.evidence.case import Case
 from lineage.evidence.exports import ExportDocument
@@ -47,7 +47,11 @@ DOCUMENTS: Mapping[str, type] = {
     "contains": questions.ContainsDocument,
     "share": questions.ShareDocument,
     "history": questions.HistoryDocument,
+    "recall": recall.RecallDocument,
+    "policy-replay": recall.ReplayDocument,
     "grant": document.GrantsDocument,
+    "removal": removal.RemovalsDocument,
+    "correction": removal.CorrectionsDocument,
     "audit": document.AuditDocument,
     "doctor": document.DoctorDocument,
     "policy-test": document.PolicyTestDocument,

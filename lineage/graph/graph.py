@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 
 import msgspec
+from msgspec.structs import replace
 
 from lineage.errors import CannotDecide, LineageError, UsageError
 from lineage.events import Event
@@ -24,7 +25,7 @@ from lineage.events.naming import display
 from lineage.graph import rows
 from lineage.graph.asof import Covered, not_covered, partial, replay, whole
 from lineage.graph.closure import entries_upto, lineage_of
-from lineage.graph.keys import content_key, node_key, run_key
+from lineage.graph.keys import content_key, key_text, node_key, run_key
 from lineage.graph.names import any_artifact, artifact_of, recorded_tags, steps
 from lineage.graph.origins import Contribution, User, contributions, row_count, runs_in, users
 from lineage.graph.pairs import NUMBER, USES, through
@@ -38,6 +39,7 @@ from lineage.graph.questions import (
     Impact,
     ImpactItem,
     Labels,
+    Maker,
     Recorded,
     RemovalRecord,
     Said,
@@ -46,10 +48,10 @@ from lineage.graph.questions import (
 )
 from lineage.graph.resolve import label, label_codes, label_of, resolve, unpack_labels
 from lineage.graph.rows import EXPLAINED, Act, Head, Node, SourceKind
-from lineage.graph.said import claims, executions, removed_on, said, speaks_of, step_entries
+from lineage.graph.said import claims, executions, maker, removed_on, said, speaks_of, step_entries
 from lineage.graph.seals import Seals
 from lineage.graph.walk import cut_labels, downstream, labels_of, path
-from lineage.graph.working import Working, read_origin, unpack_pairs
+from lineage.graph.working import Working, matches, read_origin, unpack_pairs
 from lineage.graph.write import flush, head_of, put_chunk
 from lineage.ledger import CHUNK, Frontier, happened, leaf_hash, recording_time
 from lineage.ledger.clock import microseconds, moment_of
@@ -763,6 +765,41 @@ class Graph:
             self._covered.acts(kinds, key)
         with self._store.read():
             return said(self._view(), kinds, key)
+
+    @staticmethod
+    def key(artifact: Artifact) -> str:
+        """What removals and corrections call an artifact: its content key, or its name where content says nothing."""
+        return key_text(node_key(artifact.namespace, artifact.name, artifact.content))
+
+    def makers(self, artifact: Artifact) -> list[Maker]:
+        """The runs that made an artifact, in the order in which they were first recorded.
+
+        Raises:
+            CannotDecide: ``ARTIFACT_UNKNOWN``, ``GRAPH_DAMAGED``.
+        """
+        with self._store.read():
+            working = self._view()
+            node = self._known(working, artifact)
+            found = [working.run(run) for run in working.makers(node)]
+            return [maker(working, run) for run in sorted(found, key=lambda run: run.entry)]
+
+    def removable(self, artifact: Artifact, origin: Origin) -> list[str]:
+        """The sources of an artifact that have an origin now, as removals call them; its own tags left out.
+
+        Args:
+            artifact: what the origin would be taken out of.
+            origin: what it does not state is any.
+
+        Raises:
+            CannotDecide: ``ARTIFACT_UNKNOWN``, ``GRAPH_DAMAGED``.
+        """
+        own = self.key(artifact)
+        found: list[str] = []
+        for source in self.contributions(artifact):
+            if any(matches(origin, label.origin) for label in source.labels):
+                named = replace(source.artifact, content=None) if source.generated else source.artifact
+                found.append(self.key(named))
+        return [key for key in found if key != own]
 
     def executions(self, artifact: Artifact) -> Executions:
         """How many runs an artifact's lineage holds, when, and how they are known.

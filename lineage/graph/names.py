@@ -125,7 +125,7 @@ def steps(working: Working, hops: list[Hop], end: Artifact, wanted: Label) -> tu
     runs = {hop.run: event_at(working, working.run(hop.run).entry) for hop in hops if hop.run}
     short: dict[str, set[str]] = {}
     for event in runs.values():
-        full = _stage(event)
+        full = stage_of(event)
         short.setdefault(_short(full), set()).add(full)
     out = []
     for i, hop in enumerate(hops):
@@ -144,7 +144,7 @@ def steps(working: Working, hops: list[Hop], end: Artifact, wanted: Label) -> tu
         if hop.run:
             event = runs[hop.run]
             execution = event.run.facets.execution.execution if _has_execution(event) else None  # type: ignore[union-attr]
-            full = _stage(event)
+            full = stage_of(event)
             stage = _short(full) if len(short[_short(full)]) == 1 else full
             out.append(
                 Step(
@@ -176,7 +176,8 @@ def _has_execution(event: Event) -> bool:
     return bool(event.run and event.run.facets and event.run.facets.execution)
 
 
-def _stage(event: Event) -> str:
+def stage_of(event: Event) -> str:
+    """Address of the stage that an event is of, or the name of its job."""
     if _has_execution(event) and (stage := event.run.facets.execution.execution.stage):  # type: ignore[union-attr]
         return stage
     return event.job.name if event.job else ""

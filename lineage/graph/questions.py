@@ -115,6 +115,18 @@ class Executions(NamedTuple):
     """How many are known how: ``observed``, ``restored``, ``asserted``."""
 
 
+class Maker(NamedTuple):
+    """A run that made an artifact."""
+
+    run: str
+    """Run id."""
+    stage: str
+    """Address of the stage, or the job's name."""
+    inputs: tuple[str, ...]
+    """What it read, as removals call it (`Graph.key`)."""
+    time: str
+
+
 class ClaimState(str, Enum):
     """What became of a claim that needs a second person."""
 

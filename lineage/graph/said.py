@@ -10,11 +10,11 @@ from lineage.events.event import act_of
 from lineage.events.naming import display
 from lineage.graph import rows
 from lineage.graph.closure import Closure
-from lineage.graph.keys import key_of_text
-from lineage.graph.names import any_artifact
+from lineage.graph.keys import key_of_text, key_text, node_key
+from lineage.graph.names import any_artifact, stage_of
 from lineage.graph.project import claim_of, event_at
-from lineage.graph.questions import ClaimState, CorrectionRecord, Executions, RemovalRecord, Said
-from lineage.graph.rows import BASES, BASIS_NUMBER, DIRECTORY, Act, Node
+from lineage.graph.questions import ClaimState, CorrectionRecord, Executions, Maker, RemovalRecord, Said
+from lineage.graph.rows import BASES, BASIS_NUMBER, DIRECTORY, Act, Node, Run
 from lineage.graph.walk import Hop
 from lineage.graph.working import Working, contradicts, matches
 from lineage.ledger import happened
@@ -108,6 +108,17 @@ def removed_on(working: Working, hops: Sequence[Hop], wanted: Label, found: Iter
             and speaks_of(working, record, nodes)
         )
     )
+
+
+def maker(working: Working, run: Run) -> Maker:
+    """A run, by what its events say."""
+    again = [position for _, position in working.store.lookup(rows.AGAIN, (run.id,))]
+    events = [event_at(working, position) for position in (run.entry, *again)]
+    inputs = [key_text(node_key(d.namespace, d.name, d.artifact.content)) for event in events for d in event.inputs]
+    named = next((e for e in events if e.run), events[0])
+    stages = [stage for event in events if (stage := stage_of(event))]
+    run_id = named.run.run_id if named.run else ""
+    return Maker(run_id, stages[0] if stages else "", tuple(dict.fromkeys(inputs)), named.time)
 
 
 def executions(working: Working, closure: Closure) -> Executions:

@@ -1,0 +1,225 @@
+"""What two people do together: claim and approve that an origin was taken out of some content, or that a tag was wrong.
+
+Nobody approves alone (law 2): the approver is another person than the one who claims. What narrows labels, and what
+voids it, is the graph's business; here a claim is checked against the record before it is made, so that it speaks of
+what is really there. Everything said stays in the ledger.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from msgspec.structs import replace
+
+from lineage.errors import UsageError
+from lineage.events import naming
+from lineage.events.event import act_event
+from lineage.evidence.text import origin_text
+from lineage.graph import ClaimState, CorrectionRecord, Graph, Maker, RemovalRecord
+from lineage.vocabulary import Artifact, Basis, Correction, Origin, Removal, same_person
+from lineage.vocabulary.identifier import new_uuid, short
+
+if TYPE_CHECKING:
+    from lineage.gate.gate import Gate
+
+_Record = TypeVar("_Record", RemovalRecord, CorrectionRecord)
+
+
+def claim_removal(
+    gate: Gate,
+    output: str,
+    origin: Origin,
+    *,
+    checked: str,
+    result: str,
+    evidence: str,
+    run: str = "",
+    sources: Sequence[str] = (),
+    reason: str = "",
+) -> RemovalRecord:
+    """Claim that a run took an origin out of its output. It narrows nothing until somebody else approves it.
+
+    Args:
+        gate: the record.
+        output: what the origin was taken out of, anything `Gate.resolve` takes.
+        origin: what was taken out; what it does not state is any.
+        checked: what was checked, and how.
+        result: what the check found.
+        evidence: a file (its sha256 is recorded), or a reference.
+        run: stage or run id that took it out; where one run alone made the output, that one.
+        sources: the sources that were checked; by default every source of that origin in the output's lineage.
+        reason: for people.
+
+    Raises:
+        UsageError: ``REMOVAL_INVALID``: nothing in the output's lineage has that origin, a source is not one of those,
+            no run or several may be meant, something that a claim needs is missing.
+        CannotDecide: nothing is recorded of the output.
+    """
+    for name, said in (("checked", checked), ("result", result), ("evidence", evidence)):
+        if not said.strip():
+            raise _invalid(f"it does not say {_ASKED[name]}", "", f"--{name} TEXT")
+    artifact = gate.resolve(output)
+    shown = naming.display(artifact.namespace, artifact.name)
+    known = gate.graph.removable(artifact, origin)
+    if not known:
+        raise _invalid(
+            f"nothing of {origin_text(origin)} reaches {shown}",
+            "a removal speaks of what is inherited; a tag on the output itself is taken back by a correction",
+            f"lineagegate why {output}",
+        )
+    chosen = [gate.graph.key(gate.resolve(source)) for source in sources] or known
+    for source, key in zip(sources, chosen, strict=False):
+        if key not in known:
+            raise _invalid(
+                f"{source} is no source of {origin_text(origin)} in {shown}", f"those are: {', '.join(known)}", ""
+            )
+    maker = _maker(gate.graph.makers(artifact), run, shown)
+    file = gate.config.root / evidence
+    digest = _digest(file) if file.is_file() else ""
+    removal = Removal(
+        short(new_uuid()), origin, gate.graph.key(artifact), tuple(chosen), gate.user, evidence=evidence,
+        run=maker.stage or maker.run, inputs=maker.inputs, checked=checked, result=result, evidence_hash=digest,
+        reason=reason,
+    )  # fmt: skip
+    return _removal(_say(gate, removal, artifact), removal.id)
+
+
+def approve_removal(gate: Gate, identity: str) -> RemovalRecord:
+    """Approve somebody else's claim.
+
+    Raises:
+        UsageError: ``REMOVAL_UNKNOWN``, ``REMOVAL_AMBIGUOUS``, ``APPROVER_IS_CLAIMANT``, ``ALREADY_APPROVED``, or
+            ``REMOVAL_VOID``: a match says that the origin is still there.
+    """
+    record = _removal(gate.graph.removals(), identity)
+    _approvable(gate, record.state, record.removal, "removal")
+    if record.void:
+        raise UsageError(
+            f"removal {record.removal.id} is void",
+            code="REMOVAL_VOID",
+            cause=record.void,
+            hint="a match that is a mistake is taken back: lineagegate correction claim --basis matched …",
+        )
+    said = replace(record.removal, approved_by=gate.user)
+    return _removal(_say(gate, said, None), record.removal.id)
+
+
+def claim_correction(
+    gate: Gate, source: str, stated: Origin, *, basis: Basis | None = None, reason: str
+) -> CorrectionRecord:
+    """Claim that a tag was a mistake. It takes nothing back until somebody else approves it.
+
+    Args:
+        gate: the record.
+        source: what carries the tag, anything `Gate.resolve` takes.
+        stated: the tag's origin; what it does not state is any, as long as one tag alone is meant.
+        basis: the tag's basis; None: any, likewise.
+        reason: why it was a mistake.
+
+    Raises:
+        UsageError: ``CORRECTION_INVALID``: no tag or several may be meant, or there is no reason.
+    """
+    if not reason.strip():
+        raise _invalid("it does not say why the tag was a mistake", "", "--reason TEXT", "correction")
+    artifact = gate.resolve(source)
+    shown = naming.display(artifact.namespace, artifact.name)
+    recorded = {(r.tag.origin, r.tag.basis) for r in gate.graph.tags(artifact)}
+    meant = [(o, b) for o, b in recorded if _states(stated, o) and basis in (None, b)]
+    if len(meant) != 1:
+        tags = "; ".join(sorted(f"{origin_text(o)} ({b.value})" for o, b in recorded)) or "none"
+        problem = "several tags of {} are meant" if meant else "no such tag is on {}"
+        raise _invalid(problem.format(shown), f"its tags: {tags}", "name kind, provider … and --basis", "correction")
+    correction = Correction(short(new_uuid()), *meant[0], gate.graph.key(artifact), gate.user, reason=reason)
+    return _correction(_say(gate, correction, artifact), correction.id)
+
+
+def approve_correction(gate: Gate, identity: str) -> CorrectionRecord:
+    """Approve somebody else's claim; see `approve_removal`."""
+    record = _correction(gate.graph.corrections(), identity)
+    _approvable(gate, record.state, record.correction, "correction")
+    said = replace(record.correction, approved_by=gate.user)
+    return _correction(_say(gate, said, None), record.correction.id)
+
+
+_ASKED = {
+    "checked": "what was checked",
+    "result": "what the check found",
+    "evidence": "where the evidence is",
+}
+
+
+def _maker(makers: Sequence[Maker], run: str, shown: str) -> Maker:
+    meant = [m for m in makers if not run or run in (m.run, m.stage, m.stage.rpartition(":")[2])]
+    # the same stage may have made this content in many runs: the last one is meant
+    if len({m.stage or m.run for m in meant}) == 1:
+        return meant[-1]
+    known = ", ".join(dict.fromkeys(m.stage or m.run for m in makers)) or "none is recorded"
+    problem = f"{run} did not make {shown}" if run and not meant else f"it is not clear which run made {shown}"
+    raise _invalid(problem, f"runs that made it: {known}", "--run STAGE")
+
+
+def _approvable(gate: Gate, state: ClaimState, claim: Removal | Correction, what: str) -> None:
+    if state is ClaimState.IN_FORCE:
+        raise UsageError(
+            f"{what} {claim.id} is approved already",
+            code="ALREADY_APPROVED",
+            cause=f"by {claim.approved_by}",
+            hint=f"lineagegate {what} list",
+        )
+    if same_person(gate.user, claim.claimed_by):
+        raise UsageError(
+            f"{what} {claim.id} cannot be approved by the one who claimed it",
+            code="APPROVER_IS_CLAIMANT",
+            cause=f"{claim.claimed_by} claimed it, and you are {gate.user}",
+            hint="have a second person approve it under their own name",
+        )
+
+
+def _say(gate: Gate, act: Removal | Correction, subject: Artifact | None) -> Graph:
+    time = datetime.now(timezone.utc).isoformat()
+    gate.record([act_event(act, run_id=str(new_uuid()), time=time, subject=subject)])
+    return gate.graph
+
+
+def _removal(found: Graph | Iterable[RemovalRecord], identity: str) -> RemovalRecord:
+    records = found.removals() if isinstance(found, Graph) else found
+    return _one([r for r in records if r.removal.id == identity.upper()], "removal", identity)
+
+
+def _correction(found: Graph | Iterable[CorrectionRecord], identity: str) -> CorrectionRecord:
+    records = found.corrections() if isinstance(found, Graph) else found
+    return _one([r for r in records if r.correction.id == identity.upper()], "correction", identity)
+
+
+def _one(found: list[_Record], what: str, identity: str) -> _Record:
+    if not found:
+        raise UsageError(f"no {what} {identity}", code=f"{what.upper()}_UNKNOWN", hint=f"lineagegate {what} list")
+    if len(found) > 1:
+        raise UsageError(
+            f"{identity} stands for {len(found)} claims",
+            code=f"{what.upper()}_AMBIGUOUS",
+            cause="claims that differ were recorded under the same id",
+            hint="claim it again: a new claim has an id of its own",
+        )
+    return found[0]
+
+
+def _states(stated: Origin, origin: Origin) -> bool:
+    fields = [field for field in stated.__struct_fields__ if field != "kind"]
+    return stated.kind is origin.kind and all(getattr(stated, f) in ("", getattr(origin, f)) for f in fields)
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        digest = hashlib.sha256()
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _invalid(problem: str, cause: str, hint: str, what: str = "removal") -> UsageError:
+    return UsageError(f"this {what} is refused: {problem}", code=f"{what.upper()}_INVALID", cause=cause, hint=hint)
