@@ -13,7 +13,7 @@ origin: everything else, how known     description of the file, rai:dataCollecti
 origin: kind web-crawl                 rai:dataCollectionType Web Scraping
 origin: kind human-annotation          rai:dataCollectionType Manual Human Curator
 use                                    rai:dataUseCases (Training, Fine Tuning, Validation, Testing, Others)
-lineage not complete, what is not known  rai:dataLimitations
+not complete, what is not known        rai:dataLimitations
 =====================================  ======================================================================
 
 Left out because nothing is known of it, though the standard asks for it: url, datePublished, version, record sets and
