@@ -5,14 +5,15 @@ from __future__ import annotations
 import click
 
 from lineage.cli.origin import origin_fields, wanted
-from lineage.cli.settings import Settings, verb
+from lineage.cli.settings import Settings, times, verb
 
 
 @verb
 @click.argument("model")
 @click.argument("origin", default="")
 @origin_fields
-def contains(settings: Settings, model: str, origin: str, **fields: str) -> int:
+@times
+def contains(settings: Settings, model: str, origin: str, as_of: str, known_at: str, **fields: str) -> int:
     """Whether a model contains an origin: for which uses, on which paths, since when, and who said so.
 
     MODEL is anything `check` takes. ORIGIN is a word in the kind, provider, service, channel, reseller, terms or
@@ -30,6 +31,7 @@ def contains(settings: Settings, model: str, origin: str, **fields: str) -> int:
 
     with settings.gate() as gate:
         gate.refresh()
-        found = questions.contains(gate, settings.name(gate, model), wanted(origin, fields, required=True))
+        with settings.asked(gate, as_of, known_at) as asked:
+            found = questions.contains(asked, settings.name(asked, model), wanted(origin, fields, required=True))
     settings.show(lambda: found, lambda: text.contains_text(found))
     return text.status(found.answer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from lineage.cli.origin import origin_fields, wanted
-from lineage.cli.settings import Settings, verb
+from lineage.cli.settings import Settings, times, verb
 
 
 @verb
@@ -14,7 +14,10 @@ from lineage.cli.settings import Settings, verb
 @click.option("--until", default="", metavar="DATE", help="Until the end of this day, or this time.")
 @click.option("--origin", default="", metavar="TEXT", help="Only what concerns origins that contain this.")
 @origin_fields
-def history(settings: Settings, model: str, since: str, until: str, origin: str, **fields: str) -> None:
+@times
+def history(
+    settings: Settings, model: str, since: str, until: str, origin: str, as_of: str, known_at: str, **fields: str
+) -> None:
     """What happened: to a model over its life, or on record at all.
 
     MODEL is a registered model (models:/seed-chat), one of its versions, or anything `check` takes; without it, the
@@ -30,6 +33,7 @@ def history(settings: Settings, model: str, since: str, until: str, origin: str,
 
     with settings.gate() as gate:
         gate.refresh()
-        name = settings.name(gate, model) if model else ""
-        found = questions.history(gate, name, wanted(origin, fields), since, until)
+        with settings.asked(gate, as_of, known_at) as asked:
+            name = settings.name(asked, model) if model else ""
+            found = questions.history(asked, name, wanted(origin, fields), since, until)
     settings.show(lambda: found, lambda: text.history_text(found))

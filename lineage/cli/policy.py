@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lineage.cli.settings import Settings, verb
+from lineage.cli.settings import Settings, times, verb
 from lineage.evidence import document, text
+from lineage.vocabulary import Outcome
 
 if TYPE_CHECKING:
     from lineage.policy import Policy
@@ -46,10 +47,33 @@ def show(settings: Settings) -> None:
     _show(settings, _policy(settings), rules=True)
 
 
+@verb
+@click.option(
+    "--since", default="", metavar="DATE", help="Only decisions from this day on, or this time with its zone."
+)
+@times
+def replay(settings: Settings, since: str, as_of: str, known_at: str) -> int:
+    """What the policy would have refused: every decision on record, judged again. A dry run.
+
+    Each is judged from the labels and attributes that it recorded, at its own time, with the grants that were on record
+    then; so a rule counts from the day it is in force. With --policy FILE that file is judged instead of the policy in
+    force. Nothing is changed.
+
+    Exit status: 0 nothing more would have been refused, 1 something would.
+    """
+    from lineage.evidence import recall as text
+    from lineage.gate import recall
+
+    with settings.gate() as gate, settings.asked(gate, as_of, known_at) as asked:
+        found = recall.replay(asked, since)
+    settings.show(lambda: found, lambda: text.replay_text(found))
+    return 1 if any(item.would in (Outcome.DENY, Outcome.CANNOT_DECIDE) for item in found.changed) else 0
+
+
 policy = click.Group(
     "policy",
-    commands=[test, check, show],
-    help="Test, check or show the policy.",
+    commands=[test, check, show, replay],
+    help="Test, check, show or replay the policy.",
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 

@@ -58,7 +58,9 @@ class Settings:
         """The gate of this directory, opened. Close it after use (it is a context manager)."""
         from lineage.gate import Gate
 
-        return Gate.open(self.config())
+        gate = Gate.open(self.config())
+        gate.proposed = self.policy is not None
+        return gate
 
     def asked(self, gate: Gate, as_of: str, known_at: str) -> contextlib.AbstractContextManager[Inquiry]:
         """The record at the times that a person names (see `times`); without any the gate itself."""

@@ -91,7 +91,7 @@ class HistoryDocument(Document, frozen=True):
 def contains_text(document: ContainsDocument) -> str:
     """The answer, the paths, what was decided, what is not known."""
     answer, question = document.answer, document.question
-    lines = [answer.sentence + when(question.as_of, question.known_at), *(MARK + said for said in answer.more)]
+    lines = [_dated(answer.sentence, question), *(MARK + said for said in answer.more)]
     for trace in document.traces[:MOST]:
         lines += ["", *_trace(trace)]
     if len(document.traces) > MOST:
@@ -128,6 +128,11 @@ def contains_text(document: ContainsDocument) -> str:
 def status(answer: Answer) -> int:
     """The exit status of an answer: 0 no, 1 yes, 3 cannot tell."""
     return {Contains.NO: 0, Contains.YES: 1}.get(answer.contains, 3)
+
+
+def _dated(sentence: str, question: Question) -> str:
+    times = when(question.as_of, question.known_at)
+    return f"{sentence.removesuffix('.')}{times}." if times else sentence
 
 
 def _trace(trace: Trace) -> list[str]:
@@ -167,7 +172,7 @@ def _outcome(outcome: Outcome) -> str:
 def share_text(document: ShareDocument) -> str:
     """How much of each origin went in, per use, with bars."""
     question = document.question
-    lines = [document.sentence + when(question.as_of, question.known_at)]
+    lines = [_dated(document.sentence, question)]
     lines.append(f"{MARK}Shares are of what went in, not of what the model kept of it.")
     for total in document.totals:
         known = total.bytes is not None

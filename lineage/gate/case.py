@@ -153,8 +153,7 @@ class Examination:
         return c.Question(
             self.name,
             str(self.wanted),
-            inquiry.as_of.isoformat() if inquiry.as_of else "",
-            inquiry.known_at.isoformat() if inquiry.known_at else "",
+            *inquiry.times,
             self.event(last)[1] if last >= 0 else "",
             inquiry.user,
             inquiry.config.project,

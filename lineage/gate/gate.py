@@ -58,6 +58,10 @@ class SyncReport(NamedTuple):
 class Gate(Inquiry):
     """One project's ledger, graph, policy and pipelines: the questions, and everything that records."""
 
+    proposed = False
+    """Whether the policy is one that somebody tries out: then it is not recorded as the one in force, but with a
+    decision that is made under it."""
+
     @classmethod
     def open(cls, config: Config | None = None, start: Path | None = None) -> Gate:
         """Open the store that the settings name.
@@ -198,7 +202,8 @@ class Gate(Inquiry):
         """
         commits = executions = 0
         before = self.graph.position()
-        self._note_policy()
+        if not self.proposed:
+            self._note_policy()
         for pipeline in self.pipelines:
             key = f"pipeline/{pipeline.name}/{self.config.project}"
             read = int(self.graph.state(f"{key}/commits") or 0)
@@ -336,6 +341,18 @@ class Gate(Inquiry):
         event = act_event(decision, run_id=str(from_short(decision.id)), time=decision.time, subject=artifact)
         self.seal.record([*self._policy_said(decision.time), event])
         return decision
+
+    def decided(self, decisions: Sequence[tuple[Decision, Artifact]]) -> None:
+        """Record decisions that were made already, each about an artifact, and the policy that they were made under.
+
+        All or nothing, and sealed.
+        """
+        if decisions:
+            events = [
+                act_event(decision, run_id=str(from_short(decision.id)), time=decision.time, subject=artifact)
+                for decision, artifact in decisions
+            ]
+            self.seal.record([*self._policy_said(decisions[0][0].time), *events])
 
     def _policy_said(self, time: str) -> list[bytes]:
         """The policy in force as an event, where it is not the one that was recorded last."""

@@ -33,8 +33,7 @@ def of_source(inquiry: Inquiry, source: Artifact) -> ImpactDocument:
     return ImpactDocument(
         reference(source),
         "",
-        inquiry.as_of.isoformat() if inquiry.as_of else "",
-        inquiry.known_at.isoformat() if inquiry.known_at else "",
+        *inquiry.times,
         tuple(Reached(reference(i.artifact), i.distance, i.uses, _version(i.artifact, life)) for i in models),
         tuple(
             Reached(reference(item.artifact), item.distance, item.uses)
@@ -77,8 +76,7 @@ def of_origin(inquiry: Inquiry, wanted: Wanted) -> ImpactDocument:
     return ImpactDocument(
         None,
         str(wanted),
-        inquiry.as_of.isoformat() if inquiry.as_of else "",
-        inquiry.known_at.isoformat() if inquiry.known_at else "",
+        *inquiry.times,
         tuple(Reached(reference(artifact), None, uses, _version(artifact, life)) for artifact, uses in touched),
         (),
     )
@@ -97,10 +95,15 @@ def _version(artifact: Artifact, life: dict[tuple[str, str], Version]) -> Versio
     if not number:
         return None
     model = artifact.name.split("/")[1]
-    found = life.get((model, number)) or Version(model, number)
+    return version_ref(life.get((model, number)) or Version(model, number))
+
+
+def version_ref(version: Version) -> VersionRef:
+    """A version as documents show it."""
     return VersionRef(
-        model, number, found.created, found.by, tuple(sorted(found.aliases)), found.stage, found.recalled, found.deleted
-    )
+        version.model, version.number, version.created, version.by, tuple(sorted(version.aliases)), version.stage,
+        version.recalled, version.deleted,
+    )  # fmt: skip
 
 
 def _number(artifact: Artifact) -> str:

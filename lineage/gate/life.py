@@ -23,6 +23,8 @@ class Version:
     by: str = ""
     aliases: set[str] = field(default_factory=set)
     stage: str = ""
+    decision: str = ""
+    """Id of the decision that let it in; empty when no change says so."""
     recalled: str = ""
     """Id of the decision by which it was recalled."""
     deleted: bool = False
@@ -80,7 +82,7 @@ def versions(found: Iterable[Changed]) -> dict[tuple[str, str], Version]:
             continue
         version = out.setdefault((change.model, change.version), Version(change.model, change.version))
         if happening is Happening.CREATED:  # anew, where a deleted model's name and numbers are used again
-            made = Version(change.model, change.version, item.time, change.by or version.by)
+            made = Version(change.model, change.version, item.time, change.by or version.by, decision=change.decision)
             out[change.model, change.version] = made
         elif happening is Happening.ALIAS:
             for other in _of(out, change.model):

@@ -84,7 +84,7 @@ def history(inquiry: Inquiry, subject: str, wanted: Wanted, since: str = "", unt
         UsageError: ``TIME_INVALID``.
         CannotDecide: nothing is recorded of the model, or its lineage cannot be read.
     """
-    first, last = _moment(since, end=False), _moment(until, end=True)
+    first, last = moment(since, end=False), moment(until, end=True)
     if not subject:
         names = catalogue()
         speaks = None if wanted.anything else lambda origin: wanted.speaks_of(origin, names) is True
@@ -99,21 +99,27 @@ def history(inquiry: Inquiry, subject: str, wanted: Wanted, since: str = "", unt
         str(wanted),
         first.isoformat() if first else "",
         last.isoformat() if last else "",
-        inquiry.as_of.isoformat() if inquiry.as_of else "",
-        inquiry.known_at.isoformat() if inquiry.known_at else "",
+        *inquiry.times,
         tuple(item for item in items if _inside(item, first, last)),
         position,
     )
 
 
 def _inside(item: HistoryItem, first: datetime | None, last: datetime | None) -> bool:
-    moment = happened(item.time).microseconds
-    return not (first and moment < first.timestamp() * 1_000_000) and not (
-        last and moment > last.timestamp() * 1_000_000
-    )
+    at = happened(item.time).microseconds
+    return not (first and at < first.timestamp() * 1_000_000) and not (last and at > last.timestamp() * 1_000_000)
 
 
-def _moment(text: str, *, end: bool) -> datetime | None:
+def moment(text: str, *, end: bool) -> datetime | None:
+    """The time that a person means by a date; None for an empty text.
+
+    Args:
+        text: a day in UTC, or a time with its zone.
+        end: of a day, its end instead of its beginning.
+
+    Raises:
+        UsageError: ``TIME_INVALID``.
+    """
     if not text:
         return None
     try:
