@@ -7,8 +7,8 @@ arriving together cost nothing extra. Rows only ever appear; what they lead to i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
+import msgspec
 from msgspec import structs
 
 from lineage.errors import UsageError
@@ -52,20 +52,26 @@ from lineage.vocabulary.artifact import TRIVIAL_BYTES, TRIVIAL_HASHES
 
 MOST_NAME = 2000
 """Bytes of a name; an index of PostgreSQL holds 2,704."""
+_SHORT = MOST_NAME // 4
+"""Characters that cannot be more bytes than that."""
 Accepted = tuple[int, Event]
 """(position, event)."""
 
 
-class _Reference(NamedTuple):
+class _Reference(msgspec.Struct, gc=False):
     """A dataset as an event names it."""
 
-    dataset: Dataset
+    name: tuple[str, str]
+    """(namespace, name)."""
     key: bytes
+    role: int
+    """``use * 2 + model``, as an edge keeps it."""
     content: LineageContentDatasetFacet | None
-    model: bool
+    """Where it lists files."""
+    tags: tuple[Tag, ...]
 
 
-class _Prepared(NamedTuple):
+class _Prepared(msgspec.Struct, gc=False):
     """An event, and what it names."""
 
     position: int
@@ -94,9 +100,7 @@ class Projection:
     def apply(self, events: Sequence[Accepted]) -> None:
         """Project events and propagate what follows."""
         first = events[0][0]
-        for position, event in events:
-            _check_lengths(event, position - first)
-        prepared = [_prepare(position, event) for position, event in events]
+        prepared = [_prepare(position, event, position - first) for position, event in events]
         self._prefetch(prepared)
         for item in prepared:
             if item.act:
@@ -112,50 +116,35 @@ class Projection:
         self._propagate()
 
     def _prefetch(self, prepared: Sequence[_Prepared]) -> None:
-        keys: dict[bytes, None] = {}
-        names: dict[str, None] = {}
-        for item in prepared:
-            for reference in (*item.inputs, *item.outputs, *item.alone):
-                keys[reference.key] = None
-                names[reference.dataset.name] = None
-                content = reference.content
-                if content is not None and content.members:
-                    keys.update((content_key(m.hash), None) for m in content.members)
         working = self.working
-        working.fetch_nodes(keys)
-        known = working.node_ids
-        working.load_nodes([known[key] for key in keys if key in known])
+        named = [r for item in prepared for r in (*item.inputs, *item.outputs, *item.alone)]
+        files = [content_key(m.hash) for r in named if r.content is not None for m in r.content.members]
+        working.fetch_nodes({r.key for r in named}.union(files))
         working.fetch_runs([item.run for item in prepared if item.run])
-        working.fetch_datasets(names)
+        working.fetch_datasets({r.name[1] for r in named})
 
     # what an event names
 
     def _named(self, reference: _Reference, position: int) -> tuple[Node, int]:
         """The node and the name of a dataset reference, with its tags and files."""
         working = self.working
-        dataset, key, content, model = reference
-        node_id = working.node_ids.get(key)
-        node = working.node_of(key) if node_id is None else working.nodes.get(node_id) or working.node(node_id)
-        row = working.names.get((dataset.namespace, dataset.name)) or working.dataset_of(
-            dataset.namespace, dataset.name
-        )
+        node = working.node_of(reference.key)
+        row = working.names.get(reference.name) or working.dataset_of(*reference.name)
         if row.last != node.id:
             self._version(row, node, position)
-        if model and not row.model:
+        if reference.role & 1 and not row.model:
             row.model = 1
             working.head.models += 1
             working.touch_dataset(row)
-        if content is not None and content.members:
-            self._files(node, content)
+        if reference.content is not None:
+            self._files(node, reference.content)
             working.pending[rows.PUT_SPOKEN].append((node.id, position))
         if not node.flags & ALONE:
             node.flags |= ALONE
             working.touch(node)
             self._touched[node.id] = row.id
-        facets = dataset.facets
-        if facets is not None and facets.origin is not None:
-            for tag in facets.origin.tags:
-                self._tag(node, row.id, tag, position)
+        for tag in reference.tags:
+            self._tag(node, row.id, tag, position)
         return node, row.id
 
     def _version(self, row: DatasetRow, node: Node, position: int) -> None:
@@ -221,7 +210,7 @@ class Projection:
         grown = False
         for reference in item.inputs:
             node, name = self._named(reference, position)
-            edge = (node.id, name, NUMBER[reference.dataset.use] << 1 | reference.model)
+            edge = (node.id, name, reference.role)
             if edge in run.inputs:
                 continue
             grown = True
@@ -234,11 +223,11 @@ class Projection:
             run.inputs.append(edge)
         for reference in item.outputs:
             node, name = self._named(reference, position)
-            edge = (node.id, name, int(reference.model))
+            edge = (node.id, name, reference.role & 1)
             if edge in run.outputs:
                 continue
             grown = True
-            if all(made[0] != node.id for made in run.outputs):
+            if node.id not in [made[0] for made in run.outputs]:
                 self._made(node, run)
             run.outputs.append(edge)
         if grown:
@@ -397,60 +386,70 @@ class Projection:
             propagation.finish()
 
 
-def _check_lengths(event: Event, index: int) -> None:
+def _check_lengths(index: int, *texts: str) -> None:
     """Refuse names that a database cannot find things by.
 
+    Args:
+        index: number of the event in what is recorded.
+        texts: none may be longer than `MOST_NAME` bytes.
+
     Raises:
-        UsageError: ``EVENT_INVALID``, a name is longer than `MOST_NAME` bytes; nothing changes.
+        UsageError: ``EVENT_INVALID``; nothing changes.
     """
-    run, job = event.run, event.job
-    texts = [run.run_id] if run is not None else []
-    if job is not None:
-        texts.append(job.namespace + job.name)
-    for dataset in (*event.inputs, *event.outputs, *((event.dataset,) if event.dataset is not None else ())):
-        texts.append(dataset.namespace + dataset.name)
-        if dataset.facets is not None and dataset.facets.content is not None:
-            texts.append(dataset.facets.content.hash)
-    for name in texts:
-        if len(name) > MOST_NAME // 4 and len(name.encode()) > MOST_NAME:
+    for text in texts:
+        if len(text) > _SHORT and len(text.encode()) > MOST_NAME:
             raise UsageError(
                 f"event {index} cannot be recorded, so none was",
                 code="EVENT_INVALID",
-                cause=f"{name[:60]}… is longer than {MOST_NAME} bytes",
+                cause=f"{text[:60]}… is longer than {MOST_NAME} bytes",
                 hint="see docs/reference/events.md for the fields that are read",
             )
 
 
-def _prepare(position: int, event: Event) -> _Prepared:
+def _prepare(position: int, event: Event, index: int) -> _Prepared:
     """What the projection needs of an event, worked out once."""
-    job = event.job
+    job, run = event.job, event.run
+    if job is not None:
+        _check_lengths(index, job.namespace + job.name)
+    inputs, outputs = [_reference(d, index) for d in event.inputs], [_reference(d, index) for d in event.outputs]
+    alone = () if event.dataset is None else (_reference(event.dataset, index),)
+    if run is not None:
+        _check_lengths(index, run.run_id)
     if job is not None and job.namespace == OUR_NAMESPACE and job.name in ACTS:
         return _Prepared(position, event, True, b"", (), (), ())
-    if event.run is not None:
-        run = run_key(event.run.run_id)
-    elif event.dataset is not None:
-        return _Prepared(position, event, False, b"", (), (), (_reference(event.dataset),))
-    elif job is not None and (event.inputs or event.outputs):
+    if run is not None:
+        return _Prepared(position, event, False, run_key(run.run_id), inputs, outputs, ())
+    if alone:
+        return _Prepared(position, event, False, b"", (), (), alone)
+    if job is not None and (inputs or outputs):
         # a JobEvent states what every run of the job reads and makes: lineage like a run's
-        run = b"j" + f"{job.namespace}/{job.name}".encode()
-    else:
-        return _Prepared(position, event, False, b"", (), (), ())
-    inputs, outputs = [_reference(d) for d in event.inputs], [_reference(d) for d in event.outputs]
-    return _Prepared(position, event, False, run, inputs, outputs, ())
+        return _Prepared(position, event, False, b"j" + f"{job.namespace}/{job.name}".encode(), inputs, outputs, ())
+    return _Prepared(position, event, False, b"", (), (), ())
 
 
-def _reference(dataset: Dataset) -> _Reference:
-    facets = dataset.facets
+def _reference(dataset: Dataset, index: int) -> _Reference:
+    namespace, name, facets = dataset.namespace, dataset.name, dataset.facets
+    if len(namespace) + len(name) > _SHORT:
+        _check_lengths(index, namespace + name)
+    role = 0 if dataset.input_facets is None else NUMBER[dataset.use] << 1
     if facets is None:
-        return _Reference(dataset, named_key(f"{dataset.namespace}/{dataset.name}"), None, False)
-    content = facets.content
+        return _Reference((namespace, name), named_key(f"{namespace}/{name}"), role, None, ())
+    content, origin = facets.content, facets.origin
     if content is None:
-        key = named_key(f"{dataset.namespace}/{dataset.name}")
-    elif content.hash in TRIVIAL_HASHES or (content.size is not None and content.size < TRIVIAL_BYTES):
-        key = node_key(dataset.namespace, dataset.name, Content(content.hash, content.size))
+        key = named_key(f"{namespace}/{name}")
     else:
-        key = content_key(content.hash)
-    return _Reference(dataset, key, content, facets.dataset_type is not None and dataset.is_model)
+        hash_, size = content.hash, content.size
+        if len(hash_) > _SHORT:
+            _check_lengths(index, hash_)
+        if hash_ in TRIVIAL_HASHES or (size is not None and size < TRIVIAL_BYTES):
+            key = node_key(namespace, name, Content(hash_, size))
+        else:
+            key = content_key(hash_)
+        if not content.members:
+            content = None
+    if facets.dataset_type is not None and dataset.is_model:
+        role |= 1
+    return _Reference((namespace, name), key, role, content, () if origin is None else origin.tags)
 
 
 def claim_of(act: Removal | Correction) -> tuple[object, ...]:
