@@ -183,7 +183,7 @@ class Repository:
         """Content of many blobs in the order asked for, from one process."""
         if not ids:
             return
-        process = self._batch()
+        process = self._batch("--buffer")  # all are asked for at once: git need not hand over one by one
         assert process.stdin and process.stdout
         feeder = threading.Thread(target=_feed, args=(process.stdin, ids), daemon=True)
         feeder.start()
@@ -237,9 +237,13 @@ class Repository:
     def _command(self, *arguments: str) -> list[str]:
         return ["git", "-C", str(self.top), "-c", "core.quotePath=false", "-c", "log.showSignature=false", *arguments]
 
-    def _batch(self) -> subprocess.Popen[bytes]:
+    def _batch(self, *more: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(  # noqa: S603 - fixed command
-            self._command("cat-file", "--batch"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment()
+            self._command("cat-file", "--batch", *more),
+            bufsize=1 << 16,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment(),
         )
 
     def _process(self, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:

@@ -314,7 +314,8 @@ def _record_by_layout(text: str) -> Record | None:
         if name == "params":
             found = _params_by_layout(section[12:])
             params = parsed(section)["params"] if found is None else found
-            texts["params"] = _json(_without_sizes(params))
+            sized = any(name in section for name in _SIZES)
+            texts["params"] = _json(_without_sizes(params) if sized else params)
             continue
         items = _items_by_layout(section[10:])
         if items is None:
