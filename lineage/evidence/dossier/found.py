@@ -31,6 +31,8 @@ from lineage.vocabulary import Outcome, Step
 
 PATHS = 40
 """Paths, and sources with no origin, that are spelled out; the JSON document has all of them."""
+ALIKE = 12
+"""Other sources with the same label that are named."""
 DRAWN = 26
 """Boxes of a picture, about: what stays readable on one page."""
 _RAN = {**words.EVIDENCE, "observed": "seen while they ran"}
@@ -93,8 +95,8 @@ def basis(case: Case) -> Section:
     ]
     span = f", from {words.day(over.first)} to {words.day(over.last)}" if over.first and over.last else ""
     complete = (
-        "The lineage is complete: every step between the sources and the model was read, and each source has an origin "
-        "that somebody answers for."
+        "The lineage is complete: every step on record between the sources and the model was taken into account, and "
+        "each source has an origin on record."
         if over.complete
         else f"The lineage is not complete: {over.reason}. What is not complete is never called clean."
     )
@@ -217,7 +219,7 @@ def _path(number: int, trace: Trace) -> list[Blocks]:
         ("In the model since", words.when(trace.since) if trace.since else NOT_KNOWN),
         ("What the policy says", cell(*(words.finding(finding) for finding in trace.findings))),
         ("Terms", "; ".join(dict.fromkeys(finding.terms for finding in trace.findings if finding.terms))),
-        ("Other sources alike", words.number(trace.tags - 1) if trace.tags > 1 else ""),
+        ("Sources alike", _alike(trace)),
     )
     columns = (
         Column("Step", 6, right=True),
@@ -250,6 +252,16 @@ def _path(number: int, trace: Trace) -> list[Blocks]:
     ]
 
 
+def _alike(trace: Trace) -> Cell:
+    """The other sources with the same label: how many, and which where that was looked up."""
+    if trace.tags < 2:
+        return Cell(())
+    others = [size for size in trace.sources if size.artifact != trace.source]
+    named = [f"{size.artifact.display} ({words.size(size.bytes)})" for size in others[:ALIKE]]
+    more = f"and {len(others) - ALIKE:,} more" if len(others) > ALIKE else ""
+    return cell(f"{count(trace.tags - 1, 'other source')} with the same label", *map(faint, [*named, more]))
+
+
 def _picture(traces: Sequence[Trace]) -> list[Blocks]:
     drawn: list[Trace] = []
     boxes: set[tuple[str, str]] = set()
@@ -269,14 +281,16 @@ def _picture(traces: Sequence[Trace]) -> list[Blocks]:
 
 
 def _no_path(case: Case) -> str:
-    origin = case.question.origin
-    if case.answer.contains is Contains.NO:
-        of = f" of the origin “{origin}”" if origin else ""
-        return f"No path leads from a source{of} to the model, over the whole of the lineage described above."
-    return (
-        "No path can be shown: what was read of the lineage does not hold one. That is not a statement that there is "
-        "none."
-    )
+    origin = f" of the origin “{case.question.origin}”" if case.question.origin else ""
+    if case.answer.contains is not Contains.NO:
+        return (
+            "No path can be shown: what was read of the lineage does not hold one. That is not a statement that there "
+            "is none."
+        )
+    said = f"No path leads from a source{origin} to the model, over the whole of the lineage described above."
+    held = sum(view.state == "in force" for view in case.removals)
+    rests = f" This counts {count(held, 'approved removal')}, shown below: what was removed does not travel further."
+    return said + rests if held else said
 
 
 def _share(share: Share, whole: int) -> tuple[Cell, ...]:

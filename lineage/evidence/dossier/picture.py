@@ -258,6 +258,8 @@ def _across(rows: Sequence[list[Item]]) -> None:
     for sweep in range(3 * SWEEPS):
         for row in rows if sweep % 2 == 0 else reversed(rows):
             _apart(row, [_wanted(item, sweep >= 2) for item in row])
+    for row in rows:  # at last each under what it was made from: paths run straight down, as far as there is room
+        _apart(row, [_wanted(item, False) for item in row])
 
 
 def _wanted(item: Item, both: bool) -> float:

@@ -41,12 +41,12 @@ def permissions(case: Case) -> Section:
         columns = (Column("When, by", 24), Column("About", 20), Column("Outcome", 31), Column("Decision, entry", 25))
         rows = [
             (
-                cell(words.when(d.time), faint(d.by)),
-                cell(words.action(d)),
-                cell(words.outcome(d), faint(d.reason)),
-                cell(code(d.id), faint(f"entry {entry}")),
+                cell(words.when(judged.decision.time), faint(judged.decision.by)),
+                cell(words.action(judged.decision), faint(judged.content, code=True)),
+                cell(words.outcome(judged.decision), faint(judged.decision.reason)),
+                cell(code(judged.decision.id), faint(f"entry {judged.entry}")),
             )
-            for d, entry in ((judged.decision, judged.entry) for judged in case.decisions[-MOST:])
+            for judged in case.decisions[-MOST:]
         ]
         blocks.append(Table("Decisions of the gate, oldest first", columns, tuple(rows)))
         blocks += left_out(len(case.decisions), len(rows), "older decision")
