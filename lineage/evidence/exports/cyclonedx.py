@@ -37,6 +37,7 @@ from lineage.evidence.exports.view import (
     HOME,
     TOOL,
     TRAINED,
+    Hop,
     Node,
     Run,
     Source,
@@ -84,7 +85,7 @@ def cyclonedx(case: Case) -> str:
             {"aggregate": "complete" if found.whole else "incomplete", "dependencies": [urn(found.model.id)]}
         ],
         "annotations": _annotations(case, urn(found.model.id)),
-        "formulation": [{"workflows": [_workflow(found, run) for run in found.runs]}],
+        "formulation": [{"workflows": [_workflow(run, hops) for run, hops in found.runs().items()]}],
     }  # fmt: skip
     return encode({name: value for name, value in document.items() if value not in ([], [{"workflows": []}])})
 
@@ -177,8 +178,7 @@ def _dependencies(found: View) -> list[_Object]:
     return [{"ref": ref, "dependsOn": list(on)} for ref, on in reads.items()]
 
 
-def _workflow(found: View, run: Run) -> _Object:
-    hops = [hop for hop in found.hops if hop.run == run]
+def _workflow(run: Run, hops: list[Hop]) -> _Object:
     made = dict.fromkeys(urn(hop.made.id) for hop in hops if hop.makes)
     workflow: _Object = {
         "bom-ref": urn(run.id), "uid": run.id, "name": run.name, "taskTypes": ["other"],

@@ -79,31 +79,38 @@ def intoto(case: Case, key: SigningKey) -> str:
             code="EXPORT_NO_DECISION",
             hint="a registration records one; lineagegate history MODEL lists what is recorded",
         )
-    return "".join(f"{envelope(statement(case, judged), key)}\n" for judged in case.decisions)
+    leaves = {entry.position: entry.hash for entry in case.entries}
+    statements = (statement(case, judged, leaves.get(judged.entry, "")) for judged in case.decisions)
+    return "".join(f"{envelope(text, key)}\n" for text in statements)
 
 
-def statement(case: Case, judged: Judgement) -> bytes:
-    """The statement about one decision: UTF-8 JSON without spaces between."""
+def statement(case: Case, judged: Judgement, leaf: str) -> bytes:
+    """The statement about one decision: UTF-8 JSON without spaces between.
+
+    Args:
+        case: that it belongs to.
+        judged: the decision.
+        leaf: hash of its ledger entry, hex; empty when it is not known.
+    """
     seal = case.seal if case.seal and judged.entry < case.seal.size else None
     checkpoint = Checkpoint(seal.origin, seal.size, seal.root, utc(seal.time)) if seal else None
     document = {
         "_type": STATEMENT,
-        "subject": _subjects(case, judged),
+        "subject": _subjects(judged, leaf),
         "predicateType": PREDICATE,
         "predicate": msgspec.to_builtins(DecisionPredicate(judged.decision, judged.entry, checkpoint)),
     }
     return json.dumps(document, separators=(",", ":")).encode()
 
 
-def _subjects(case: Case, judged: Judgement) -> list[dict[str, Any]]:
+def _subjects(judged: Judgement, leaf: str) -> list[dict[str, Any]]:
     decision, found = judged.decision, []
     if known := digest(judged.content):
         found.append({"name": printable(decision.subject), "digest": {known[0]: known[1]}})
     elif known := digest(judged.content.removesuffix(".dir")):
         found.append({"name": printable(decision.subject), "digest": {f"dvcDir{known[0].capitalize()}": known[1]}})
-    for entry in case.entries:
-        if entry.position == judged.entry:
-            found.append({"name": f"entry {entry.position}", "digest": {"rfc6962LeafSha256": entry.hash}})
+    if leaf:
+        found.append({"name": f"entry {judged.entry}", "digest": {"rfc6962LeafSha256": leaf}})
     if not found:
         raise CannotDecide(
             f"neither what decision {decision.id} was about nor its ledger entry is in the case",

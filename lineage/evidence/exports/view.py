@@ -102,10 +102,12 @@ class View(NamedTuple):
     whole: bool
     """Whether every source of the model is in it, over a lineage that was read whole."""
 
-    @property
-    def runs(self) -> tuple[Run, ...]:
-        """The runs, each once."""
-        return tuple(dict.fromkeys(hop.run for hop in self.hops))
+    def runs(self) -> dict[Run, list[Hop]]:
+        """The runs, each with what it read and made."""
+        found: dict[Run, list[Hop]] = {}
+        for hop in self.hops:
+            found.setdefault(hop.run, []).append(hop)
+        return found
 
 
 def view(case: Case) -> View:

@@ -24,7 +24,9 @@ def _traced(source: ArtifactRef, origin: Origin, use: Use, basis: Basis | None =
         "observed", (28,),
     )  # fmt: skip
     size = SourceSize(source, 3, 96_000_000, None)
-    return Trace(origin, use, basis, source, "2023-04-20T10:00:00+00:00", JO, "", "", "", "", (step, end), (), 1, (size,))
+    return Trace(
+        origin, use, basis, source, "2023-04-20T10:00:00+00:00", JO, "", "", "", "", (step, end), (), 1, (size,)
+    )
 
 
 def _model(name: str) -> ArtifactRef:
@@ -46,7 +48,9 @@ EVERY_KIND = replace(
         _traced(_model("seed/writer"), Origin(Kind.FIRST_PARTY_MODEL_OUTPUT, "seed", "writer"), Use.FINE_TUNING),
         *(
             _traced(
-                replace(data(f"data/{kind.value}"), content=DIRECTORY), Origin(kind, "somebody", acquired="2023-01-02"), use
+                replace(data(f"data/{kind.value}"), content=DIRECTORY),
+                Origin(kind, "somebody", acquired="2023-01-02"),
+                use,
             )
             for kind, use in zip(Kind, USES, strict=True)
         ),

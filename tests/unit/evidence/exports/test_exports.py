@@ -213,7 +213,9 @@ def _holds(case: Case, standard: str) -> None:
 def test_measuring_is_not_deriving_in_prov() -> None:
     document = json.loads(written(YES, "prov"))
     labels = {name: entity.get("prov:label") for name, entity in document["entity"].items()}
-    derived = {(labels[d["prov:generatedEntity"]], labels[d["prov:usedEntity"]]) for d in document["wasDerivedFrom"].values()}
+    derived = {
+        (labels[d["prov:generatedEntity"]], labels[d["prov:usedEntity"]]) for d in document["wasDerivedFrom"].values()
+    }
     used = {(labels[u["prov:entity"]], u["prov:role"]) for u in document["used"].values() if u["prov:entity"] in labels}
     assert ("data/clean.jsonl", "data/raw/gpt4_dialogues") in derived
     assert not any("exam" in source for _, source in derived)
