@@ -24,7 +24,7 @@ from lineage.evidence.dossier.blocks import (
     faint,
     left_out,
 )
-from lineage.evidence.dossier.svg import LEGEND, svg
+from lineage.evidence.dossier.svg import legend, svg
 from lineage.evidence.layout import count
 from lineage.evidence.text import origin_text, path_text
 from lineage.vocabulary import Outcome, Step
@@ -129,9 +129,10 @@ def paths(case: Case) -> Section:
         return Section("paths", "The paths", (Paragraph(_no_path(case)),))
     of = f" of the origin “{case.question.origin}”" if case.question.origin else ""
     unspoken = any(trace.basis is None for trace in traces)
-    first = f"{count(len(traces), 'path')} from a source{of} to the model, what is refused first"
+    first = f"{count(len(traces), 'path')} from a source{of} to the model"
     if unspoken and of:
         first = f"{count(len(traces), 'path')} to the model from a source{of}, or from one that nobody spoke for"
+    first += "" if len(traces) == 1 else ", what is refused first"
     shown = traces[:PATHS]
     blocks: list[Blocks] = [
         Paragraph(
@@ -155,7 +156,8 @@ def shares(case: Case) -> Section:
     for share in case.shares:
         whole[share.use.value] = whole.get(share.use.value, 0) + (share.bytes or 0)
     uses = list(dict.fromkeys(share.use.value for share in case.shares))
-    rows = [_share(share, whole[use]) for use in uses for share in case.shares if share.use.value == use]
+    open_ = {share.use.value for share in case.shares if share.unsized}
+    rows = [_share(share, whole[use], use in open_) for use in uses for share in case.shares if share.use.value == use]
     columns = (
         Column("Origin", 27),
         Column("Use", 14),
@@ -179,7 +181,7 @@ def shares(case: Case) -> Section:
         blocks.append(
             Paragraph(
                 f"The size of {count(unsized, 'source')} is not known; {'it is' if one else 'they are'} left out of "
-                "the shares, so that the others look larger than they are.",
+                "the shares: what is known of the others is the most that they can be.",
                 note=True,
             )
         )
@@ -277,7 +279,7 @@ def _picture(traces: Sequence[Trace]) -> list[Blocks]:
     title = "The paths from the sources to the model" if len(drawn) > 1 else "The path from the source to the model"
     image, drawing = svg([trace.path for trace in drawn], title, spoken)
     some = "" if len(drawn) == len(traces) else f" Paths 1 to {len(drawn)} of {len(traces)}."
-    return [Picture(image, LEGEND + some, spoken, round(drawing.width, 1), round(drawing.height, 1))]
+    return [Picture(image, legend(drawing) + some, spoken, round(drawing.width, 1), round(drawing.height, 1))]
 
 
 def _no_path(case: Case) -> str:
@@ -293,8 +295,13 @@ def _no_path(case: Case) -> str:
     return said + rests if held else said
 
 
-def _share(share: Share, whole: int) -> tuple[Cell, ...]:
+def _share(share: Share, whole: int, more: bool) -> tuple[Cell, ...]:
     part = share.bytes / whole if share.bytes is not None and whole else None
+    said = NOT_KNOWN if part is None else words.percent(part)
+    if part is not None and share.unsized:
+        said += " of what is known"
+    elif part is not None and more:
+        said = f"at most {said}"
     part_known = 0 < share.unsized < share.sources  # otherwise the size says it
     some = f"{share.sources:,}" + (f" ({share.unsized:,} of unknown size)" if part_known else "")
     return (
@@ -304,7 +311,7 @@ def _share(share: Share, whole: int) -> tuple[Cell, ...]:
         cell(words.number(share.files)),
         cell(words.size(share.bytes)),
         cell(words.number(share.records)),
-        Cell((Line(NOT_KNOWN if part is None else words.percent(part)),), part),
+        Cell((Line(said),), part),
     )
 
 

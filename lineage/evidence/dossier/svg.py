@@ -15,7 +15,6 @@ from lineage.evidence.dossier.metrics import FONT, width
 from lineage.evidence.dossier.picture import NAME, NOTE, Drawing, Item, Stroke, place
 
 FAMILY = f"'{FONT}', 'Times New Roman', Tinos, 'Liberation Serif', Times, serif"
-LEGEND = "Double frame: a source. Thick frame: the model. Dashed line: read for evaluation alone."
 
 
 def svg(paths: Sequence[Sequence[CaseStep]], title: str, description: str) -> tuple[str, Drawing]:
@@ -42,6 +41,12 @@ def svg(paths: Sequence[Sequence[CaseStep]], title: str, description: str) -> tu
         "</svg>",
     ]
     return "\n".join(parts), drawing
+
+
+def legend(drawing: Drawing) -> str:
+    """What its shapes mean."""
+    dashed = " Dashed line: read for evaluation alone." if any(stroke.dashed for stroke in drawing.strokes) else ""
+    return f"Double frame: a source. Thick frame: the model.{dashed}"
 
 
 def _line(stroke: Stroke) -> str:

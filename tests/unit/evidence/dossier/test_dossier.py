@@ -20,6 +20,8 @@ import msgspec
 import pypdf
 import pytest
 import typst
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from lineage.errors import UsageError, printable
@@ -135,6 +137,21 @@ def test_html_is_valid_complete_and_inert(name: str) -> None:
     words = flat("".join(body.itertext()))
     for line in shown(EVERY[name]):
         assert flat(line) in words, line
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.text(min_size=1, max_size=40))
+def test_any_text_is_only_text(text: str) -> None:
+    case = hostile(text)
+    tree = parsed(html(case))
+    assert len(list(tree.iter())) == len(list(parsed(html(hostile("a"))).iter()))  # it makes no element
+    assert printable(text).strip() in "".join(tree.itertext())
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.text(min_size=1, max_size=40))
+def test_any_text_makes_a_pdf(text: str) -> None:
+    assert pdf(hostile(text)).startswith(b"%PDF-")
 
 
 @pytest.mark.parametrize("name", EVERY)
