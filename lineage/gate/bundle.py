@@ -36,7 +36,7 @@ def bundle(
             code="NO_CHECKPOINT",
             hint="lineagegate ledger checkpoint",
         )
-    notes = _own(gate, case, seal.size)
+    notes = _own(gate, case, seal.note)
     given = {name: _read(name, text, seal.origin) for name, text in (checkpoints or {}).items()}
     leaves = list(gate.seals.leaves(0, max([seal.size, *notes, *(point.size for point in given.values())])))
     for name, point in given.items():
@@ -48,7 +48,7 @@ def bundle(
                 + ("" if len(leaves) < point.size else ", and the first of them have another root hash"),
                 hint=f"lineagegate ledger verify --checkpoint {name}",
             )
-        if point.size != seal.size:
+        if (checkpoints or {})[name] != seal.note:
             notes.setdefault(point.size, (checkpoints or {})[name])
     events = {entry.position: gate.graph.event(entry.position).data for entry in case.entries}
     certificate = gate.seal.settings.certificate
@@ -56,13 +56,13 @@ def bundle(
     return make(Material(case, events, leaves, notes, authority, gate.seal.signer()), redact)
 
 
-def _own(gate: Gate, case: Case, size: int) -> dict[int, str]:
+def _own(gate: Gate, case: Case, sealed: str) -> dict[int, str]:
     """Checkpoints of the record that a stranger may hold, or needs: the oldest one, those that were made at the case's
     decisions (a registry keeps them), and those that introduce a key."""
     seals = gate.seals
     stored = [seals.over(1), *(seals.over(item.entry + 1) for item in case.decisions)]
     stored += seals.naming_keys(gate.graph.position())
-    return {row.position: row.note for row in stored if row is not None and row.position != size}
+    return {row.position: row.note for row in stored if row is not None and row.note != sealed}
 
 
 def _read(name: str, text: str, origin: str) -> note.Checkpoint:

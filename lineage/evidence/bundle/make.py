@@ -193,6 +193,8 @@ def _tree(material: Material) -> bytes:
     proofs = []
     for other in sorted(material.checkpoints):
         first, last = sorted((other, size))
+        if first == last:
+            continue
         path = consistency_path(leaves, first, last)
         proofs.append({"from": first, "to": last, "proof": [node.hex() for node in path]})
     named = {f"{start}-{end}": value.hex() for (start, end), value in hashes.items()}

@@ -365,7 +365,7 @@ def try_openssl() -> str:
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
-def check_timestamp(token: bytes, stamped: bytes, authority: bytes) -> str:
+def check_timestamp(token: bytes, stamped: bytes, authority: bytes) -> datetime:
     """The time that an RFC 3161 token states, once the token is found to be over these bytes and by this authority.
 
     The authority's certificate is checked as of that time: it may have expired since.
@@ -380,8 +380,7 @@ def check_timestamp(token: bytes, stamped: bytes, authority: bytes) -> str:
         int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second), tzinfo=timezone.utc
     )
     status, said = openssl(
-        ["ts", "-verify", "-data", "data", "-in", "token", *form, "-CAfile", "authority.pem", "-untrusted",
-         "authority.pem", "-partial_chain", "-attime", str(int(time.timestamp()))],
+        ["ts", "-verify", "-data", "data", "-in", "token", *form, "-CAfile", "authority.pem", "-partial_chain", "-attime", str(int(time.timestamp()))],
         {"token": token, "data": stamped, "authority.pem": authority},
     )  # fmt: skip
     if status or "Verification: OK" not in said:
@@ -389,7 +388,7 @@ def check_timestamp(token: bytes, stamped: bytes, authority: bytes) -> str:
         raise Wrong(
             f"the timestamp is not over this checkpoint, or not by this authority ({shown(reason or 'openssl refused it')})"
         )
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC")
+    return time
 
 
 def _is_token(der: bytes) -> bool:
@@ -927,6 +926,7 @@ class Check:
         self.files: dict[str, bytes] = {}
         self.entries: dict[int, str] = {}
         self.redacted: set[int] = set()
+        self.stamped = 0  # seconds since 1970 that the timestamp states
 
     def step(self, what: str, work: Callable[[], str]) -> bool:
         """Do one step and say how it went; whether it held."""
@@ -1050,7 +1050,7 @@ class Check:
         for name in sorted(self._kept(), key=lambda name: read_checkpoint(self.files[name], name).size):
             later = read_checkpoint(self.files[name], name)
             if (
-                later.size > point.size
+                later.size >= point.size
                 and later.origin == point.origin
                 and (by := signers(later.note, self.keys, name))
             ):
@@ -1177,7 +1177,8 @@ class Check:
             raise Unable(
                 "the certificate of the timestamp's authority is not in the bundle; give it with --authority FILE"
             )
-        time = check_timestamp(token, self.files["checkpoint.txt"], authority)
+        moment = check_timestamp(token, self.files["checkpoint.txt"], authority)
+        self.stamped, time = int(moment.timestamp()), moment.strftime("%Y-%m-%d %H:%M:%S UTC")
         self.proven.append(f"the record was there, as it is, on {time}")
         if not self.given.authority:
             self.open.append(
@@ -1207,6 +1208,10 @@ class Check:
             or seal["size"] != self.bundle["size"]
         ):
             raise Wrong("the case names another checkpoint")
+        if base64.b64decode(seal["timestamp"]) != self.files.get("timestamp.tsr", b""):
+            raise Wrong("the case names another timestamp")
+        if self.stamped and (instant(seal["timestamped"]) or 0) // 1_000_000 != self.stamped:
+            raise Wrong("the case says another time than the timestamp does")
         record = Record(
             {
                 position: parsed(text.encode("utf-8"), f"entry {position}", once=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -15,9 +17,12 @@ import pytest
 from lineage.events import naming
 from lineage.events.event import act_event, dataset_event, run_event
 from lineage.evidence.bundle import Bundle, verifier
+from lineage.evidence.bundle import verify as program
 from lineage.evidence.bundle.archive import archive
 from lineage.gate import Gate
 from lineage.gate.bundle import bundle
+from lineage.ledger.key import SigningKey
+from lineage.ledger.note import sign
 from lineage.vocabulary import (
     Artifact,
     ArtifactType,
@@ -230,3 +235,14 @@ def unzipped(data: bytes) -> dict[str, bytes]:
 def rezipped(members: Mapping[str, bytes]) -> bytes:
     """A well-made zip file of these members."""
     return archive(members)
+
+
+def list_anew(members: dict[str, bytes], signer: SigningKey | None = None) -> None:
+    """Make the list fit the members, and sign it."""
+    listed = json.loads(members["bundle.json"])
+    names = [n for n in members if n not in ("bundle.json", "bundle.note")]
+    listed["files"] = {name: hashlib.sha256(members[name]).hexdigest() for name in names}
+    members["bundle.json"] = json.dumps(listed).encode()
+    if signer is not None:
+        digest = hashlib.sha256(members["bundle.json"]).hexdigest()
+        members["bundle.note"] = sign(f"{program.BUNDLE_FORMAT}\n{listed['log']}\nsha256:{digest}\n", [signer]).encode()

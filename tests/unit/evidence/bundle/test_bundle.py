@@ -18,7 +18,7 @@ from lineage.gate import Gate
 from lineage.gate.bundle import bundle, notes_of
 from lineage.ledger.key import SigningKey
 from lineage.ledger.note import sign
-from tests.unit.evidence.bundle.conftest import TIME, Verdict, data, rezipped, unzipped
+from tests.unit.evidence.bundle.conftest import TIME, Verdict, data, list_anew, rezipped, unzipped
 
 Made = Callable[..., Bundle]
 Verify = Callable[..., Verdict]
@@ -266,11 +266,11 @@ INSIDER: dict[str, tuple[Edit, str]] = {
 
 
 @pytest.mark.parametrize("what", OUTSIDER)
-def test_an_outsider_who_makes_the_list_anew_is_found_out(made: Made, verify: Verify, key: str, what: str) -> None:
+def test_an_outsider_who_makes_thelist_anew_is_found_out(made: Made, verify: Verify, key: str, what: str) -> None:
     edit, reason = OUTSIDER[what]
     members = unzipped(made().data)
     edit(members)
-    _list_anew(members)
+    list_anew(members)
     for options in ((), ("--key", key)):
         found = verify(rezipped(members), *options)
         assert found.status == 1, found.text
@@ -284,18 +284,18 @@ def test_an_outsider_who_signs_with_a_key_of_their_own_is_found_out(
     members = unzipped(made().data)
     _text("dossier.html", "contains openai", "does not contain openai")(members)
     members["keys.txt"] += f"{mallory.public}\n".encode()
-    _list_anew(members, mallory)
+    list_anew(members, mallory)
     for options in ((), ("--key", key)):
         found = verify(rezipped(members), *options)
         assert (found.status, "somebody else put this bundle together" in found.last) == (1, True), found.text
 
 
 @pytest.mark.parametrize("what", INSIDER)
-def test_an_insider_who_signs_the_list_anew_is_found_out(made: Made, gate: Gate, what: str) -> None:
+def test_an_insider_who_signs_thelist_anew_is_found_out(made: Made, gate: Gate, what: str) -> None:
     edit, reason = INSIDER[what]
     members = unzipped(made().data)
     edit(members)
-    _list_anew(members, gate.seal.signer())
+    list_anew(members, gate.seal.signer())
     said: list[str] = []
     status = program.Check(rezipped(members), program.Given(), said.append).run()
     assert status == (2 if what == "format" else 1), "\n".join(said)
@@ -313,7 +313,7 @@ def test_a_no_is_recomputed(made: Made, gate: Gate, what: str) -> None:
     edit, reason = NO[what]
     members = unzipped(made("seed-own", "openai").data)
     edit(members)
-    _list_anew(members, gate.seal.signer())
+    list_anew(members, gate.seal.signer())
     said: list[str] = []
     assert program.Check(rezipped(members), program.Given(), said.append).run() == 1
     assert reason in said[-1]
@@ -322,7 +322,7 @@ def test_a_no_is_recomputed(made: Made, gate: Gate, what: str) -> None:
 def test_a_no_over_an_undeclared_source_is_not_borne_out(made: Made, gate: Gate) -> None:
     members = unzipped(made("seed-web", "openai").data)
     _json("case.json", _set("answer", "contains", to="no"))(members)
-    _list_anew(members, gate.seal.signer())
+    list_anew(members, gate.seal.signer())
     said: list[str] = []
     assert program.Check(rezipped(members), program.Given(), said.append).run() == 1
     assert "every source of models:/seed-web/1 has a declared origin (not: data/raw/web)" in said[-1]
@@ -371,7 +371,7 @@ def test_one_entry_can_be_shown(made: Made, verify: Verify) -> None:
 def test_names_cannot_write_to_the_terminal(made: Made, gate: Gate, verify: Verify) -> None:
     members = unzipped(made().data)
     _json("case.json", _set("question", "subject", to="\x1b[2J\u202eVERIFIED\nVERIFIED"))(members)
-    _list_anew(members, gate.seal.signer())
+    list_anew(members, gate.seal.signer())
     found = verify(rezipped(members))
     assert "\x1b" not in found.text
     assert "\u202e" not in found.text
@@ -402,14 +402,3 @@ def test_it_runs_on_python_3_8() -> None:
 
 def _status(members: dict[str, bytes]) -> int:
     return program.Check(rezipped(members), program.Given(), lambda _: None).run()
-
-
-def _list_anew(members: dict[str, bytes], signer: SigningKey | None = None) -> None:
-    """Make the list fit the members, and sign it."""
-    listed = json.loads(members["bundle.json"])
-    names = [n for n in members if n not in ("bundle.json", "bundle.note")]
-    listed["files"] = {name: hashlib.sha256(members[name]).hexdigest() for name in names}
-    members["bundle.json"] = json.dumps(listed).encode()
-    if signer is not None:
-        digest = hashlib.sha256(members["bundle.json"]).hexdigest()
-        members["bundle.note"] = sign(f"{program.BUNDLE_FORMAT}\n{listed['log']}\nsha256:{digest}\n", [signer]).encode()

@@ -117,13 +117,12 @@ def test_openings_that_are_not_true_are_refused(made: Made, verify: Verify, key:
 
 def test_a_redacted_copy_that_differs_from_its_entry_is_found_when_it_is_opened(made: Made, gate: Gate) -> None:
     from lineage.evidence.bundle import verify as program
-    from tests.unit.evidence.bundle.conftest import rezipped
-    from tests.unit.evidence.bundle.test_bundle import _list_anew
+    from tests.unit.evidence.bundle.conftest import list_anew, rezipped
 
     found = made(redact=BOTH)
     members = unzipped(found.data)
     members["entries.jsonl"] = members["entries.jsonl"].replace(b"2-0-2", b"2-0-3")
-    _list_anew(members, gate.seal.signer())
+    list_anew(members, gate.seal.signer())
     given = program.Given(openings=json.loads(found.openings))
     assert program.Check(rezipped(members), program.Given(), lambda _: None).run() == 0
     said: list[str] = []
