@@ -67,7 +67,8 @@ class Examination:
         registered = len(parts) > 1 and parts[0] == "models"
         self.model = parts[1] if registered else ""
         self.version = parts[2] if registered and len(parts) > 2 else ""
-        self.whole_model = whole_model and registered and self.version.isdigit()
+        self.whole_model = whole_model and registered
+        self._rows: dict[Artifact, int | None] = {}
         self._events: dict[int, tuple[Event, str]] = {}
 
     def event(self, position: int) -> tuple[Event, str]:
@@ -261,7 +262,7 @@ class Examination:
             tuple(self._step(label, step, said) for step, said in zip(path, entries, strict=True)),
             tuple(replace(f, path=()) for f in self.verdict.findings if f.label == label),
             len(sources),
-            tuple(self._size(s) for s in sources),
+            tuple(self.size(s) for s in sources),
         )
 
     def _step(self, label: Label, step: Step, entries: Sequence[int]) -> c.CaseStep:
@@ -277,17 +278,17 @@ class Examination:
             step.artifact, step.run, step.use, step.content, step.commit, step.time, step.by, basis, tuple(entries)
         )
 
-    def _size(self, source: Contribution) -> c.SourceSize:
+    def size(self, source: Contribution) -> c.SourceSize:
+        """How large a source is, as far as it is known."""
         files, size = sized(source)
-        return c.SourceSize(reference(source.artifact), files, size, self.records(source.artifact))
+        rows = None if source.generated else self.records(source.artifact)
+        return c.SourceSize(reference(source.artifact), files, size, rows)
 
     def records(self, source: Artifact) -> int | None:
         """The number of records of a source, where an event states one."""
-        return self._rows.get(source)
-
-    @cached_property
-    def _rows(self) -> dict[Artifact, int | None]:
-        return self.graph.row_counts([s.artifact for s in self.contributions if not s.generated])
+        if source not in self._rows:
+            self._rows[source] = self.graph.row_count(source)
+        return self._rows[source]
 
     @cached_property
     def shares(self) -> tuple[c.Share, ...]:
@@ -295,7 +296,7 @@ class Examination:
         found: dict[Label, list[c.SourceSize]] = {}
         for source in self.contributions:
             for label in source.labels:
-                found.setdefault(label, []).append(self._size(source))
+                found.setdefault(label, []).append(self.size(source))
         shares = [
             c.Share(
                 label.origin,
@@ -381,8 +382,9 @@ class Examination:
         """What happened to it; of a whole model, to each of its versions."""
         if not self.whole_model:
             return of_case(self, self.lineage)
-        numbers = range(1, int(self.version) + 1)
-        names = [Artifact(self.artifact.namespace, f"models/{self.model}/{number}") for number in numbers]
+        numbers = sorted({item.change.version for item in self.changes if item.change.version} | {self.version} - {""})
+        made = [Artifact(self.artifact.namespace, f"models/{self.model}/{number}") for number in numbers]
+        names = [self.artifact, *made]  # what was refused before there was a version has the model's name alone
         graph = self.inquiry.over(*names)
         found = [v for name in names if (v := graph.find(name.namespace, name.name)) is not None]
         graph = self.inquiry.over(*found)
@@ -397,7 +399,7 @@ class Examination:
             f"Whose output {naming.display(s.artifact.namespace, s.artifact.name)} is: its provider is not stated."
             for s in self.sources_of(doubtful)
         ]
-        sizes = [self._size(s) for s in self.contributions if s.labels]
+        sizes = [self.size(s) for s in self.contributions if s.labels]
         out += [f"How large {size.artifact.display} is: its share is left out." for size in sizes if size.bytes is None]
         for view in self.removals:
             if view.state != "in force":

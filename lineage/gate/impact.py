@@ -11,7 +11,7 @@ from lineage.gate.life import Version, changes, versions
 from lineage.gate.wanted import Wanted
 from lineage.graph import Graph
 from lineage.policy import catalogue
-from lineage.vocabulary import Artifact, ArtifactType, Use
+from lineage.vocabulary import Artifact, ArtifactType, Origin, Use
 
 if TYPE_CHECKING:
     from lineage.gate.inquiry import Inquiry
@@ -50,6 +50,13 @@ def of_origin(inquiry: Inquiry, wanted: Wanted) -> ImpactDocument:
         CannotDecide: the labels of a model cannot be read.
     """
     graph, names = inquiry.graph, catalogue()
+    speaks: dict[Origin, bool] = {}
+
+    def fits(origin: Origin) -> bool:
+        if origin not in speaks:
+            speaks[origin] = wanted.speaks_of(origin, names) is True
+        return speaks[origin]
+
     versions_ = graph.registered()
     known = {(v.namespace, v.name) for v in versions_}
     contents = {v.content.hash for v in versions_ if v.content}
@@ -69,7 +76,7 @@ def of_origin(inquiry: Inquiry, wanted: Wanted) -> ImpactDocument:
             if unknown.code not in ("NO_SOURCE", "ARTIFACT_UNKNOWN"):
                 raise
             continue
-        uses = {label.use for label in labels if wanted.speaks_of(label.origin, names)}
+        uses = {label.use for label in labels if fits(label.origin)}
         if uses:
             touched.append((artifact, tuple(use for use in Use if use in uses)))
     life = _life(graph, [artifact for artifact, _ in touched])

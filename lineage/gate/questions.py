@@ -12,7 +12,7 @@ from lineage.errors import UsageError
 from lineage.evidence import questions as q
 from lineage.evidence.case import HistoryItem
 from lineage.evidence.document import artifact as reference
-from lineage.gate.case import Examination, sized
+from lineage.gate.case import Examination
 from lineage.gate.history import of_record
 from lineage.gate.wanted import Wanted
 from lineage.ledger import happened
@@ -52,8 +52,9 @@ def share(inquiry: Inquiry, subject: str, wanted: Wanted) -> q.ShareDocument:
         sources = [s for s in found.contributions if any(label.use is use for label in s.labels)]
         if not sources:
             continue
-        sizes = [(*sized(s), found.records(s.artifact)) for s in sources]
-        files, size, rows = ([n for n in column if n is not None] for column in zip(*sizes, strict=True))
+        sizes = [found.size(s) for s in sources]
+        columns = ((s.files for s in sizes), (s.bytes for s in sizes), (s.records for s in sizes))
+        files, size, rows = ([n for n in column if n is not None] for column in columns)
         totals.append(
             q.UseTotal(
                 use,
@@ -61,7 +62,7 @@ def share(inquiry: Inquiry, subject: str, wanted: Wanted) -> q.ShareDocument:
                 sum(files) if files else None,
                 sum(size) if size else None,
                 sum(rows) if rows else None,
-                sum(known is None for _, known, _ in sizes),
+                sum(source.bytes is None for source in sizes),
             )
         )
     sentence = q.share_sentence(found.name, str(wanted), found.shares, asked, totals)

@@ -116,6 +116,7 @@ class Graph:
         *,
         now: datetime | None = None,
         seal: Signer | None = None,
+        then: Callable[[], Sequence[bytes]] | None = None,
     ) -> int:
         """Record events: ledger entries, what follows from them, and ``state``, all or nothing, durably.
 
@@ -124,6 +125,8 @@ class Graph:
             state: keys and values to keep beside (cursors of pipelines).
             now: the recording time; default: the clock.
             seal: signs a checkpoint over everything up to these entries, which is kept with them or not at all.
+            then: asked for further events once these are in. It may ask this graph, which answers as if they were
+                recorded; nobody else writes in between. What it raises undoes everything.
 
         Returns:
             Number of entries after them.
@@ -137,7 +140,7 @@ class Graph:
         time = microseconds(now or datetime.now(timezone.utc))
         with self._store.lock, _no_collection(len(events)):
             incoming = [(data, event, time) for data, event in zip(events, parsed, strict=True)]
-            return self._write(incoming, state or {}, seal, time)
+            return self._write(incoming, state or {}, seal, time, then)
 
     def _write(
         self,
@@ -145,41 +148,57 @@ class Graph:
         state: Mapping[str, str],
         seal: Signer | None = None,
         time: int = 0,
+        then: Callable[[], Sequence[bytes]] | None = None,
     ) -> int:
         store = self._store
         try:
             with store.write():
                 working = self._fresh()
-                head = working.head
-                frontier = Frontier(head.position, head.frontier)
-                start = head.position
-                chunk: list[bytes] = []
-                for data, _, time in incoming:
-                    now = recording_time(head.recorded, time, accept=self._accept_clock)
-                    if chunk and (now != head.recorded or len(chunk) == CHUNK):
-                        put_chunk(working, chunk)
-                        chunk = []
-                    head.recorded = now
-                    chunk.append(data)
-                    frontier.append(leaf_hash(data))
-                    head.position += 1
-                if chunk:
-                    put_chunk(working, chunk)
-                    head.frontier = frontier.pack()
-                    Projection(working).apply([(start + i, event) for i, (_, event, _) in enumerate(incoming)])
+                self._append(working, incoming)
+                if then is not None:
+                    flush(working)
+                    working.changed()
+                    self._append(working, [(data, _checked(data, i), time) for i, data in enumerate(then())])
                 working.pending[rows.PUT_STATE] += state.items()
                 if seal is not None:
+                    head = working.head
                     # what is recorded after a checkpoint has no earlier time than it: back-dating shows
                     head.recorded = recording_time(head.recorded, time, accept=self._accept_clock)
-                    note = seal(head.position, frontier.root(), head.recorded)
+                    root = Frontier(head.position, head.frontier).root()
+                    note = seal(head.position, root, head.recorded)
                     working.pending[rows.PUT_CHECKPOINT].append((head.position, head.recorded, note, b""))
                 flush(working)
         except BaseException:
-            self._working = None  # holds ids that were never written
+            # whatever was read in it may hold ids that were never written and will be given out again
+            self._working = None
+            self._resolved.clear()
+            self._names.clear()
+            self._changed_from = -1
             raise
         working.changed()
         working.trim()
         return working.head.position
+
+    def _append(self, working: Working, incoming: Sequence[tuple[bytes, Event, int]]) -> None:
+        """Put entries at the end, and what follows from them into the rows in memory."""
+        if not incoming:
+            return
+        head = working.head
+        frontier = Frontier(head.position, head.frontier)
+        start = head.position
+        chunk: list[bytes] = []
+        for data, _, time in incoming:
+            now = recording_time(head.recorded, time, accept=self._accept_clock)
+            if chunk and (now != head.recorded or len(chunk) == CHUNK):
+                put_chunk(working, chunk)
+                chunk = []
+            head.recorded = now
+            chunk.append(data)
+            frontier.append(leaf_hash(data))
+            head.position += 1
+        put_chunk(working, chunk)
+        head.frontier = frontier.pack()
+        Projection(working).apply([(start + i, event) for i, (_, event, _) in enumerate(incoming)])
 
     def _fresh(self) -> Working:
         """Rows in memory that are those of the store now. In a write transaction."""
@@ -502,11 +521,10 @@ class Graph:
             working = self._view()
             return contributions(working, self._known(working, artifact))
 
-    def row_counts(self, artifacts: Iterable[Artifact]) -> dict[Artifact, int | None]:
-        """How many records events state of some artifacts; None where none does, or two disagree."""
+    def row_count(self, artifact: Artifact) -> int | None:
+        """How many records events state of an artifact; None where none does, or two disagree."""
         with self._store.read():
-            working = self._view()
-            return {artifact: row_count(working, artifact) for artifact in artifacts}
+            return row_count(self._view(), artifact)
 
     def users(self, speaks: Callable[[Origin], bool]) -> list[User]:
         """The runs that read data of some origins, or anything made from it, by the entry of each.
@@ -844,7 +862,7 @@ class Graph:
         with self._store.read():
             working = self._view()
             found = claims(working, kind)
-            if artifact is None:
+            if artifact is None or not found:
                 return found
             nodes = lineage_of(working, artifact, self._known(working, artifact)).nodes
             return [record for record in found if speaks_of(working, record, nodes)]

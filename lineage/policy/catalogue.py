@@ -70,6 +70,10 @@ class _File(Value, frozen=True, forbid_unknown_fields=True):
     channels: tuple[Channel, ...]
 
 
+MOST_NAMED = 10_000
+"""Origins whose names are kept: judging many models asks for the same ones again and again."""
+
+
 class Named(NamedTuple):
     """What the catalogue makes of an origin's words."""
 
@@ -100,6 +104,7 @@ class Catalogue:
         self.providers = {entry.id: entry for entry in providers}
         self.resellers = {entry.id: entry for entry in resellers}
         self.channels = {entry.id: entry for entry in channels}
+        self._named: dict[tuple[str, str, str], Named] = {}
         self._provider = _index((*self.providers.values(), *self.resellers.values()))
         self._channel = _index(self.channels.values())
         self._services = [(Pattern(p.services), p.id) for p in self.providers.values() if p.services]
@@ -144,6 +149,15 @@ class Catalogue:
         A channel that carries one provider's models gives that provider away whatever was stated (S2), and so does the
         name of a service that is one provider's alone.
         """
+        key = provider, service, channel
+        known = self._named.get(key)
+        if known is None:
+            if len(self._named) >= MOST_NAMED:
+                self._named.clear()
+            known = self._named[key] = self._who(provider, service, channel)
+        return known
+
+    def _who(self, provider: str, service: str, channel: str) -> Named:
         stated = self.provider_name(provider) if normal(provider) else ""
         way = self.channels.get(self.channel_name(channel))
         who = [stated] if stated else []
