@@ -224,8 +224,8 @@ def _path(number: int, trace: Trace) -> list[Blocks]:
         ("Sources alike", _alike(trace)),
     )
     columns = (
-        Column("Step", 6, right=True),
-        Column("What", 36),
+        Column("Step", 7, right=True),
+        Column("What", 35),
         Column("How it came about", 20),
         Column("When, by whom", 25),
         Column("Entry", 8, right=True),
