@@ -88,7 +88,8 @@ def main() -> None:
                 results.append({"executions": size, "kind": kind, "recorded_a_second": recorded, **found})
                 print(
                     f"{kind:<5} {found['entries']:>9,} entries {found['seconds']:8.2f} s, "
-                    f"processor {found['cpu_seconds']:7.2f} s = {found['entries'] / found['cpu_seconds']:>9,.0f} a second, "
+                    f"processor {found['cpu_seconds']:7.2f} s, "
+                    f"{found['entries'] / found['cpu_seconds']:>9,.0f} a second of it, "
                     f"peak {found['peak_mb']:.0f} MB"
                     f"   (recording them: {recorded:,.0f} a second)"
                 )
