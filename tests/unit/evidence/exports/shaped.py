@@ -72,7 +72,7 @@ LISTED = replace(
 )  # fmt: skip
 """Every source named, so that nothing is missing."""
 
-_KEPT = {"format", "asked", "use"}
+_KEPT = {"format", "asked", "use", "hash"}
 """Fields that are ours to fill: nobody else's words stand there."""
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
+import subprocess
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from lineage.evidence.exports import STANDARDS
+from lineage.evidence.exports import STANDARDS, export
+from lineage.ledger.key import SigningKey
+from tests.unit.evidence.cases import YES
 
 PAGE = Path(__file__).parents[4] / "docs" / "reference" / "exports.md"
 MARK = "<!-- from here on made from the modules' own words by `pytest --update-golden` -->\n\n"
@@ -39,6 +43,22 @@ def markdown(text: str) -> str:
     lines = [f"| {first} | {second} |" for first, second in cells]
     joined = "\n".join([lines[0], "| --- | --- |", *lines[1:]])
     return f"{before.strip()}\n\n{joined}\n\n{after.strip()}".replace("``", "`")
+
+
+def test_the_commands_that_check_a_statement_work(tmp_path: Path) -> None:
+    (commands,) = re.findall(r"(?s)```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"))
+    key = SigningKey("log.example/seed", b"\xff" * 32)
+    (tmp_path / "decisions.jsonl").write_text(export(YES, "in-toto", key=key), encoding="utf-8")
+
+    def check(vkey: str) -> int:
+        done = subprocess.run(
+            ["bash", "-eu", "-o", "pipefail", "-c", commands], cwd=tmp_path, env={**os.environ, "KEY": vkey},
+            capture_output=True, timeout=60, check=False,
+        )  # fmt: skip
+        return done.returncode
+
+    assert check(str(key.public)) == 0
+    assert check(str(SigningKey("log.example/seed", bytes(32)).public)) != 0
 
 
 def test_the_reference_is_up_to_date(request: pytest.FixtureRequest) -> None:
