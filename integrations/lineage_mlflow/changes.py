@@ -7,13 +7,12 @@ told as a warning, and `lineagegate audit` finds it, because the registry then s
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lineage.gate import Gate
 from lineage.vocabulary import Change, Happening
-from lineage_mlflow.session import is_server, session
+from lineage_mlflow.session import session
 from lineage_mlflow.verdict import Asked
 
 _log = logging.getLogger("lineagegate")
@@ -33,7 +32,7 @@ def change(
     otherwise: str = "",
 ) -> Change:
     """A change of the model that a call is about, by whoever makes the call, else by ``otherwise``."""
-    by = caller(asked, gate) or otherwise
+    by = asked.caller(gate) or otherwise
     return Change(asked["name"], happening, str(version), value, decision, by, asked.namespace)
 
 
@@ -41,17 +40,6 @@ def record(asked: Asked, happening: Happening, *, version: object = "", value: s
     """Record one change that has happened."""
     with told(asked), session() as gate:
         gate.changed(change(asked, gate, happening, version=version, value=value, decision=decision))
-
-
-def caller(asked: Asked, gate: Gate) -> str:
-    """Who makes a call: on a server the user that MLflow authenticated, if it did; elsewhere this project's user."""
-    if not is_server(asked.store):
-        return gate.user
-    flask = sys.modules.get("flask")
-    if flask is None or not flask.has_request_context():
-        return ""
-    # what a client says of itself in a header counts only when MLflow's own authentication has checked it
-    return str(flask.g.get("mlflow_authenticated_user", "") or "")
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from lineage.errors import UsageError
 from lineage.gate import Gate
 from lineage.vocabulary import Change, Decision, Happening, Outcome
 from lineage_mlflow import description
-from lineage_mlflow.changes import UNUSED, caller
+from lineage_mlflow.changes import UNUSED
 from lineage_mlflow.session import session
 from lineage_mlflow.verdict import RECALL_REASON, RECALLED, Asked, refusing
 
@@ -30,7 +30,7 @@ def recall(asked: Asked) -> None:
     with refusing(f"recall of models:/{name}/{number}"), session() as gate:
         decision = _decided(gate, str(asked["tag"].value), name, number)
         withdraw(gate, own(asked.store), asked.store.get_model_version(name, number), decision,
-                 by=caller(asked, gate), registry=asked.namespace)  # fmt: skip
+                 by=asked.caller(gate), registry=asked.namespace)  # fmt: skip
 
 
 def withdraw(gate: Gate, store: Any, version: Any, decision: Decision, *, by: str, registry: str) -> list[Change]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -64,6 +65,16 @@ class Asked:
     def __getitem__(self, name: str) -> Any:
         """An argument by its name; None when this store's method has no such argument."""
         return self.call.arguments.get(name)
+
+    def caller(self, gate: Gate) -> str:
+        """Who asks: on a server the user that MLflow authenticated, if it did; elsewhere this project's user."""
+        if not is_server(self.store):
+            return gate.user
+        flask = sys.modules.get("flask")
+        if flask is None or not flask.has_request_context():
+            return ""
+        # what a client says of itself in a header counts only when MLflow's own authentication has checked it
+        return str(flask.g.get("mlflow_authenticated_user", "") or "")
 
     @property
     def tracking(self) -> Reading:
@@ -139,18 +150,18 @@ def judge(
             missing, hint = f"the files of {subject} are not those that were judged", "register them as a new version"
     except CannotDecide as error:
         missing, hint = error.message + (f" ({error.cause})" if error.cause else ""), error.hint
-    if found is not None and not missing:
-        gate.record(found.events or [named(found.artifact, artifact)])
+    known = found if found is not None and not missing else None
     decision = gate.judge(
-        found.artifact if found and not missing else None,
-        model=model, subject=subject, action=action, attributes=attributes, missing=missing, hint=hint,
+        known.artifact if known else None, model=model, subject=subject, action=action, attributes=attributes,
+        missing=missing, hint=hint, by=asked.caller(gate),
+        events=(known.events or [named(known.artifact, artifact)]) if known else (),
     )  # fmt: skip
     if decision.blocks:
         raise denied(gate.explain(decision), decision)
     if decision.outcome is not Outcome.ALLOW:
         _log.warning(gate.explain(decision))
-    known = found or Ancestry(Artifact(asked.namespace, artifact, None, ArtifactType.MODEL), ())
-    return Judged(decision, known, gate.checkpoint(), gate.config)
+    rests_on = found or Ancestry(Artifact(asked.namespace, artifact, None, ArtifactType.MODEL), ())
+    return Judged(decision, rests_on, gate.checkpoint(), gate.config)
 
 
 def judge_version(

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -322,25 +322,38 @@ class Gate(Inquiry):
         attributes: Mapping[str, str] | None = None,
         missing: str = "",
         hint: str = "",
+        events: Sequence[bytes] = (),
+        by: str = "",
     ) -> Decision:
         """Decide about one model, and record the decision before it is returned.
 
+        Nothing else is recorded between what it rests on and the decision: they are one transaction.
+
         Args:
-            artifact: what is to be registered or promoted, already recorded with its lineage; None when unknown.
+            artifact: what is to be registered or promoted, its lineage recorded or in ``events``; None when unknown.
             model: registered model name that rules match on.
             subject: what people call it (``models:/seed-chat/3``).
             action: ``register``, ``alias``, ``stage``, ``rename`` or ``copy``.
             attributes: what the action adds (``stage``, ``alias``). What the model is for comes from the policy alone.
             missing: what could not be established; then the answer is "cannot decide".
             hint: the command that helps with it.
+            events: recorded with it, and before it.
+            by: who asks, where it is not the user of this project.
 
         Returns:
             The recorded decision. `Decision.blocks` says whether the action may go on.
         """
-        decision = self.decide(artifact, model, subject, action, attributes or {}, missing, hint)
-        event = act_event(decision, run_id=str(from_short(decision.id)), time=decision.time, subject=artifact)
-        self.seal.record([*self._policy_said(decision.time), event])
-        return decision
+        made: list[Decision] = []
+
+        def decided() -> list[bytes]:
+            decision = self.decide(artifact, model, subject, action, attributes or {}, missing, hint)
+            made.append(replace(decision, by=by or decision.by))
+            event = act_event(made[0], run_id=str(from_short(decision.id)), time=decision.time, subject=artifact)
+            return [*self._policy_said(decision.time), event]
+
+        self.policy()  # read before anybody has to wait for the ledger
+        self.seal.record(events, then=decided)
+        return made[0]
 
     def decided(self, decisions: Sequence[tuple[Decision, Artifact]]) -> None:
         """Record decisions that were made already, each about an artifact, and the policy that they were made under.
@@ -368,14 +381,14 @@ class Gate(Inquiry):
         # loading takes longer than a sync with nothing new may: first a look at when the files were written
         key = f"policy/{hashlib.sha256(str(self.config.policy_path).encode()).hexdigest()[:16]}"
         seen = json.loads(self.graph.state(key) or "[]")
-        if seen and seen == [seen[0], _marked(seen[0]), version("lineagegate"), self.graph.newest_key(Act.POLICY)]:
+        if seen and seen == [seen[0], _marked(seen[0]), _release(), self.graph.newest_key(Act.POLICY)]:
             return
         try:
             policy = self.policy()
         except UsageError:
             return
         paths = [str(path) for path in policy.paths]
-        now = [paths, _marked(paths), version("lineagegate"), policy.digest]
+        now = [paths, _marked(paths), _release(), policy.digest]
         self.graph.record(self._policy_said(_now().isoformat()), {key: json.dumps(now)})
 
     def at(self, *, as_of: str = "", known_at: str = "", policy: Path | None = None) -> Past:
@@ -414,6 +427,12 @@ def _graph(config: Config, store: Store) -> Graph:
     except BaseException:
         store.close()
         raise
+
+
+@cache
+def _release() -> str:
+    """The version of this package, looked up once: its packs are part of a policy."""
+    return version("lineagegate")
 
 
 def _marked(paths: Sequence[str]) -> list[list[int] | None]:

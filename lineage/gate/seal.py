@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 ORIGIN = "ledger/origin"
 """Key in the table `state` of the log's name."""
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_KEYS = ("accept_clock", "key", "checkpoint_every", "witness", "timestamp_authority", "timestamp_certificate")
+LEDGER_KEYS = ("accept_clock", "key", "checkpoint_every", "witness", "timestamp_authority", "timestamp_certificate")
 
 
 class LedgerSettings(NamedTuple):
@@ -60,8 +60,8 @@ class LedgerSettings(NamedTuple):
                 f"{config.file}: [ledger] {key} is {wanted}", code="CONFIG_INVALID", cause=repr(table.get(key))
             )
 
-        if unknown := sorted(set(table) - set(_KEYS)):
-            raise invalid(unknown[0], f"not known; known are {', '.join(_KEYS)}")
+        if unknown := sorted(set(table) - set(LEDGER_KEYS)):
+            raise invalid(unknown[0], f"not known; known are {', '.join(LEDGER_KEYS)}")
         accept, every = table.get("accept_clock", False), table.get("checkpoint_every", "24h")
         names, authority = table.get("witness", []), table.get("timestamp_authority", "")
         if not isinstance(accept, bool):
@@ -123,8 +123,8 @@ class Seal:
             self._name = known or self._graph.seals.settle(ORIGIN, f"{project}/{new_uuid().hex[-8:]}")
         return self._name
 
-    def record(self, events: Sequence[bytes], state: Mapping[str, str] | None = None) -> int:
-        """Record events and a checkpoint over everything up to them, all or nothing.
+    def record(self, events: Sequence[bytes], then: Callable[[], Sequence[bytes]] | None = None) -> int:
+        """Record events and a checkpoint over everything up to them, all or nothing; ``then`` as in `Graph.record`.
 
         The first use makes the key. A key that changes, or is new here, is named in the checkpoint, which the one
         before signs too.
@@ -133,7 +133,7 @@ class Seal:
             UsageError: ``LEDGER_KEY_UNUSABLE``, and whatever `Graph.record` raises; then nothing changed.
         """
         _, coming = self._ready()
-        position = self._graph.record(events, state, seal=self._sign)
+        position = self._graph.record(events, seal=self._sign, then=then)
         if coming is not None:
             self._arrived()
         return position

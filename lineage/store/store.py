@@ -69,6 +69,7 @@ class Store(ABC):
         self.lock = threading.RLock()
         self._pid = os.getpid()
         self._open = True
+        self._writing = False
 
     @abstractmethod
     def one(self, sql: str, args: Sequence[Any] = ()) -> Row | None:
@@ -118,9 +119,13 @@ class Store(ABC):
 
     @contextmanager
     def read(self) -> Iterator[None]:
-        """One consistent view for several statements. Not nested."""
+        """One consistent view for several statements: in the writer's transaction its own, with what it wrote so far.
+        Not nested otherwise."""
         with self.lock:
             self.check()
+            if self._writing:
+                yield
+                return
             self._begin(False)
             try:
                 yield
@@ -137,11 +142,14 @@ class Store(ABC):
         with self.lock:
             self.check()
             self._begin(True)
+            self._writing = True
             try:
                 yield
             except BaseException:
                 self._rollback()
                 raise
+            finally:
+                self._writing = False
             self._commit()
 
     def check(self) -> None:

@@ -100,13 +100,14 @@ class TestClient:
             assert deleted.decision == ""
 
     def test_created_is_recorded_together_with_the_number(self, project: Project, model: str) -> None:
+        project.register("chat", model)  # the policy is recorded with the first one
         with project.gate as gate:
             before = gate.graph.position()
         project.register("chat", model)
         with project.gate as gate:
-            assert gate.graph.find("mlflow://local", "models/chat/1") is not None
+            assert gate.graph.find("mlflow://local", "models/chat/2") is not None
             times = {gate.graph.event(position)[1] for position in range(before, gate.graph.position())}
-            assert len(times) == 2  # two transactions: lineage with its decision, what MLflow did
+            assert len(times) == 2  # two transactions: lineage and decision, and what MLflow did then
 
     def test_prompts_are_none_of_our_business(self, project: Project) -> None:
         mlflow.genai.register_prompt("greeting", "Hello {{name}}")
