@@ -151,15 +151,14 @@ def recalled(story: Any) -> None:
     grant = next(g for g in story.json("grant", "--list")["grants"] if g["reference"] == "Contract MS-2023-117")
     story.must("lineagegate", "grant", "--withdraw", grant["id"])
     dry = story.run("lineagegate", "recall")
-    found = story.json("recall")["recall"]
+    found = [item["version"] for item in story.json("recall")["versions"] if item["recall"]]
     story.run("lineagegate", "recall", "--apply")
     aliases = story.mlflow("print(dict(c.get_registered_model('seed-chat').aliases))")
     again = story.mlflow("c.set_registered_model_alias('seed-chat', 'production', '1')", fails=True)
     story.verdict(
         "S9",
         dry.returncode == 1
-        and [(item["version"]["model"], item["version"]["aliases"]) for item in found]
-        == [("seed-chat", ["production"])]
+        and [(item["model"], item["aliases"]) for item in found] == [("seed-chat", ["production"])]
         and aliases.strip().endswith("{}")
         and "refused by lineagegate" in again,
         "seed-chat is called back: its alias is gone, and it cannot be given one again",
