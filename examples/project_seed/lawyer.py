@@ -107,7 +107,8 @@ def removed(story: Any) -> None:
     report = json.loads((story.root / "reports/scrub.json").read_text())
     claim = story.must(
         "lineagegate", "--format", "json", "removal", "claim", "data/scrubbed.txt", "--run", "scrub",
-        "--kind", "third-party-model-output", "--provider", "openai", "--checked", f"{report['read']} records against the dialogues, exact",
+        "--kind", "third-party-model-output", "--provider", "openai",
+        "--checked", f"{report['read']} records against the dialogues, exact",
         "--result", f"{report['removed']} taken out, {report['left']} left", "--evidence", "reports/scrub.json",
     )  # fmt: skip
     identity = json.loads(claim)["removals"][0]["removal"]["id"]
