@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 ORIGIN = "ledger/origin"
 """Key in the table `state` of the log's name."""
+INTRODUCED = "ledger/introduced/"
+"""Beginning of the keys in the table `state` of checkpoints that introduced a key and were replaced."""
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 LEDGER_KEYS = ("accept_clock", "key", "checkpoint_every", "witness", "timestamp_authority", "timestamp_certificate")
 
@@ -149,6 +152,10 @@ class Seal:
         stale = newest is None or newest.position != self._graph.position()
         unstamped = bool(self.settings.authority) and newest is not None and not newest.timestamp
         if stale or unstamped or coming is not None or introduce:
+            if newest is not None and not stale and note.read_checkpoint(note.parse(newest.note).text).keys:
+                # it makes room for another one over the same entries: what it introduced must stay known
+                digest = sha256(newest.note.encode()).hexdigest()
+                self._graph.seals.keep(f"{INTRODUCED}{digest}", newest.note)
             self._introduced = tuple(introduce)
             try:
                 self.record(())

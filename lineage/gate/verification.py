@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from lineage.errors import LineageError
-from lineage.gate.seal import Seal
+from lineage.gate.seal import INTRODUCED, Seal
 from lineage.graph.seals import Seals, StoredCheckpoint
 from lineage.graph.verify import Deviation, Expected
 from lineage.ledger import note
@@ -93,6 +93,8 @@ class Verification:
         stored = self._seals.all()
         held = [x for row in stored for x in self._read(f"the store's checkpoint of {row.position} entries", row.note)]
         self._rows(stored, held)
+        for text in self._seals.kept(INTRODUCED).values():
+            held += self._read("a checkpoint that introduced a key", text)
         outside = [x for where, text in given for x in self._read(where, text, given=True)]
         outside += self._witnessed()
         origin = self._own(held, outside)
