@@ -12,6 +12,7 @@ origin: licence                        license; https://spdx.org/licenses/… fo
 origin: everything else, how known     description of the file, rai:dataCollection
 origin: kind web-crawl                 rai:dataCollectionType Web Scraping
 origin: kind human-annotation          rai:dataCollectionType Manual Human Curator
+time of the newest entry               sdDatePublished, the date of the description
 use                                    rai:dataUseCases (Training, Fine Tuning, Validation, Testing, Others)
 not complete, what is not known        rai:dataLimitations
 =====================================  ======================================================================
@@ -102,7 +103,7 @@ def croissant(case: Case) -> str:
         "conformsTo": ["http://mlcommons.org/croissant/1.0", "http://mlcommons.org/croissant/RAI/1.0"],
         "name": f"Sources of {found.model.name}",
         "description": printable(f"What {found.model.name} was made from or measured with. {case.answer.sentence}"),
-        "dateModified": found.created,
+        "sdDatePublished": found.created,
         "creator": [{"@type": "sc:Organization", "name": printable(name)} for name in makers],
         "license": _licences({trace.origin.licence for trace in traces}),
         "rai:dataCollection": " | ".join(f"{source.node.name}: {_said(source)}" for source in sources),

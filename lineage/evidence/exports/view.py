@@ -18,6 +18,7 @@ from lineage.errors import CannotDecide, printable
 from lineage.events.facets import PRODUCER, SCHEMA_BASE
 from lineage.evidence.case import Case, SourceSize, Trace
 from lineage.evidence.document import ArtifactRef
+from lineage.evidence.layout import count
 from lineage.vocabulary import ArtifactType, Basis, Origin, Use
 
 TOOL = "lineagegate"
@@ -138,7 +139,7 @@ def view(case: Case) -> View:
         for hop in _hops(trace, model, printable(case.subject.run), nodes):
             hops[hop.run.id, hop.read.id, hop.made.id, hop.use] = hop
     listed = all(trace.tags <= max(1, len(trace.sources)) for trace in case.traces)
-    whole = case.coverage.complete and listed and not case.question.origin
+    whole = case.coverage.complete and listed and len(sources) >= case.coverage.sources and not case.question.origin
     return View(case, model, tuple(sources.values()), tuple(nodes.values()), tuple(hops.values()), created, whole)
 
 
@@ -270,6 +271,10 @@ def gaps(found: View) -> list[str]:
     missing = sum(max(0, trace.tags - max(1, len(trace.sources))) for trace in case.traces)
     if missing:
         said.append(f"{missing} more with the same labels as sources listed here are not listed one by one.")
+    elif not case.question.origin and len(found.sources) < case.coverage.sources:
+        removed = any(shown.state == "in force" for shown in case.removals)
+        why = "a removal in force leaves nothing of the others" if removed else "the others carry no label of their own"
+        said.append(f"Of its {count(case.coverage.sources, 'source')} {len(found.sources):,} are listed: {why}.")
     return said + [printable(text) for text in case.unknown]
 
 

@@ -68,6 +68,7 @@ LISTED = replace(
         replace(trace, sources=tuple(SourceSize(data(f"{trace.source.name}.{n}"), 1, 10 * n, None) for n in range(trace.tags)))
         for trace in YES.traces
     ),
+    coverage=replace(YES.coverage, sources=3),
     shares=(*YES.shares, Share(Origin(Kind.SYNTHETIC), Use.CONTENT, Basis.DECLARED, 0, None, None, None, 0)),
 )  # fmt: skip
 """Every source named, so that nothing is missing."""

@@ -247,6 +247,11 @@ def test_complete_is_said_only_of_a_whole_lineage() -> None:
     assert aggregate(replace(LISTED, question=replace(LISTED.question, origin="openai"))) == "incomplete"
     assert aggregate(replace(LISTED, coverage=replace(LISTED.coverage, complete=False, reason="…"))) == "incomplete"
     assert aggregate(replace(YES, question=replace(YES.question, origin=""))) == "incomplete"  # two sources, one named
+    cleared = replace(LISTED, coverage=replace(LISTED.coverage, sources=4), removals=NO.removals)
+    assert aggregate(cleared) == "incomplete"
+    assert "Of its 4 sources 3 are listed: a removal in force leaves nothing of the others." in written(
+        cleared, "spdx3"
+    )
 
 
 def test_a_directory_is_not_given_a_hash_of_bytes() -> None:
