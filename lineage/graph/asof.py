@@ -109,6 +109,7 @@ def partial(
         closure.positions.update(ahead.entries())
     models = {part for _, name in names for part in _model_names(name)}
     models = closure.acts(ACTS, models if about else None)
+    closure.matches()
     keys = {node_key(a.namespace, a.name, a.content) for a in about}
     keys.update(content_key(a.content.hash) for a in about if a.content)
     covered = Covered(frozenset(keys), frozenset(names), frozenset(models) if about else None, downstream)

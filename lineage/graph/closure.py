@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 
 from lineage.events import Event
-from lineage.events.event import act_of
+from lineage.events.event import Dataset, act_of
 from lineage.graph import rows
 from lineage.graph.keys import content_key, key_of_text, node_key
 from lineage.graph.names import references
@@ -23,7 +23,7 @@ from lineage.graph.project import event_at
 from lineage.graph.rows import DIRECTORY, MEMBER, MORE_MAKERS, Act, Node, Run
 from lineage.graph.working import Working
 from lineage.ledger import happened
-from lineage.vocabulary import Artifact, Change, Content, Happening, Removal
+from lineage.vocabulary import Artifact, Change, Content, Happening, Removal, Tag
 
 
 class _Time(msgspec.Struct, gc=False):
@@ -154,7 +154,9 @@ class Closure:
         for source, origin, basis, position in working.store.lookup(rows.TAGS, list(sources)):
             said[source, origin, basis].append(position)
         for positions in said.values():
-            self.positions.update([p for p in sorted(positions) if self.counts(p)][:1])
+            first = next((p for p in sorted(positions) if self.counts(p)), None)
+            if first is not None:
+                self.positions.add(first)
 
     def _listings(self, nodes: Iterable[int]) -> None:
         """The entries that together list the files of each directory."""
@@ -179,16 +181,14 @@ class Closure:
                         self.positions.add(position)
 
     def _files(self, event: Event, directory: int) -> Iterable[bytes]:
-        working = self.working
         for reference in references(event):
             content = reference.artifact.content
             if content is None or not content.members:
                 continue
-            key = node_key(reference.namespace, reference.name, content)
-            working.fetch_nodes((key,))
-            if working.node_ids.get(key) == directory:
+            if self._is_node(reference, directory):
+                own = content_key(content.hash)
                 for member in content.members:
-                    if not Content(member.hash, member.size).trivial and (file := content_key(member.hash)) != key:
+                    if not Content(member.hash, member.size).trivial and (file := content_key(member.hash)) != own:
                         yield file
 
     # names
@@ -215,9 +215,14 @@ class Closure:
         if node is None:
             return None
         self._first(self._mentions(node.id, 0), self._names(node.id, 0, ""))
+        said: set[Tag] = set()  # a tag that every run repeats is on record by its first saying
         for _, _, _, position in working.store.lookup(rows.TAGS, (node.source,) if node.source else ()):
             if self.counts(position):
-                self.positions.add(position)
+                event = event_at(working, position)
+                tags = {tag for d in references(event) if self._is_node(d, node.id) for tag in d.artifact.tags}
+                if not tags <= said:
+                    said |= tags
+                    self.positions.add(position)
         return node.id
 
     def _mentions(self, node: int, dataset: int) -> list[int]:
@@ -247,15 +252,16 @@ class Closure:
                     continue
                 if model and not reference.is_model:
                     continue
-                if not node:
-                    return True
-                key = node_key(reference.namespace, reference.name, reference.artifact.content)
-                working.fetch_nodes((key,))
-                if working.node_ids.get(key) == node:
+                if not node or self._is_node(reference, node):
                     return True
             return False
 
         return test
+
+    def _is_node(self, reference: Dataset, node: int) -> bool:
+        key = node_key(reference.namespace, reference.name, reference.artifact.content)
+        self.working.fetch_nodes((key,))
+        return self.working.node_ids.get(key) == node
 
     def _first(self, positions: Iterable[int], test: Callable[[Event], bool]) -> None:
         """Note the first of some entries that counts and says what is asked."""
@@ -304,6 +310,17 @@ class Closure:
                         if isinstance(act, Change) and act.happening is Happening.RENAMED:
                             waiting += [act.model, act.value]  # one model under two names
         return seen
+
+    def matches(self) -> None:
+        """Note the matches on what removals speak for: they decide what holds."""
+        working = self.working
+        nodes: set[int] = set()
+        for (position,) in working.store.rows("SELECT entry FROM act WHERE kind = ?", (int(Act.REMOVAL),)):
+            act = act_of(event_at(working, position))
+            if isinstance(act, Removal) and (node := working.find_node(key_of_text(act.content))) is not None:
+                nodes.update(inside.id for inside in working.inside(node))
+        self._tags(nodes)
+        self._listings(nodes)
 
     def spoken_of(self) -> None:
         """Note the removals and corrections that speak of a node found so far."""

@@ -399,8 +399,11 @@ class Graph:
             row = working.find_dataset(namespace, name)
             if row is None:
                 return []
-            found = self._store.rows("SELECT node FROM version WHERE dataset = ? ORDER BY entry, node", (row.id,))
-            return [artifact_of(working, row.id, working.node(n)) for n in (row.node, *(n for (n,) in found))]
+            found = self._store.rows("SELECT entry, node FROM version WHERE dataset = ?", (row.id,))
+            named = [(e, artifact_of(working, row.id, working.node(n))) for e, n in ((row.entry, row.node), *found)]
+        # of versions that one event names first, the order of ids says nothing
+        named.sort(key=lambda item: (item[0], item[1].content.hash if item[1].content else ""))
+        return [artifact for _, artifact in named]
 
     def names(self, namespace: str = "", prefix: str = "", *, models: bool = False) -> list[Dataset]:
         """Names under which versions are recorded, in order.

@@ -50,6 +50,8 @@ from lineage.vocabulary import (
 )
 from lineage.vocabulary.artifact import TRIVIAL_BYTES, TRIVIAL_HASHES
 
+MOST_EVENTS = 2000
+"""Events of entries that are kept read: the parts of one answer rest on the same ones."""
 MOST_NAME = 2000
 """Bytes of a name; an index of PostgreSQL holds 2,704."""
 _SHORT = MOST_NAME // 4
@@ -467,4 +469,9 @@ def entries_of(working: Working, kind: Act, key: str) -> list[Event]:
 
 def event_at(working: Working, position: int) -> Event:
     """The event of an entry."""
-    return read(working.entry(position)[0])
+    event = working.events.get(position)
+    if event is None:
+        if len(working.events) >= MOST_EVENTS:
+            working.events.clear()
+        event = working.events[position] = read(working.entry(position)[0])
+    return event

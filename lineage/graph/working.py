@@ -11,7 +11,7 @@ import struct
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -23,6 +23,9 @@ from lineage.ledger import CHUNK, unpack
 from lineage.store import Insert, Lookup, Store
 from lineage.store.store import Row, damaged
 from lineage.vocabulary import UNDECLARED, Basis, Kind, Origin
+
+if TYPE_CHECKING:
+    from lineage.events import Event
 
 EMPTY = 1
 """Id of the empty set: known, and nothing inherited."""
@@ -133,6 +136,7 @@ class Working:
         self.tag_codes: dict[int, set[int]] = {}
         self.memo: dict[Any, int] = {}
         self.chunks: dict[int, tuple[int, int, list[bytes]]] = {}
+        self.events: dict[int, Event] = {}
         self.contradicted: dict[int, set[int]] = {}
         """Of a node that removals speak for, the origins whose removal is void."""
         self.changed()

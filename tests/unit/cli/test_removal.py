@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,7 @@ def test_a_match_voids_it_and_a_corrected_match_does_not(
     removal = claim(cli)
     monkeypatch.setenv("LINEAGE_USER", "Bob")
     cli("removal", "approve", removal)
+    approved = datetime.now(timezone.utc).isoformat()
     found = Tag(Origin(Kind.THIRD_PARTY_MODEL_OUTPUT, "openai"), Basis.MATCHED, by="matcher")
     clean = dataset("data/clean", "4")
     with Gate.open(start=project) as gate:
@@ -86,6 +88,9 @@ def test_a_match_voids_it_and_a_corrected_match_does_not(
     shown = cli("removal", "show", removal).out
     assert f"removal {removal}: void" in shown
     assert "data/clean was matched with third-party-model-output/openai" in shown
+    now = datetime.now(timezone.utc).isoformat()
+    assert f"removal {removal}: void" in cli("removal", "list", "--known-at", now).out
+    assert f"removal {removal}: in force" in cli("removal", "list", "--known-at", approved).out
     labels = cli("why", "models:/seed-chat/1", verb="why").document["labels"]
     assert {(x["origin"].get("service", ""), x["basis"]) for x in labels if x["origin"].get("provider")} == {
         ("gpt-4", "declared"),
