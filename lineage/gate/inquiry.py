@@ -301,7 +301,7 @@ class Inquiry:
                 far[item.artifact.content.hash] = ImpactItem(item.artifact, nearest, tuple(u for u in Use if u in uses))
         versions = [
             ImpactItem(version, *far[version.content.hash][1:])
-            for version in graph.registered()
+            for version in graph.registered(far)
             if version.content is not None and version.content.hash in far
         ]
         named = {v.artifact.content.hash for v in versions if v.artifact.content}

@@ -433,10 +433,17 @@ class Graph:
         known = sorted((space, name) for space, name in found)
         return known if self._covered is None else [name for name in known if name in self._covered.names]
 
-    def registered(self) -> list[Artifact]:
-        """The versions of registered models (``models/<name>/<number>``), each with what was recorded of it last."""
+    def registered(self, contents: Iterable[str] | None = None) -> list[Artifact]:
+        """The versions of registered models (``models/<name>/<number>``), each with what was recorded of it last.
+
+        Args:
+            contents: only those whose content key is one of these.
+        """
         with self._store.read():
             working = self._view()
+            keys = None if contents is None else [content_key(text) for text in contents]
+            working.fetch_nodes(keys or ())
+            wanted = None if keys is None else {working.node_ids.get(key) for key in keys}
             found = self._store.rows(
                 "SELECT s.name, d.name, d.last FROM dataset d JOIN namespace s ON s.id = d.namespace "
                 "WHERE d.name >= 'models/' AND d.name < 'models0' AND d.model = 1 ORDER BY d.name, s.name"
@@ -445,7 +452,9 @@ class Graph:
             numbered = [
                 (space, name, last)
                 for space, name, last in found
-                if name.rpartition("/")[2].isdigit() and (covered is None or (space, name) in covered.names)
+                if name.rpartition("/")[2].isdigit()
+                and (covered is None or (space, name) in covered.names)
+                and (wanted is None or last in wanted)
             ]
             working.fetch_datasets([name for _, name, _ in numbered])
             working.load_nodes([last for *_, last in numbered])
