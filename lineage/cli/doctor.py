@@ -49,6 +49,7 @@ def doctor(settings: Settings) -> int:
         look("tools", lambda: _tools(settings.config()))
         look("policy", lambda: _policy(settings.config()))
         look("store and registries", lambda: _registries(settings))
+        look("key of the ledger", lambda: _key(settings))
     settings.show(
         lambda: document.DoctorDocument(tuple(checked), document.notices(findings)),
         lambda: text.doctor_text(checked, findings),
@@ -58,6 +59,13 @@ def doctor(settings: Settings) -> int:
 
 def _settings(settings: Settings) -> Found:
     settings.config()
+    yield from ()
+
+
+def _key(settings: Settings) -> Found:
+    """A key that cannot be used refuses every decision."""
+    with settings.gate() as gate:
+        gate.seal.public()
     yield from ()
 
 

@@ -100,12 +100,13 @@ class Verification:
         origin = self._own(held, outside)
         held, outside = ([x for x in some if x.checkpoint.origin == origin] for some in (held, outside))
         sizes = {row.position for row in stored}
-        for x in outside:
-            if not x.given and x.checkpoint.size not in sizes:
-                self._deviates(
-                    "CHECKPOINT_MISSING",
-                    f"{x.where} is a checkpoint of {x.checkpoint.size} entries, and the store has it no more",
-                )
+        lost = sorted((x.checkpoint.size, x.where) for x in outside if not x.given and x.checkpoint.size not in sizes)
+        if lost:
+            size, where = lost[0]
+            self._deviates(
+                "CHECKPOINT_MISSING",
+                f"{where} is a checkpoint of {size} entries, and the store has it no more{_also(len(lost) - 1)}",
+            )
         trusted = self._signatures([*held, *outside], keys)
         stamped = self._timestamps(stored)
         expected = [
@@ -183,14 +184,23 @@ class Verification:
         """The log's name; checkpoints of another one that bears the project's name are told."""
         origin = self._seal.origin
         project = origin.rpartition("/")[0]
+        others: dict[str, list[_Held]] = {}
         for x in (*held, *outside):
             other = x.checkpoint.origin
             if other != origin and (not x.outside or x.given or other.rpartition("/")[0] == project):
-                self._deviates(
-                    "OTHER_LEDGER",
-                    f"{x.where} seals another ledger, {other}; this one is {origin}",
-                    hint="either this project has two ledgers, or this one was made anew",
-                )
+                others.setdefault(other, []).append(x)
+        for other, (first, *more) in others.items():
+            self._deviates(
+                "OTHER_LEDGER",
+                f"{first.where} seals another ledger, {other}; this one is {origin}{_also(len(more))}",
+                hint="either this project has two ledgers, or this one was made anew",
+            )
+        strange = {x.checkpoint.origin for x in outside} - {origin}
+        if strange and not any(x.checkpoint.origin == origin for x in outside):
+            self._unproven.append(
+                f"every checkpoint found outside seals another ledger ({', '.join(sorted(strange)[:5])}), none this "
+                f"one, {origin}: if it once had one of those names, it was made anew"
+            )
         return origin
 
     # who signed
@@ -204,19 +214,22 @@ class Verification:
             if not fresh:
                 break
             trusted += dict.fromkeys(fresh)
-        for x in held:
+        unknown: dict[str, list[_Held]] = {}
+        for x in sorted(held, key=lambda x: x.checkpoint.size):
             try:
                 note.verified(x.note, trusted)
             except LineageError as error:
-                said = f"{x.where} ({x.checkpoint.size} entries): {error.cause}"
                 if error.code == "SIGNATURE_UNKNOWN":
-                    self._deviates(
-                        "KEY_NOT_INTRODUCED",
-                        f"{said}, which no trusted key introduced",
-                        hint="if it is right: `lineagegate ledger key --introduce VKEY`, where a trusted key lies",
-                    )
+                    unknown.setdefault(error.cause, []).append(x)
                 else:
-                    self._deviates(error.code, said)
+                    self._deviates(error.code, f"{x.where} ({x.checkpoint.size} entries): {error.cause}")
+        for cause, (first, *more) in unknown.items():
+            self._deviates(
+                "KEY_NOT_INTRODUCED",
+                f"{first.where} ({first.checkpoint.size} entries): {cause}, which no trusted key introduced"
+                + _also(len(more)),
+                hint="if it is right: `lineagegate ledger key --introduce VKEY`, where a trusted key lies",
+            )
         return trusted
 
     def _first_key(self, held: Sequence[_Held]) -> list[PublicKey]:
@@ -292,6 +305,10 @@ class Verification:
 
     def _deviates(self, code: str, message: str, *, hint: str = "") -> None:
         self._found.append(Deviation(code, message, None, None, hint))
+
+
+def _also(more: int) -> str:
+    return f" (and {more} more)" if more else ""
 
 
 def _by(x: _Held, keys: Iterable[PublicKey]) -> bool:

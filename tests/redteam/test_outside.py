@@ -396,3 +396,13 @@ def test_settings_that_are_wrong_are_refused(case: Case, wrong: str) -> None:
     with pytest.raises(UsageError) as refused, case.gate():
         pass
     assert refused.value.code in ("CONFIG_INVALID", "WITNESS_UNKNOWN")
+
+
+def test_a_ledger_under_a_name_that_nothing_kept_bears(case: Case) -> None:
+    """Even the project is called otherwise now: no witness speaks of it, and the report says what that may mean."""
+    registry = Tags(*case.outside)
+    case.sql("UPDATE state SET value = 'toy/00000000' WHERE key = 'ledger/origin'")
+    reseal(case)
+    report = case.verify(given=[], keys=[], registries=[registry])  # type: ignore[list-item]
+    assert report.sealed == 0
+    assert any("every checkpoint found outside seals another ledger (seed/" in said for said in report.unproven)
