@@ -135,11 +135,9 @@ class Graph:
             UsageError: ``EVENT_INVALID`` naming the event's index, ``CLOCK_WENT_BACK``, ``STORE_BUSY``; then nothing
                 changed.
         """
-        with _no_collection(len(events)):
-            parsed = [_checked(data, i) for i, data in enumerate(events)]
         time = microseconds(now or datetime.now(timezone.utc))
         with self._store.lock, _no_collection(len(events)):
-            incoming = [(data, event, time) for data, event in zip(events, parsed, strict=True)]
+            incoming = [(data, _checked(data, i), time) for i, data in enumerate(events)]
             return self._write(incoming, state or {}, seal, time, then)
 
     def _write(
