@@ -404,6 +404,8 @@ def _is_token(der: bytes) -> bool:
 Node = str
 """What lineage goes by: a content key, or a name where there is no content or it is too small to mean anything."""
 
+_TESTED = ("content", "base-model")
+"""Uses of a model that is being evaluated."""
 _TRIVIAL = {
     "md5:d41d8cd98f00b204e9800998ecf8427e", "md5:68b329da9893e34099c7d8ad5cb9c940",
     "md5:99914b932bd37a50b983c5e7c90ae93b", "md5:8a80554c91d9fca8acb82f023de02f11",
@@ -456,6 +458,8 @@ class Record:
         self.files: dict[Node, set[Node]] = {}
         self.acts: dict[int, tuple[str, Json]] = {}
         self.names: dict[Node, str] = {}
+        self.by_name: dict[str, set[Node]] = {}
+        """What has no content that means anything, by its name for people."""
         self.alone: set[Node] = set()
         for position in sorted(entries):
             try:
@@ -495,6 +499,8 @@ class Record:
         full = f"{dataset['namespace']}/{dataset['name']}"
         node = (f"{full}#{hash_}" if _trivial(content) else hash_) if hash_ else full
         self.names.setdefault(node, name)
+        if node != hash_:
+            self.by_name.setdefault(name, set()).add(node)
         self.alone.add(node)
         for member in content.get("members") or ():
             if not _trivial(member) and member["hash"] != node:
@@ -509,9 +515,18 @@ class Record:
         model = str((facets.get("datasetType") or {}).get("datasetType", "")).upper() == "MODEL"
         return Edge(node, hash_, name, use, model)
 
-    def related(self, one: Node, other: Node) -> bool:
-        """Whether they are the same content, or one is a file of the other."""
-        return one == other or other in self.files.get(one, ()) or one in self.files.get(other, ())
+    def nodes(self, name: str, content: str) -> set[Node]:
+        """What a name and a content key stand for: the content, or the name where content means nothing or is unknown."""
+        if (
+            name.endswith("/?") and not content
+        ):  # a file of which the record does not know where in its directory it lies
+            return {file for files in self.files.values() for file in files}
+        named = {n for n in self.by_name.get(name, ()) if (n.endswith("#" + content) if content else "#" not in n)}
+        return named | ({content} if content in self.names else set()) or {content or name}
+
+    def related(self, one: Node, others: set[Node]) -> bool:
+        """Whether it is one of them, or a file of one, or a directory with one."""
+        return any(one == n or n in self.files.get(one, ()) or one in self.files.get(n, ()) for n in others)
 
     def makers(self, node: Node) -> list[Run]:
         return [run for run in self.runs.values() if any(e.node == node for e in run.outputs)]
@@ -529,44 +544,47 @@ class Record:
                     return True
         return False
 
-    def lineage(self, end: Node) -> tuple[set[Node], set[str]]:
-        """Everything that reaches a node in these entries, and the names of models that generated some of it.
+    def lineage(self, ends: set[Node]) -> tuple[set[Node], set[str]]:
+        """Everything that reaches some nodes in these entries, and the names of models that generated some of it.
 
-        What a model was evaluated with does not travel through the model (law 5): ``cut`` says that a use for evaluation
-        further back no longer counts.
+        Each node is walked in one of two ways: ``full``, what its readers get, or only what it was made of, which is what
+        a directory gives to its files (law 7). What a model was evaluated with does not travel through the model (law
+        5): ``cut`` says that a use for evaluation further back no longer counts.
         """
-        reached: set[tuple[Node, bool]] = set()
         generators: set[str] = set()
-        waiting = [(end, False)]
-        by_output: dict[Node, list[Run]] = {}
+        makers: dict[Node, list[Run]] = {}
         tested: dict[Node, list[Run]] = {}
         holders: dict[Node, list[Node]] = {}
         for run in self.runs.values():
             for node in {e.node for e in run.outputs}:
-                by_output.setdefault(node, []).append(run)
-            for node in {e.node for e in run.inputs if e.model and e.use in ("content", "base-model")}:
+                makers.setdefault(node, []).append(run)
+            for node in {e.node for e in run.inputs if e.model and e.use in _TESTED}:
                 tested.setdefault(node, []).append(run)
         for directory, files in self.files.items():
             for file in files:
                 holders.setdefault(file, []).append(directory)
+        reached: set[tuple[Node, bool, bool]] = set()
+        waiting = [(end, True, False) for end in ends]
         while waiting:
-            node, cut = waiting.pop()
-            if (node, cut) in reached or (node, False) in reached:
+            state = node, full, cut = waiting.pop()
+            if state in reached:
                 continue
-            reached.add((node, cut))
-            waiting += [(n, cut) for n in (*self.files.get(node, ()), *holders.get(node, ()))]
-            for run in by_output.get(node, ()):
+            reached.add(state)
+            if full:
+                waiting += [(file, True, cut) for file in self.files.get(node, ())]
+            waiting += [(directory, False, cut) for directory in holders.get(node, ())]
+            for run in makers.get(node, ()):
                 into_data = any(e.node == node and not e.model for e in run.outputs)
                 for edge in run.inputs:
                     if edge.use == "evaluation" and cut:
                         continue
                     if edge.model and edge.use != "evaluation" and into_data:
                         generators.add(edge.name)
-                    waiting.append((edge.node, (cut if edge.use == "content" else False) or edge.model))
+                    waiting.append((edge.node, True, (cut if edge.use == "content" else False) or edge.model))
             if not cut:
                 for run in tested.get(node, ()):
-                    waiting += [(e.node, e.model) for e in run.inputs if e.use == "evaluation"]
-        return {node for node, _ in reached}, generators
+                    waiting += [(e.node, True, e.model) for e in run.inputs if e.use == "evaluation"]
+        return {node for node, _, _ in reached}, generators
 
 
 def _trivial(content: Json) -> bool:
@@ -742,36 +760,54 @@ class Findings:
         if not steps:
             self.claim(f"{what} has steps", False)
             return
-        nodes = [_node_of(record, step) for step in steps]
-        generated = trace["origin"]["kind"] == "first-party-model-output" and trace["basis"] == "observed"
+        nodes = [record.nodes(step["artifact"], step["content"]) for step in steps]
+        tags = [t for t in self._tags_on(nodes[0]) if t.origin == stated(trace["origin"]) and t.basis == trace["basis"]]
+        start = shown(steps[0]["artifact"])
+        generated = trace["origin"]["kind"] == "first-party-model-output" and not tags and len(steps) > 1
         if trace["basis"] is None:
             self.claim(
-                f"{what} begins at {shown(steps[0]['artifact'])}, for which no entry here names an origin",
-                not self._tags_on(nodes[0]),
+                f"{what} begins at {start}, for which no entry here names an origin",
+                any(not self._tags_on({node}) for node in nodes[0]),
             )
-        elif not generated or self._tags_on(nodes[0]):
-            said = [
-                t for t in self._tags_on(nodes[0]) if t.origin == stated(trace["origin"]) and t.basis == trace["basis"]
-            ]
+        elif generated:
+            named = any(e.model and e.name == trace["origin"].get("service") for e in self._read_by(steps[1], nodes[0]))
+            self.claim(f"{what} begins at {start}, a model that generated what follows", named)
+        else:
             self.claim(
-                f"{what} begins at {shown(steps[0]['artifact'])}, and an entry says that it is {origin_text(trace['origin'])}",
-                bool(said) and (not trace["declaredBy"] or any(t.by == trace["declaredBy"] for t in said)),
+                f"{what} begins at {start}, and an entry says that it is {origin_text(trace['origin'])}",
+                bool(tags) and (not trace["declaredBy"] or any(t.by == trace["declaredBy"] for t in tags)),
             )
-        uses = {"content"}
+        uses = self._around({"content"}, nodes[0])
         for i in range(1, len(steps)):
             self._step(what, i, steps, nodes, any_use=generated and i == 1)
-            uses = _through(uses, steps[i]["use"]) if steps[i]["run"] else uses
+            through = steps[i]["run"] and not (generated and i == 1)
+            uses = self._around(_through(uses, steps[i]["use"]) if through else uses, nodes[i])
         self.claim(f"{what} makes it {shown(trace['use'])}", trace["use"] in uses)
         subject = self.case["subject"]["artifact"]
-        self.claim(f"{what} ends at {shown(subject['display'])}", nodes[-1] == _subject(record, subject))
+        self.claim(f"{what} ends at {shown(subject['display'])}", bool(nodes[-1] & _subject(record, subject)))
 
-    def _step(self, what: str, i: int, steps: Json, nodes: list[Node], any_use: bool) -> None:
+    def _read_by(self, step: Json, nodes: set[Node]) -> list[Edge]:
+        """The inputs of a step's run that are one of some nodes."""
+        runs = [run for run in self.record.runs.values() if set(step["entries"]) & run.entries]
+        return [e for run in runs for e in run.inputs if self.record.related(e.node, nodes)]
+
+    def _around(self, uses: set[str], nodes: set[Node]) -> set[str]:
+        """The same after runs that read and made (or evaluated) one and the same content: paths leave these out."""
+        for run in self.record.runs.values():
+            into = [e for e in run.inputs if e.node in nodes]
+            made = any(e.node in nodes for e in run.outputs)
+            for edge in into:
+                if made or (edge.use == "evaluation" and any(e.model and e.use in _TESTED for e in into)):
+                    uses = uses | _through(uses, edge.use)
+        return uses
+
+    def _step(self, what: str, i: int, steps: Json, nodes: list[set[Node]], any_use: bool) -> None:
         record, step, before, node = self.record, steps[i], nodes[i - 1], nodes[i]
         name = shown(step["artifact"])
         if not step["run"]:
             self.claim(
                 f"{what}, step {i + 1}: {name} and the step before are a directory and its file",
-                record.related(before, node),
+                any(record.related(one, node) for one in before),
             )
             return
         named = set(step["entries"])
@@ -803,8 +839,8 @@ class Findings:
                 return True
         return False
 
-    def _tags_on(self, node: Node) -> list[Said]:
-        return [t for t in self.record.tags if t.node == node and not self._taken(t)]
+    def _tags_on(self, nodes: set[Node]) -> list[Said]:
+        return [t for t in self.record.tags if t.node in nodes and not self._taken(t)]
 
     def _taken(self, tag: Said) -> bool:
         """Whether a correction in force took a tag back."""
@@ -829,14 +865,14 @@ class Findings:
         if answer != "no":
             return
         nodes, generators = record.lineage(_subject(record, case["subject"]["artifact"]))
-        open_ = [n for n in nodes if n in record.alone and not self._tags_on(n) and not record.explained(n)]
+        open_ = sorted(n for n in nodes if n in record.alone and not self._tags_on({n}) and not record.explained(n))
         self.claim(
             "the answer is no, and in these entries every source of {} has a declared origin{}".format(
                 subject, f" (not: {shown(record.names.get(open_[0], open_[0]))})" if open_ else ""
             ),
             not open_,
         )
-        matching = [t for n in nodes for t in self._tags_on(n) if speaks_of(t.origin, asked)]
+        matching = [t for t in self._tags_on(nodes) if speaks_of(t.origin, asked)]
         left = [t for t in matching if not self._removed(t)]
         self.claim(
             "the answer is no, and in these entries nothing that {} was made from is of the origin asked about{}".format(
@@ -867,23 +903,8 @@ def _through(uses: set[str], use: str) -> set[str]:
     return {use} | kept
 
 
-def _node_of(record: Record, step: Json) -> Node:
-    """What a step stands for: its content, or the name of one whose content is not known or means nothing."""
-    if step["content"] and (step["content"] in record.names or step["content"] not in _TRIVIAL):
-        if step["content"] in record.names:
-            return str(step["content"])
-        tail = f"#{step['content']}"
-        return next(
-            (n for n in record.names if n.endswith(tail) and record.names[n] == step["artifact"]), str(step["content"])
-        )
-    tail = f"#{step['content']}" if step["content"] else ""
-    return next(
-        (n for n, name in record.names.items() if name == step["artifact"] and n.endswith(tail)), step["artifact"]
-    )
-
-
-def _subject(record: Record, artifact: Json) -> Node:
-    return _node_of(record, {"content": artifact["content"] or "", "artifact": artifact["display"]})
+def _subject(record: Record, artifact: Json) -> set[Node]:
+    return record.nodes(artifact["display"], artifact["content"] or "")
 
 
 def _strings(value: Json) -> Iterable[str]:
