@@ -432,7 +432,7 @@ def _graph(config: Config, store: Store) -> Graph:
 @cache
 def _release() -> str:
     """The version of this package, looked up once: its packs are part of a policy."""
-    return _version()
+    return version("lineagegate")
 
 
 def _marked(paths: Sequence[str]) -> list[list[int] | None]:
