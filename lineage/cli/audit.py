@@ -8,10 +8,11 @@ from lineage.evidence import document, text
 
 @verb
 def audit(settings: Settings) -> int:
-    """Compare the whole registry with the recorded decisions.
+    """Compare the whole registry with the recorded decisions and changes.
 
     Every version is read, hidden ones too, with its files. Listed are versions without a decision (they came around the
-    gate), with other files than those judged, registered although refused, and those that would be refused today.
+    gate), with other files than those judged, registered although refused, and those that would be refused today;
+    aliases and stages that were changed around the gate, and versions that are gone or back without a record of it.
 
     Exit status: 0 all accounted for, 1 something found.
     """
