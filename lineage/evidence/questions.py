@@ -177,7 +177,8 @@ def share_text(document: ShareDocument) -> str:
     for total in document.totals:
         known = total.bytes is not None
         lines += ["", f"as {total.use.value}: {_amounts(total)}"]
-        rows = [("origin", "sources", "files", "bytes", "records", "share of bytes")]
+        part = "share of known bytes" if total.unsized else "share of bytes"
+        rows = [("origin", "sources", "files", "bytes", "records", part)]
         for share in document.shares:
             if share.use is total.use:
                 rows.append(
@@ -219,7 +220,8 @@ def share_sentence(
         if not mine:
             continue
         parts = []
-        for field, unit in (("bytes", "bytes"), ("files", "files"), ("records", "known records")):
+        known = "known " if total.unsized else ""  # a part of what is known is not a part of everything
+        for field, unit in (("bytes", f"{known}bytes"), ("files", f"{known}files"), ("records", "known records")):
             part, whole = _sum(getattr(share, field) for share in mine), getattr(total, field)
             if part is not None and whole:
                 parts.append(f"{percent(part, whole)} of the {unit}")
@@ -315,8 +317,8 @@ def history_text(document: HistoryDocument) -> str:
     words = [_counted(number_, kind) for kind, number_ in found.items()]
     heading = f"{about}{', ' + span if span else ''}: {listed(words)}"
     lines = [f"{heading}{when(document.as_of, document.known_at)}."]
-    if document.origin and found["executed"]:
-        lines.append(f"{MARK}{_readings(document)}")
+    if document.origin and (said := _readings(document)):
+        lines.append(f"{MARK}{said}")
     lines.append("")
     shown = document.items[:LINES]
     rows = []
@@ -334,8 +336,10 @@ LINES = 200
 
 
 def _readings(document: HistoryDocument) -> str:
-    """S8: what still read an origin."""
+    """S8: what still read an origin; empty where nothing did."""
     runs = [item for item in document.items if item.kind == "executed" and item.text.startswith("read ")]
+    if not runs:
+        return ""
     direct = [item for item in runs if not item.text.endswith(", made from it")]
     since = f" from {document.since[:10]} on" if document.since else ""
     read = f"{count(len(runs), 'execution')}{since} read data of {document.origin}"
