@@ -24,7 +24,7 @@ from lineage.events.facets import PRODUCER
 from lineage.events.naming import display
 from lineage.graph import rows
 from lineage.graph.asof import Covered, not_covered, partial, replay, whole
-from lineage.graph.closure import entries_upto, lineage_of
+from lineage.graph.closure import Closure, entries_upto, lineage_of
 from lineage.graph.keys import content_key, key_text, node_key, run_key
 from lineage.graph.names import any_artifact, artifact_of, recorded_tags, steps
 from lineage.graph.origins import Contribution, User, contributions, row_count, runs_in, users
@@ -100,6 +100,7 @@ class Graph:
         self._changed: dict[int, int] = {}  # source -> epoch it was retagged at, complete after `_changed_from`
         self._changed_from = -1
         self._changed_to = -1
+        self._traced: tuple[tuple[int, int, Artifact], Closure] | None = None
         self._covered: Covered | None = None  # what can be asked; None: anything
 
     @property
@@ -734,7 +735,7 @@ class Graph:
         """
         with self._store.read():
             working = self._view()
-            return lineage_of(working, artifact, self._known(working, artifact)).entries()
+            return self._lineage(working, artifact).entries()
 
     def path_entries(
         self, artifact: Artifact, labels: Iterable[Label] | None = None
@@ -837,7 +838,7 @@ class Graph:
         """
         with self._store.read():
             working = self._view()
-            return executions(working, lineage_of(working, artifact, self._known(working, artifact)))
+            return executions(working, self._lineage(working, artifact))
 
     def removals(self, artifact: Artifact | None = None) -> list[RemovalRecord]:
         """Removals ever claimed, first claimed first, with what became of them.
@@ -874,7 +875,7 @@ class Graph:
             found = claims(working, kind)
             if artifact is None or not found:
                 return found
-            nodes = lineage_of(working, artifact, self._known(working, artifact)).nodes
+            nodes = self._lineage(working, artifact).nodes
             return [record for record in found if speaks_of(working, record, nodes)]
 
     def close(self) -> None:
@@ -885,6 +886,14 @@ class Graph:
 
     def _view(self) -> Working:
         return self._reading(head_of(self._store))
+
+    def _lineage(self, working: Working, artifact: Artifact) -> Closure:
+        """What an artifact's lineage rests on; the last one is kept, for the next question about the same artifact."""
+        node = self._known(working, artifact)
+        key = working.head.position, working.head.epoch, artifact
+        if self._traced is None or self._traced[0] != key:
+            self._traced = key, lineage_of(working, artifact, node)
+        return self._traced[1]
 
     def _known(self, working: Working, artifact: Artifact) -> Node:
         key = node_key(artifact.namespace, artifact.name, artifact.content)
