@@ -864,23 +864,27 @@ class Findings:
             return
         if answer != "no":
             return
-        nodes, generators = record.lineage(_subject(record, case["subject"]["artifact"]))
-        open_ = sorted(n for n in nodes if n in record.alone and not self._tags_on({n}) and not record.explained(n))
+        # a name and a content key may stand for two things, one of them too small to mean anything: one has to do
+        found = [self._no(end, asked) for end in sorted(_subject(record, case["subject"]["artifact"]))]
+        open_, other = min(found, key=lambda problems: sum(map(bool, problems)))
         self.claim(
-            "the answer is no, and in these entries every source of {} has a declared origin{}".format(
-                subject, f" (not: {shown(record.names.get(open_[0], open_[0]))})" if open_ else ""
-            ),
-            not open_,
+            f"the answer is no, and in these entries every source of {subject} has a declared origin{open_}", not open_
         )
-        matching = [t for t in self._tags_on(nodes) if speaks_of(t.origin, asked)]
-        left = [t for t in matching if not self._removed(t)]
         self.claim(
-            "the answer is no, and in these entries nothing that {} was made from is of the origin asked about{}".format(
-                subject, f" (not: entry {left[0].entry})" if left else ""
-            ),
-            not left
-            and not any(speaks_of({"kind": "first-party-model-output", "service": g}, asked) for g in generators),
+            f"the answer is no, and in these entries nothing that {subject} was made from is of the origin asked "
+            f"about{other}",
+            not other,
         )
+
+    def _no(self, end: Node, asked: str) -> tuple[str, str]:
+        """What speaks against a "no": a source without declared origin, something of the origin; empty: nothing."""
+        record = self.record
+        nodes, generators = record.lineage({end})
+        open_ = [n for n in sorted(nodes) if n in record.alone and not self._tags_on({n}) and not record.explained(n)]
+        left = [t for t in self._tags_on(nodes) if speaks_of(t.origin, asked) and not self._removed(t)]
+        made = [g for g in sorted(generators) if speaks_of({"kind": "first-party-model-output", "service": g}, asked)]
+        against = f" (not: entry {left[0].entry})" if left else f" (not: what {shown(made[0])} made)" if made else ""
+        return f" (not: {shown(record.names.get(open_[0], open_[0]))})" if open_ else "", against
 
     def _removed(self, tag: Said) -> bool:
         """Whether a removal in force says that this source was taken out."""
