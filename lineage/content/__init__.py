@@ -1,0 +1,37 @@
+"""The same content elsewhere: what records are, their fingerprints, and where else they are found.
+
+Names lie, content does not (case S5). A record's text is brought down to its letters (`normalise`), of these come
+keyed fingerprints of the whole and of passages (`fingerprints`), an index keeps those of restricted sources, and
+`Index.match` says which records of anything else equal or resemble them. Text is never kept. `records` reads files;
+everything else works on bytes in memory, so that other readers (Spark's Arrow batches, columns of Great Expectations)
+use the same code.
+
+Needs the extra ``content`` (numpy, pyarrow); nothing on a start-up path imports this package. What becomes of a match
+is the gate's business (`lineage.gate.content`).
+"""
+
+from __future__ import annotations
+
+from lineage.content.fingerprint import Fingerprints, Key, anchors, exact, fingerprints
+from lineage.content.index import RULE, Index, IndexFile, IndexWriter, Matches, Rule
+from lineage.content.normalise import Letters, normalise
+from lineage.content.records import Batch, Unread, records
+
+__all__ = [
+    "RULE",
+    "Batch",
+    "Fingerprints",
+    "Index",
+    "IndexFile",
+    "IndexWriter",
+    "Key",
+    "Letters",
+    "Matches",
+    "Rule",
+    "Unread",
+    "anchors",
+    "exact",
+    "fingerprints",
+    "normalise",
+    "records",
+]

@@ -1,0 +1,210 @@
+"""From files to records: what is in a file is told from its bytes, never from its name.
+
+Reads directories, DVC's cached directories (``….dir``), gzip, bzip2, xz and zstd, and hands what is inside to
+`lineage.content.formats`. Streaming: held at once is one batch, of Parquet one row group, of a JSON document that is a
+single value the value. What cannot be read whole is said, never passed over.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import zstandard
+
+from lineage.content import formats
+from lineage.content.formats import Unreadable
+from lineage.errors import CannotDecide
+
+Progress = Callable[[str, int, int], None]
+"""As in `lineage.pipeline`."""
+
+_RECORDS, _BYTES = 4096, 1 << 20
+"""What a batch holds at most, one record more at the end aside."""
+_NESTED = 3
+"""How often a file may be compressed."""
+
+
+class Batch(NamedTuple):
+    """Some records of a file, in order."""
+
+    file: str
+    """From the directory that was asked for, POSIX; the file's own name when a file was."""
+    first: int
+    """Number of the first one in its file, counted from 1: of JSON lines and plain text the number of the line, of a
+    table that of the row."""
+    texts: list[bytes]
+    """UTF-8; every text of a record, in order, a line break between them."""
+
+
+class Unread(NamedTuple):
+    """A file that could not be read whole."""
+
+    file: str
+    reason: str
+
+
+def records(path: Path, *, unread: list[Unread] | None = None, progress: Progress | None = None) -> Iterator[Batch]:
+    """The records of a file, of every file below a directory, or of a directory in DVC's cache.
+
+    Args:
+        path: what to read.
+        unread: takes what could not be read; None: that raises.
+        progress: told how many bytes of the files are done.
+
+    Raises:
+        CannotDecide: ``CONTENT_UNREADABLE``, with ``unread`` None. Batches before it may have been given out.
+    """
+    listed, failed = _files(path)
+    total, done = sum(size for _, _, size in listed), 0
+    for problem in failed:
+        _say(problem, unread)
+    for name, file, size in listed:
+        try:
+            with file.open("rb") as stream:
+                for batch in _batched(name, _inside(stream, 0)):
+                    if progress:
+                        progress(f"reading {path.name}", done + min(stream.tell(), size), total)
+                    yield batch
+        except (Unreadable, OSError, EOFError, lzma.LZMAError, ValueError, RecursionError, MemoryError) as error:
+            _say(Unread(name, str(error) or type(error).__name__), unread)
+        done += size
+        if progress:
+            progress(f"reading {path.name}", done, total)
+
+
+def _say(problem: Unread, unread: list[Unread] | None) -> None:
+    if unread is None:
+        raise CannotDecide(
+            f"{problem.file} cannot be read as records",
+            code="CONTENT_UNREADABLE",
+            cause=problem.reason,
+            hint="convert it to JSON lines, CSV, Parquet or text; what cannot be read is never taken for clean",
+        )
+    unread.append(problem)
+
+
+def _files(path: Path) -> tuple[list[tuple[str, Path, int]], list[Unread]]:
+    found: list[tuple[str, Path]] = []
+    failed: list[Unread] = []
+    if path.is_dir():
+        for below in sorted(path.rglob("*")):
+            name = below.relative_to(path).as_posix()
+            if below.is_file():
+                found.append((name, below))
+            elif not below.is_dir():
+                failed.append(Unread(name, "no file is there" if below.is_symlink() else "it is not a file"))
+    elif path.suffix == ".dir" and path.parent.parent.name == "md5":  # dvc_data/hashfile/db: <md5>/<xx>/<rest>.dir
+        return _cached(path)
+    else:
+        found.append((path.name, path))
+    listed: list[tuple[str, Path, int]] = []
+    for name, file in found:
+        try:
+            listed.append((name, file, file.stat().st_size))
+        except OSError as error:
+            failed.append(Unread(name, str(error)))
+    return listed, failed
+
+
+def _cached(path: Path) -> tuple[list[tuple[str, Path, int]], list[Unread]]:
+    listed: list[tuple[str, Path, int]] = []
+    failed: list[Unread] = []
+    try:
+        members = [(str(item["relpath"]), str(item["md5"])) for item in json.loads(path.read_bytes())]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return [], [Unread(path.name, f"it is no list of DVC: {error}")]
+    for name, md5 in members:
+        file = path.parent.parent / md5[:2] / md5[2:]
+        try:
+            listed.append((name, file, file.stat().st_size))
+        except OSError:
+            failed.append(Unread(name, "it is not in the cache; `dvc pull` brings it"))
+    return listed, failed
+
+
+class _Zstd:
+    """zstandard's reader with the errors of a file."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)
+
+    def read(self, size: int) -> bytes:
+        """Up to so many bytes."""
+        try:
+            return self._stream.read(size)
+        except zstandard.ZstdError as error:
+            raise OSError(f"it does not decompress: {error}") from None
+
+
+_COMPRESSED: tuple[tuple[bytes, Callable[[IO[bytes]], Any]], ...] = (
+    (b"\x1f\x8b", lambda stream: gzip.GzipFile(fileobj=stream)),
+    (b"BZh", bz2.BZ2File),
+    (b"\xfd7zXZ\x00", lzma.LZMAFile),
+    (b"\x28\xb5\x2f\xfd", _Zstd),
+)
+
+
+def _inside(stream: IO[bytes], depth: int) -> Iterator[list[bytes]]:
+    head = stream.read(formats.HEAD)
+    while len(head) < formats.HEAD and (more := stream.read(formats.HEAD - len(head))):
+        head += more  # a decompressor gives out what it has
+    reader = _Ahead(head, stream)
+    for magic, opened in _COMPRESSED:
+        if head.startswith(magic):
+            if depth == _NESTED:
+                raise Unreadable(f"it is compressed more than {_NESTED} times")
+            yield from _inside(opened(io.BufferedReader(reader)), depth + 1)
+            return
+    if head.startswith((b"PAR1", b"ARROW1", b"\xff\xff\xff\xff")):
+        if depth == 0:
+            stream.seek(0)
+            yield from formats.table(stream, head)
+        else:  # they are read from the end: what was compressed goes to a temporary file
+            with tempfile.TemporaryFile() as whole:
+                shutil.copyfileobj(reader, whole)
+                whole.seek(0)
+                yield from formats.table(whole, head)
+        return
+    yield from formats.text(reader, head)
+
+
+class _Ahead(io.RawIOBase):
+    """What was read ahead, then the rest of a stream."""
+
+    def __init__(self, head: bytes, rest: IO[bytes]) -> None:
+        self._head, self._rest = head, rest
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer from what comes next."""
+        data = self._head[: len(buffer)] or self._rest.read(len(buffer))
+        self._head = self._head[len(data) :]
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _batched(name: str, pieces: Iterator[list[bytes]]) -> Iterator[Batch]:
+    held: list[bytes] = []
+    size, first = 0, 1
+    for piece in pieces:
+        for text in piece:
+            held.append(text)
+            size += len(text)
+            if len(held) == _RECORDS or size >= _BYTES:
+                yield Batch(name, first, held)
+                first += len(held)
+                held, size = [], 0
+    if held:
+        yield Batch(name, first, held)
