@@ -91,6 +91,11 @@ class Pipeline(Protocol):
         """
         ...
 
+    def content(self, artifact: Artifact) -> Path | None:
+        """Where the bytes of a dataset version lie on this machine: a file, a directory, or the list of a directory
+        in a cache (``….dir``). None when nowhere; what lies elsewhere under its name is not it."""
+        ...
+
     def targets(self, text: str) -> Sequence[Target]:
         """What a person means by ``text``: a `.dvc` file, an output path, a stage address. Empty when nothing."""
         ...

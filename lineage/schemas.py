@@ -20,7 +20,7 @@ import msgspec
 
 from lineage import config
 from lineage.events.facets import FACETS, SCHEMA_BASE, Facet
-from lineage.evidence import document, impact, ledger, questions, recall, removal
+from lineage.evidence import content, document, impact, ledger, questions, recall, removal
 from lineage.evidence.bundle.document import BundleDocument
 from lineage.evidence.case import Case
 from lineage.evidence.exports import ExportDocument
@@ -52,6 +52,9 @@ DOCUMENTS: Mapping[str, type] = {
     "grant": document.GrantsDocument,
     "removal": removal.RemovalsDocument,
     "correction": removal.CorrectionsDocument,
+    "content-index": content.ContentIndexDocument,
+    "content-scan": content.ContentScanDocument,
+    "content-show": content.ContentIndexDocument,
     "audit": document.AuditDocument,
     "doctor": document.DoctorDocument,
     "policy-test": document.PolicyTestDocument,

@@ -63,6 +63,21 @@ class DvcPipeline:
         with live.look(self.config, self.root) as now:
             return now.locate(path)
 
+    def content(self, artifact: Artifact) -> Path | None:
+        """The object in DVC's cache, or the file or directory of the work tree that has this content now."""
+        from lineage_dvc.cache import Cache
+
+        if artifact.content is None:
+            return None
+        if (found := Cache(self.root).object(artifact.content.hash)) is not None:
+            return found
+        path = self.root / artifact.name
+        if "://" in artifact.name or not path.exists():
+            return None
+        located = self.locate(str(path))
+        same = located is not None and located.content is not None and located.content.hash == artifact.content.hash
+        return path if same else None
+
     def targets(self, text: str) -> Sequence[Target]:
         """What is meant by a `.dvc` file, an output path, a stage address, or a source that a stage reads."""
         from lineage_dvc.target import targets

@@ -66,6 +66,7 @@ def _checked(field: msgspec.structs.FieldInfo) -> Callable[[Any], Any]:
 
 LineageOriginDatasetFacet = _client_class("lineage_origin")
 LineageContentDatasetFacet = _client_class("lineage_content")
+LineageMatchDatasetFacet = _client_class("lineage_match")
 LineageUseInputDatasetFacet = _client_class("lineage_use")
 LineageExecutionRunFacet = _client_class("lineage_execution")
 LineageDecisionRunFacet = _client_class("lineage_decision")
@@ -81,6 +82,7 @@ __all__ = [
     "LineageDecisionRunFacet",
     "LineageExecutionRunFacet",
     "LineageGrantRunFacet",
+    "LineageMatchDatasetFacet",
     "LineageOriginDatasetFacet",
     "LineagePolicyRunFacet",
     "LineageRegistryRunFacet",

@@ -25,6 +25,7 @@ VERBS = {
     "grant": "Give, list or withdraw a permission.",
     "recall": "Judge every registered version again, and take back what is refused now.",
     "removal": "Claim and approve that an origin was taken out.",
+    "content": "Find the content of restricted sources elsewhere.",
     "correction": "Claim and approve that a tag was a mistake.",
     "audit": "Compare the whole registry with the recorded decisions.",
     "policy": "Test, check or show the policy.",

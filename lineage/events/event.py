@@ -24,6 +24,7 @@ from lineage.vocabulary import (
     Execution,
     Grant,
     Input,
+    Match,
     PolicyRecord,
     Removal,
     Use,
@@ -50,6 +51,7 @@ class DatasetFacets(_Struct, frozen=True):
     dataset_type: f.DatasetTypeDatasetFacet | None = msgspec.field(default=None, name="datasetType")
     content: f.LineageContentDatasetFacet | None = msgspec.field(default=None, name="lineage_content")
     origin: f.LineageOriginDatasetFacet | None = msgspec.field(default=None, name="lineage_origin")
+    match: f.LineageMatchDatasetFacet | None = msgspec.field(default=None, name="lineage_match")
 
 
 class InputFacets(_Struct, frozen=True):
@@ -193,9 +195,21 @@ def run_event(
     )
 
 
-def dataset_event(artifact: Artifact, *, time: str) -> bytes:
-    """The bytes of a DatasetEvent: what is known of one dataset version, its tags above all."""
-    return _encode(Event(time=time, producer=f.PRODUCER, schema_url=_SPEC + "DatasetEvent", dataset=_dataset(artifact)))
+def dataset_event(artifact: Artifact, *, time: str, matches: Sequence[Match] = ()) -> bytes:
+    """The bytes of a DatasetEvent: what is known of one dataset version, its tags above all.
+
+    Args:
+        artifact: the version.
+        time: when, ISO 8601 with a zone.
+        matches: what a search by content found in it; evidence of tags of basis ``matched``.
+    """
+    dataset = _dataset(artifact)
+    if matches:
+        match = f.LineageMatchDatasetFacet(matches=tuple(matches), **f.envelope(f.LineageMatchDatasetFacet))
+        dataset = msgspec.structs.replace(
+            dataset, facets=msgspec.structs.replace(dataset.facets or DatasetFacets(), match=match)
+        )
+    return _encode(Event(time=time, producer=f.PRODUCER, schema_url=_SPEC + "DatasetEvent", dataset=dataset))
 
 
 _ACTS: dict[type, tuple[str, str, type[f.Facet]]] = {

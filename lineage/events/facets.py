@@ -15,6 +15,7 @@ from lineage.vocabulary import (
     Decision,
     Execution,
     Grant,
+    Match,
     Member,
     PolicyRecord,
     Removal,
@@ -50,6 +51,12 @@ class LineageContentDatasetFacet(Facet, frozen=True, kw_only=True):
     """Number of files in a directory."""
     members: tuple[Member, ...] = ()
     """Files of a directory."""
+
+
+class LineageMatchDatasetFacet(Facet, frozen=True, kw_only=True):
+    """What a search by content found in a dataset version. What follows from it are tags of basis ``matched``."""
+
+    matches: tuple[Match, ...]
 
 
 class LineageUseInputDatasetFacet(Facet, frozen=True, kw_only=True):
@@ -115,6 +122,7 @@ class DatasetVersionDatasetFacet(Facet, frozen=True, kw_only=True):
 FACETS: dict[str, type[Facet]] = {
     "lineage_origin": LineageOriginDatasetFacet,
     "lineage_content": LineageContentDatasetFacet,
+    "lineage_match": LineageMatchDatasetFacet,
     "lineage_use": LineageUseInputDatasetFacet,
     "lineage_execution": LineageExecutionRunFacet,
     "lineage_decision": LineageDecisionRunFacet,

@@ -351,7 +351,11 @@ class Gate(Inquiry):
             event = act_event(made[0], run_id=str(from_short(decision.id)), time=decision.time, subject=artifact)
             return [*self._policy_said(decision.time), event]
 
-        self.policy()  # read before anybody has to wait for the ledger
+        check = self.policy().content  # read before anybody has to wait for the ledger
+        if check.inputs != "never" and artifact is not None and not missing:
+            from lineage.gate.matching import search_inputs
+
+            missing, hint = search_inputs(self, check, artifact, events) or (missing, hint)
         self.seal.record(events, then=decided)
         return made[0]
 

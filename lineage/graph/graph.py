@@ -577,6 +577,17 @@ class Graph:
             out = [self._source(working, s, in_models) for s in found]
         return sorted(out, key=lambda s: (not s.models, not s.used, s.artifact.namespace, s.artifact.name))
 
+    def tagged(self) -> list[Source]:
+        """Every dataset version with a tag in force, in the order in which they became sources."""
+        if self._covered is not None:
+            raise not_covered("the whole record")
+        with self._store.read():
+            working = self._view()
+            found = self._store.rows("SELECT id FROM source WHERE kind = 0 AND tags > 0 ORDER BY id")
+            in_models = self._sources_of_models(working) if found else frozenset()
+            out = [self._source(working, s, in_models) for (s,) in found]
+        return [source for source in out if source.tags]
+
     def _undeclared(self, working: Working) -> list[int]:
         found = self._store.rows(
             "SELECT s.id FROM source s JOIN node n ON n.id = s.node WHERE s.kind = 0 AND (n.flags & ?) = 0 "

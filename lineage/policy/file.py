@@ -228,6 +228,23 @@ class CaseBlock(Block):
     """Id of a rule that must have fired."""
 
 
+class ThresholdBlock(Block):
+    """How much of a dataset has to be found before it carries an origin; both must be reached."""
+
+    share: float = Field(default=0.0001, ge=0, le=1)
+    """Of its records."""
+    records: int = Field(default=3, ge=1)
+    """So many records; of a dataset that has fewer, all of them."""
+
+
+class ContentBlock(Block):
+    """Whether the gate searches inputs for content of restricted sources before it decides."""
+
+    check: Literal["never", "undeclared", "clean", "always"] = "never"
+    """Which inputs: none, those that nobody declared, those also that are declared clean, every one."""
+    threshold: ThresholdBlock = Field(default_factory=ThresholdBlock)
+
+
 class PolicyFile(Block):
     """A policy of lineagegate: which origins may reach which models, and in which use."""
 
@@ -241,6 +258,8 @@ class PolicyFile(Block):
     """Packs (``lineagegate/packs/openai``) and files beside this one, whose rules and models are added."""
     providers: Values = Field(default_factory=list)
     """Providers that the catalogue does not know and that rules and models name."""
+    content: ContentBlock = Field(default_factory=ContentBlock)
+    """Search inputs by content."""
     models: list[ModelBlock] = Field(default_factory=list)
     rules: list[RuleBlock] = Field(default_factory=list)
     tests: list[CaseBlock] = Field(default_factory=list)

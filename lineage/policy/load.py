@@ -17,7 +17,7 @@ from lineage.errors import CannotDecide, UsageError
 from lineage.policy import compile as compiled
 from lineage.policy.catalogue import catalogue
 from lineage.policy.contradictions import check_rules
-from lineage.policy.policy import SEVERITY, Policy
+from lineage.policy.policy import SEVERITY, ContentCheck, Policy
 from lineage.policy.source import Source, invalid, meant, parse_source, read_source
 from lineage.vocabulary import PolicyFile, PolicyRecord
 from lineage.yaml12 import Position
@@ -29,6 +29,7 @@ _Extended = Callable[[Source, int, str], Source]
 """Finds what a source extends, by the source, the index and the name there."""
 
 _MODES = {"enforce": 0, "warn": 1, "audit": 2}
+_CHECKS = {"always": 0, "clean": 1, "undeclared": 2, "never": 3}
 
 
 def load_policy(path: Path) -> Policy:
@@ -142,6 +143,7 @@ def _assemble(own: Source, extended: _Extended) -> Policy:
         undeclared_location,
         default,
         default_location,
+        _content(sources),
         rules,
         models,
         compiled.cases(own),
@@ -200,3 +202,11 @@ def _setting(key: str, sources: Sequence[Source], order: Mapping[str, int]) -> t
     own = stating[0] is sources[0]
     best = stating[0] if own else min(stating, key=lambda source: order[getattr(source.file, key)])
     return getattr(best.file, key), best.location(key)
+
+
+def _content(sources: Sequence[Source]) -> ContentCheck:
+    """The content check: the policy's own, else the strictest among what it extends, else the default."""
+    stating = [source.file.content for source in sources if "content" in source.file.model_fields_set]
+    own = "content" in sources[0].file.model_fields_set
+    stated = sources[0].file.content if own or not stating else min(stating, key=lambda block: _CHECKS[block.check])
+    return ContentCheck(stated.check, stated.threshold.share, stated.threshold.records)

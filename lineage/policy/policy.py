@@ -203,6 +203,16 @@ class Case:
     location: str
 
 
+class ContentCheck(NamedTuple):
+    """Which inputs the gate searches for content of restricted sources, and how much it takes."""
+
+    inputs: str
+    """``never``, ``undeclared``, ``clean`` (those declared clean, too) or ``always``."""
+    share: float
+    """Of a dataset's records."""
+    records: int
+
+
 @dataclass(frozen=True)
 class Policy:
     """Everything that decides, beside the labels and the grants."""
@@ -225,6 +235,7 @@ class Policy:
     default: str
     """Effect for labels that no rule speaks of."""
     default_location: str
+    content: ContentCheck
     rules: tuple[Rule, ...]
     models: tuple[ModelEntry, ...]
     cases: tuple[Case, ...]

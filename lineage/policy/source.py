@@ -202,7 +202,8 @@ def _block(path: Sequence[Any]) -> Any:
     steps: dict[str, type[BaseModel]] = {
         "rules": file.RuleBlock, "match": file.Match, "unless": file.Match, "origin": file.OriginMatch,
         "terms": file.TermsReference, "models": file.ModelBlock, "model": file.ModelMatch, "tests": file.CaseBlock,
-        "labels": file.LabelBlock, "grants": file.GrantBlock,
+        "labels": file.LabelBlock, "grants": file.GrantBlock, "content": file.ContentBlock,
+        "threshold": file.ThresholdBlock,
     }  # fmt: skip
     words = [part for part in path if isinstance(part, str)]
     return steps.get(words[-1]) if words else file.PolicyFile
@@ -236,6 +237,10 @@ _EXAMPLES = {
     "expect": "as in  expect: deny",
     "terms": "as in  terms: [{id: contract-7, clause: 3.3}]",
     "labels": "as in  labels: [{kind: first-party}]",
+    "content": "as in  content: {check: clean}",
+    "threshold": "as in  threshold: {share: 0.001, records: 3}",
+    "share": "as in  share: 0.001",
+    "records": "as in  records: 3",
 }
 
 

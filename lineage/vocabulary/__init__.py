@@ -6,7 +6,19 @@ The words are the field's own: dataset, job, run (OpenLineage), derivation (W3C 
 from lineage.vocabulary.artifact import Artifact, ArtifactType, Content, Execution, Input, Member
 from lineage.vocabulary.decision import Decision, Finding, Grant, Outcome, Scope, Step
 from lineage.vocabulary.identity import same_person
-from lineage.vocabulary.origin import CLEAN_KINDS, UNDECLARED, Basis, Correction, Kind, Label, Origin, Removal, Tag, Use
+from lineage.vocabulary.origin import (
+    CLEAN_KINDS,
+    UNDECLARED,
+    Basis,
+    Correction,
+    Kind,
+    Label,
+    Match,
+    Origin,
+    Removal,
+    Tag,
+    Use,
+)
 from lineage.vocabulary.registry import Change, Happening, PolicyFile, PolicyRecord
 
 __all__ = [
@@ -26,6 +38,7 @@ __all__ = [
     "Input",
     "Kind",
     "Label",
+    "Match",
     "Member",
     "Origin",
     "Outcome",

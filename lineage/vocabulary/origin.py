@@ -105,6 +105,26 @@ class Label(Value, frozen=True):
     basis: Basis | None = Basis.DECLARED
 
 
+class Match(Value, frozen=True):
+    """Records of a dataset version that equal or resemble records of sources of one origin; never their text."""
+
+    origin: Origin
+    sources: tuple[str, ...]
+    """Content keys of the sources that they were found in."""
+    found: int
+    """Records that equal or resemble one of theirs."""
+    equal: int
+    """Of them, those with all the same letters."""
+    records: int
+    """That were read."""
+    index: str
+    """Digest of what was searched for: sources, origins, fingerprints, method."""
+    threshold_share: float
+    """This share of the records had to be found …"""
+    threshold_records: int
+    """… and so many."""
+
+
 class Removal(Value, frozen=True):
     """A claim that an origin was taken out of one content, and its approval (law 2).
 
