@@ -11,6 +11,7 @@ MLflow run (job)       ``mlflow://<server>``     ``experiments/<experiment id>``
 MLflow run artifact    ``mlflow://<server>``     ``runs/<run id>/<artifact path>``
 logged model           ``mlflow://<server>``     ``logged-models/<model id>``
 registered version     ``mlflow://<server>``     ``models/<name>/<version>``
+GX validation (job)    ``gx://<project>``        ``<checkpoint>/<validation definition>``
 what people say or     ``lineagegate``           ``declare``, ``grant``, ``decide`` … (jobs)
 decide
 anything with a URI    ``scheme://authority``    the path, without its first slash
@@ -34,6 +35,11 @@ _RUNS = uuid.UUID("6f0e6c0e-5d9c-5c65-9b8c-6f2f0b8f3d21")
 def dvc_namespace(project: str) -> str:
     """Namespace of everything DVC tracks in a project."""
     return f"dvc://{project}"
+
+
+def gx_namespace(project: str) -> str:
+    """Namespace of what Great Expectations validates in a project, and of batches that have no place of their own."""
+    return f"gx://{project}"
 
 
 def mlflow_namespace(tracking_uri: str) -> str:

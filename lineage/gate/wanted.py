@@ -8,10 +8,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from lineage.policy.catalogue import Catalogue
+from lineage.policy.catalogue import Catalogue, catalogue
 from lineage.policy.pattern import Pattern, normal, wild
 from lineage.policy.policy import COUNTED_FIELDS
 from lineage.vocabulary import Kind, Origin
+
+
+def origin_words(text: str) -> str:
+    """``kind``, ``provider`` or ``kind/provider`` in the form in which two of them are compared.
+
+    ``" Licensed / Open AI"`` is ``licensed/openai``: case, spaces and underscores do not count, and the catalogue knows
+    a provider's other names.
+    """
+    kind, slash, provider = text.partition("/")
+    if not slash:
+        word = normal(text)
+        return word if word in _KINDS else catalogue().provider_name(text)
+    return f"{normal(kind)}/{catalogue().provider_name(provider)}"
+
+
+_KINDS = frozenset(kind.value for kind in Kind)
 
 
 @dataclass(frozen=True)
