@@ -27,6 +27,7 @@ from lineage.evidence.exports import ExportDocument
 from lineage.evidence.exports.data_trust import DataTrust
 from lineage.evidence.exports.eu_summary import Summary
 from lineage.evidence.exports.intoto import DecisionPredicate
+from lineage.evidence.removed import RemovalEvidence
 from lineage.policy.file import json_schema as policy_schema
 from lineage.vocabulary import Kind
 
@@ -54,6 +55,7 @@ DOCUMENTS: Mapping[str, type] = {
     "correction": removal.CorrectionsDocument,
     "content-index": content.ContentIndexDocument,
     "content-scan": content.ContentScanDocument,
+    "content-removal": RemovalEvidence,
     "content-show": content.ContentIndexDocument,
     "audit": document.AuditDocument,
     "doctor": document.DoctorDocument,
@@ -73,11 +75,12 @@ DOCUMENTS: Mapping[str, type] = {
 """The document of each verb; ``schemas/cli/<verb>.json`` is made from it."""
 
 EXPORTS: Mapping[str, type] = {
+    "evidence/removal-v1.json": RemovalEvidence,
     "exports/decision-v1.json": DecisionPredicate,
     "exports/eu-summary.json": Summary,
     "exports/data-trust.json": DataTrust,
 }
-"""What `export` writes where no standard has a schema: by path under ``schemas/``."""
+"""What verbs write to files, where no standard has a schema: by path under ``schemas/``."""
 
 
 def schemas() -> dict[str, Schema]:

@@ -1,9 +1,10 @@
-"""``lineagegate content index|scan|show``."""
+"""``lineagegate content index|scan|show|removal``."""
 
 from __future__ import annotations
 
 import click
 
+from lineage.cli.content_removal import removal
 from lineage.cli.settings import Settings, verb
 from lineage.errors import UsageError
 from lineage.vocabulary import Kind, Origin
@@ -96,7 +97,7 @@ def show(settings: Settings) -> None:
 
 content = click.Group(
     "content",
-    commands=[index, scan, show],
+    commands=[index, scan, show, removal],
     help="Find the content of restricted sources elsewhere.",
     context_settings={"help_option_names": ["--help", "-h"]},
 )

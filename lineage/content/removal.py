@@ -119,6 +119,8 @@ class Comparison(NamedTuple):
     """Those that resemble one (`KEPT`)."""
     new: Places
     """Those that do neither."""
+    digest: str
+    """`Index.digest` of the sources."""
 
 
 def derived_key(contents: Sequence[str]) -> Key:
@@ -198,7 +200,7 @@ def compare(
         del kept  # it maps a file of the directory that goes now
     if not second.records:
         raise _empty(after)
-    return Comparison(first.side(), second.side(), left, equal, similar, new)
+    return Comparison(first.side(), second.side(), left, equal, similar, new, origin.index.digest)
 
 
 class _Inside:
