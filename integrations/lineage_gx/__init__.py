@@ -23,11 +23,13 @@ os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 from lineage_gx.action import LineageAction
 from lineage_gx.column import ExpectColumnOriginToBeDeclared
 from lineage_gx.labels import ExpectDatasetLabelsWithin
+from lineage_gx.records import ExpectNoRecordsOfRestrictedOrigin
 from lineage_gx.suites import check
 
 __all__ = [
     "ExpectColumnOriginToBeDeclared",
     "ExpectDatasetLabelsWithin",
+    "ExpectNoRecordsOfRestrictedOrigin",
     "LineageAction",
     "check",
 ]
