@@ -28,6 +28,7 @@ from lineage.evidence.exports.data_trust import DataTrust
 from lineage.evidence.exports.eu_summary import Summary
 from lineage.evidence.exports.intoto import DecisionPredicate
 from lineage.evidence.removed import RemovalEvidence
+from lineage.evidence.validation import ValidationEvidence
 from lineage.policy.file import json_schema as policy_schema
 from lineage.vocabulary import Kind
 
@@ -76,6 +77,7 @@ DOCUMENTS: Mapping[str, type] = {
 
 EXPORTS: Mapping[str, type] = {
     "evidence/removal-v1.json": RemovalEvidence,
+    "evidence/validation-v1.json": ValidationEvidence,
     "exports/decision-v1.json": DecisionPredicate,
     "exports/eu-summary.json": Summary,
     "exports/data-trust.json": DataTrust,

@@ -17,12 +17,10 @@ import sqlalchemy
 from great_expectations.compatibility import pydantic
 from great_expectations.compatibility.pydantic import StrictStr
 from great_expectations.core.metric_domain_types import MetricDomainTypes
-from great_expectations.execution_engine import (
-    ExecutionEngine,
-    PandasExecutionEngine,
-    SparkDFExecutionEngine,
-    SqlAlchemyExecutionEngine,
-)
+from great_expectations.execution_engine.execution_engine import ExecutionEngine
+from great_expectations.execution_engine.pandas_execution_engine import PandasExecutionEngine
+from great_expectations.execution_engine.sparkdf_execution_engine import SparkDFExecutionEngine
+from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine
 
 from lineage.content import RULE, fingerprints, normalise
 from lineage.errors import CannotDecide
@@ -99,14 +97,15 @@ class ExpectNoRecordsOfRestrictedOrigin(LineageExpectation):
         )
 
 
-def _texts(engine: ExecutionEngine, column: str) -> Iterator[list[Any]]:
+def _texts(engine: ExecutionEngine[Any], column: str) -> Iterator[list[Any]]:
     """The values of a column, in blocks."""
     data, _, _ = engine.get_compute_domain({"column": column}, MetricDomainTypes.COLUMN)
     if isinstance(engine, PandasExecutionEngine):
         for first in range(0, len(data), _BLOCK):
             yield data[column].iloc[first : first + _BLOCK].tolist()
     elif isinstance(engine, SqlAlchemyExecutionEngine):
-        query = sqlalchemy.select(sqlalchemy.column(column)).select_from(data).execution_options(yield_per=_BLOCK)
+        wanted: sqlalchemy.Select[Any] = sqlalchemy.select(sqlalchemy.column(column))
+        query = wanted.select_from(data).execution_options(yield_per=_BLOCK)
         with engine.get_connection() as connection:
             for rows in connection.execute(query).partitions(_BLOCK):
                 yield [row[0] for row in rows]

@@ -17,8 +17,15 @@ from lineage.errors import CannotDecide
 from lineage.events import naming
 from lineage.events.event import run_event
 from lineage.events.facets import PRODUCER
-from lineage.evidence.document import encode
-from lineage.evidence.validation import Assertion, Checked, Validation, ValidationDocument
+from lineage.evidence.validation import (
+    SCHEMA,
+    Assertion,
+    Checked,
+    Validation,
+    ValidationEvidence,
+    evidence_bytes,
+    passed,
+)
 from lineage.vocabulary import Artifact, Execution, Input
 from lineage.vocabulary.identifier import new_uuid
 
@@ -58,7 +65,7 @@ class Outcome(NamedTuple):
 
 def record_validation(
     gate: Gate, tool: str, checkpoint: str, outcomes: Sequence[Outcome], problems: Sequence[str] = ()
-) -> ValidationDocument:
+) -> ValidationEvidence:
     """Record the outcomes of a checkpoint: one run for each, all or none.
 
     Args:
@@ -75,15 +82,17 @@ def record_validation(
     validations = tuple(_validation(gate, outcome) for outcome in outcomes)  # before the recording makes all known
     entries = gate.record(
         [
-            _event(gate.config.project, checkpoint, outcome, validation, time)
+            _event(gate.config.project, checkpoint, outcome, validation, problems, time)
             for outcome, validation in zip(outcomes, validations, strict=True)
         ]
     )
-    success = not problems and bool(validations) and all(validation.success for validation in validations)
-    return ValidationDocument(tool, checkpoint, time, gate.user, success, tuple(problems), validations, entries)
+    return ValidationEvidence(
+        SCHEMA, tool, checkpoint, time, gate.user, passed(validations, tuple(problems)), tuple(problems), validations,
+        entries,
+    )  # fmt: skip
 
 
-def write_evidence(document: ValidationDocument, file: Path) -> None:
+def write_evidence(evidence: ValidationEvidence, file: Path) -> None:
     """Write the evidence file, whole or not at all.
 
     Raises:
@@ -92,7 +101,7 @@ def write_evidence(document: ValidationDocument, file: Path) -> None:
     draft = file.with_name(file.name + ".new")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(encode(document) + "\n", encoding="utf-8")
+        draft.write_bytes(evidence_bytes(evidence))
         draft.replace(file)
     except OSError as error:
         raise CannotDecide(
@@ -123,7 +132,9 @@ def _validation(gate: Gate, outcome: Outcome) -> Validation:
     )
 
 
-def _event(project: str, checkpoint: str, outcome: Outcome, validation: Validation, time: str) -> bytes:
+def _event(
+    project: str, checkpoint: str, outcome: Outcome, validation: Validation, problems: Sequence[str], time: str
+) -> bytes:
     stage = f"{checkpoint}/{outcome.name}"
     event = msgspec.json.decode(
         run_event(
@@ -139,7 +150,8 @@ def _event(project: str, checkpoint: str, outcome: Outcome, validation: Validati
         for a in validation.assertions
     ]
     # what counts for nothing is on record as a failure, not as the assertions that passed
-    assertions += [{"assertion": "lineage", "success": False, "description": text} for text in validation.problems]
+    wrong = [*problems, *validation.problems]
+    assertions += [{"assertion": "lineage", "success": False, "description": text} for text in wrong]
     for dataset, artifact in zip(event.get("inputs", ()), outcome.inputs, strict=True):
         size, files = (artifact.content.size, artifact.content.files) if artifact.content else (None, None)
         metrics: dict[str, Any] = {"rowCount": outcome.rows, "bytes": size, "fileCount": files, "columnMetrics": {}}
@@ -147,7 +159,7 @@ def _event(project: str, checkpoint: str, outcome: Outcome, validation: Validati
             dataQualityAssertions={"_producer": PRODUCER, "_schemaURL": _ASSERTIONS, "assertions": assertions},
             dataQualityMetrics={"_producer": PRODUCER, "_schemaURL": _METRICS, **_stated(metrics)},
         )
-    if not validation.success:
+    if wrong or not validation.success:
         event["eventType"] = "FAIL"
     return msgspec.json.encode(event)
 
