@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import click
@@ -19,11 +20,12 @@ _FIELDS = {
 }
 
 
-def stated(function: Callable[..., Any]) -> Callable[..., Any]:
+def stated(function: Callable[..., Any], *, required: bool = True) -> Callable[..., Any]:
     """Add the options that say which origin is meant; `origin_of` reads them."""
     for name, text in _FIELDS.items():
         function = click.option(f"--{name}", default="", help=f"{text} Left out: any.")(function)
-    return click.option("--kind", type=click.Choice(KINDS), required=True, help="What sort of source it is.")(function)
+    kind = click.option("--kind", type=click.Choice(KINDS), required=required, help="What sort of source it is.")
+    return kind(function)
 
 
 def origin_of(kind: str, fields: dict[str, str]) -> Origin:
@@ -33,7 +35,7 @@ def origin_of(kind: str, fields: dict[str, str]) -> Origin:
 
 @verb
 @click.argument("output")
-@stated
+@partial(stated, required=False)
 @click.option(
     "--run", default="", metavar="STAGE", help="Stage or run that took it out; default: the one that made it."
 )
@@ -47,7 +49,7 @@ def origin_of(kind: str, fields: dict[str, str]) -> Origin:
 def claim(
     settings: Settings,
     output: str,
-    kind: str,
+    kind: str | None,
     run: str,
     sources: tuple[str, ...],
     checked: str,
@@ -60,19 +62,24 @@ def claim(
 
     OUTPUT is anything `check` takes. The claim covers this very content and the sources of that origin that its lineage
     holds now. It narrows nothing until somebody else approves it, and none of this changes what was trained before.
+    Evidence that `content removal` wrote says itself which origin was taken out, what was checked and found; it must
+    speak of this content. Any other needs --kind, --checked and --result.
 
     \b
+    lineagegate removal claim data/clean.jsonl --evidence reports/removal.json
     lineagegate removal claim data/clean --kind third-party-model-output --provider openai \\
         --checked "exact and near match of 41,200 records" --result "0 records left" --evidence report.csv
     """
     from lineage.gate.removal import claim_removal
 
+    if kind is None and any(origin.values()):
+        raise UsageError("an origin needs a kind", code="ORIGIN_INVALID", hint=f"--kind {'|'.join(KINDS)}")
     with settings.gate() as gate:
         gate.refresh()
         found = claim_removal(
             gate,
             settings.name(gate, output),
-            origin_of(kind, origin),
+            origin_of(kind, origin) if kind else None,
             checked=checked,
             result=result,
             evidence=settings.name(gate, evidence),

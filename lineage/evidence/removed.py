@@ -1,7 +1,7 @@
 """The evidence that an origin was taken out, by content: what was compared with what, and what was found. Never text.
 
-The file that ``content removal`` writes and ``removal claim`` reads. It names no person and no time, so that whoever has
-the same files makes the same file again, byte for byte (`lineage.content.removal.derived_key`).
+The file that ``content removal`` writes and ``removal claim`` reads. It names no person and no time, so that whoever
+has the same files makes the same file again, byte for byte (`lineage.content.removal.derived_key`).
 """
 
 from __future__ import annotations

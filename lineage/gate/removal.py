@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from lineage.errors import UsageError
 from lineage.events import naming
 from lineage.events.event import act_event
+from lineage.evidence.removed import RemovalEvidence, checked_words, read_evidence, result_words
 from lineage.evidence.text import origin_text
 from lineage.graph import ClaimState, CorrectionRecord, Graph, Maker, RemovalRecord
 from lineage.vocabulary import Artifact, Basis, Correction, Origin, Removal, same_person
@@ -32,10 +33,10 @@ _Record = TypeVar("_Record", RemovalRecord, CorrectionRecord)
 def claim_removal(
     gate: Gate,
     output: str,
-    origin: Origin,
+    origin: Origin | None,
     *,
-    checked: str,
-    result: str,
+    checked: str = "",
+    result: str = "",
     evidence: str,
     run: str = "",
     sources: Sequence[str] = (),
@@ -46,19 +47,31 @@ def claim_removal(
     Args:
         gate: the record.
         output: what the origin was taken out of, anything `Gate.resolve` takes.
-        origin: what was taken out; what it does not state is any.
-        checked: what was checked, and how.
-        result: what the check found.
-        evidence: a file (its sha256 is recorded), or a reference.
+        origin: what was taken out; what it does not state is any. None: what the evidence of ``content removal`` says.
+        checked: what was checked, and how; that evidence says it itself.
+        result: what the check found; likewise.
+        evidence: a file (its sha256 is recorded), or a reference. A file that ``content removal`` wrote is held
+            against the claim: it must speak of this very content, and of what the run read.
         run: stage or run id that took it out; where one run alone made the output, that one.
         sources: the sources that were checked; by default every source of that origin in the output's lineage.
         reason: for people.
 
     Raises:
         UsageError: ``REMOVAL_INVALID``: nothing in the output's lineage has that origin, a source is not one of those,
-            no run or several may be meant, something that a claim needs is missing.
+            no run or several may be meant, something that a claim needs is missing, the evidence does not bear it out.
+            ``EVIDENCE_INVALID``.
         CannotDecide: nothing is recorded of the output.
     """
+    file = gate.config.root / evidence
+    digest, compared = _read(file) if evidence and file.is_file() else ("", None)
+    if compared is not None:
+        if checked.strip() or result.strip():
+            raise _invalid("its evidence says what was checked and found", "", "say more with --reason")
+        if origin not in (None, compared.origin):
+            raise _invalid("its evidence speaks of another origin", origin_text(compared.origin), "leave --kind … out")
+        origin, checked, result = compared.origin, checked_words(compared), result_words(compared)
+    if origin is None:
+        raise _invalid("it does not say which origin was taken out", "", "--kind …")
     for name, said in (("checked", checked), ("result", result), ("evidence", evidence)):
         if not said.strip():
             raise _invalid(f"it does not say {_ASKED[name]}", "", f"--{name} TEXT")
@@ -77,9 +90,14 @@ def claim_removal(
             raise _invalid(
                 f"{source} is no source of {origin_text(origin)} in {shown}", f"those are: {', '.join(known)}", ""
             )
-    maker = _maker(gate.graph.makers(artifact), run, shown)
-    file = gate.config.root / evidence
-    digest = _digest(file) if file.is_file() else ""
+    makers = gate.graph.makers(artifact)
+    if compared is not None:  # several runs may have made this content: the evidence knows which is meant
+        makers = [m for m in makers if compared.before.artifact.content in m.inputs] or makers
+    maker = _maker(makers, run, shown)
+    if compared is not None:
+        chosen = _borne_out(
+            compared, gate.graph.key(artifact), shown, maker, chosen if sources else known, bool(sources)
+        )
     removal = Removal(
         short(new_uuid()), origin, gate.graph.key(artifact), tuple(chosen), gate.user, evidence=evidence,
         run=maker.stage or maker.run, inputs=maker.inputs, checked=checked, result=result, evidence_hash=digest,
@@ -92,8 +110,9 @@ def approve_removal(gate: Gate, identity: str) -> RemovalRecord:
     """Approve somebody else's claim.
 
     Raises:
-        UsageError: ``REMOVAL_UNKNOWN``, ``REMOVAL_AMBIGUOUS``, ``APPROVER_IS_CLAIMANT``, ``ALREADY_APPROVED``, or
-            ``REMOVAL_VOID``: a match says that the origin is still there.
+        UsageError: ``REMOVAL_UNKNOWN``, ``REMOVAL_AMBIGUOUS``, ``APPROVER_IS_CLAIMANT``, ``ALREADY_APPROVED``,
+            ``REMOVAL_VOID``: a match says that the origin is still there, or ``EVIDENCE_CHANGED``: the evidence that
+            lies here is not the one that was claimed on.
     """
     record = _removal(gate.graph.removals(), identity)
     _approvable(gate, record.state, record.removal, "removal")
@@ -104,6 +123,7 @@ def approve_removal(gate: Gate, identity: str) -> RemovalRecord:
             cause=record.void,
             hint="a match that is a mistake is taken back: lineagegate correction claim --basis matched …",
         )
+    _unchanged(gate, record.removal)
     said = replace(record.removal, approved_by=gate.user)
     return _removal(_say(gate, said, None), record.removal.id)
 
@@ -179,6 +199,18 @@ def _approvable(gate: Gate, state: ClaimState, claim: Removal | Correction, what
         )
 
 
+def _unchanged(gate: Gate, removal: Removal) -> None:
+    """See that an approver who looks at the evidence sees what the claim rests on."""
+    file = gate.config.root / removal.evidence
+    if not removal.evidence_hash or not file.is_file():
+        return
+    if (now := _read(file)[0]) != removal.evidence_hash:
+        raise UsageError(
+            f"{removal.evidence} is not what removal {removal.id} was claimed on", code="EVIDENCE_CHANGED",
+            cause=f"{removal.evidence_hash} then, {now} now", hint="check out the evidence of then, or claim it again",
+        )  # fmt: skip
+
+
 def _say(gate: Gate, act: Removal | Correction, subject: Artifact | None) -> Graph:
     time = datetime.now(timezone.utc).isoformat()
     gate.record([act_event(act, run_id=str(new_uuid()), time=time, subject=subject)])
@@ -213,12 +245,61 @@ def _states(stated: Origin, origin: Origin) -> bool:
     return stated.kind is origin.kind and all(getattr(stated, f) in ("", getattr(origin, f)) for f in fields)
 
 
-def _digest(file: Path) -> str:
+def _read(file: Path) -> tuple[str, RemovalEvidence | None]:
+    """(sha256 of an evidence file, what it says when ``content removal`` wrote it)."""
     with file.open("rb") as stream:
-        digest = hashlib.sha256()
+        start = stream.read(_LARGEST)
+        digest = hashlib.sha256(start)
+        whole = True
         while block := stream.read(1 << 20):
             digest.update(block)
-    return f"sha256:{digest.hexdigest()}"
+            whole = False
+    return f"sha256:{digest.hexdigest()}", read_evidence(start, str(file)) if whole else None
+
+
+_LARGEST = 1 << 24
+"""Bytes of what ``content removal`` writes at most."""
+
+
+def _borne_out(
+    found: RemovalEvidence, content: str, shown: str, maker: Maker, meant: Sequence[str], named: bool
+) -> list[str]:
+    """The sources that evidence shows to be gone.
+
+    Args:
+        found: the evidence.
+        content: key of what the claim speaks for.
+        shown: what people call it.
+        maker: the run that made it.
+        meant: the sources of that origin that the claim may speak of.
+        named: whether somebody named them.
+
+    Raises:
+        UsageError: ``REMOVAL_INVALID``.
+    """
+    again = f"lineagegate content removal {found.before.artifact.display} {found.after.artifact.display} …"
+    if found.verdict != "removed":
+        raise _invalid("its evidence says otherwise", f"{found.verdict}: {result_words(found)}", again)
+    if found.after.artifact.content != content:
+        raise _invalid(
+            "its evidence speaks of other content",
+            f"{shown} is {content}; compared was {found.after.artifact.display}, {found.after.artifact.content}", again,
+        )  # fmt: skip
+    if found.before.artifact.content not in maker.inputs:
+        raise _invalid(
+            f"its evidence compares with what {maker.stage or maker.run} did not read",
+            f"compared was {found.before.artifact.display}, {found.before.artifact.content}; it read "
+            f"{', '.join(maker.inputs) or 'nothing'}", again,
+        )  # fmt: skip
+    seen = {source.key for source in found.sources if source.before}
+    chosen = [key for key in meant if key in seen]
+    if not chosen or (named and len(chosen) < len(meant)):
+        lacking = [key for key in meant if key not in seen]
+        raise _invalid(
+            "its evidence does not show that sources were taken out",
+            f"nothing of {', '.join(lacking)} was found before", "claim those apart, with evidence of another kind",
+        )  # fmt: skip
+    return chosen
 
 
 def _invalid(problem: str, cause: str, hint: str, what: str = "removal") -> UsageError:

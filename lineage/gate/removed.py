@@ -201,10 +201,10 @@ def _origin(wanted: Wanted, origins: set[Origin]) -> Origin | None:
     """What is claimed to be gone: the kind of all of them, and what somebody named, as it was declared."""
     if not origins:
         return None
-    stated: dict[str, str] = {}
     asked = [field.name for field in fields(wanted) if field.name != "kind" and getattr(wanted, field.name)]
+    stated: dict[str, str] = {}
     for name in ("kind", *asked):
-        values = {str(getattr(origin, name)) for origin in origins}
+        values = {str(getattr(value, "value", value)) for value in (getattr(origin, name) for origin in origins)}
         if len(values) > 1:
             raise UsageError(
                 f"{wanted} stands for several origins", code="ORIGIN_AMBIGUOUS",

@@ -121,7 +121,8 @@ def test_a_match_voids_it_and_a_corrected_match_does_not(
         (["data/gpt4", *OPENAI, *ASKED], "REMOVAL_INVALID"),
         (["data/clean", *OPENAI, *ASKED, "--run", "train"], "REMOVAL_INVALID"),
         (["data/clean", *OPENAI, *ASKED, "--source", "data/tickets"], "REMOVAL_INVALID"),
-        (["data/clean", *ASKED], "USAGE"),
+        (["data/clean", *ASKED], "REMOVAL_INVALID"),
+        (["data/clean", "--provider", "openai", *ASKED], "ORIGIN_INVALID"),
     ],
 )
 def test_a_wrong_claim_is_refused_and_changes_nothing(arguments: list[str], code: str, project: Path, cli: Cli) -> None:
