@@ -13,13 +13,15 @@ is the gate's business (`lineage.gate.content`).
 from __future__ import annotations
 
 from lineage.content.fingerprint import Fingerprints, Key, anchors, exact, fingerprints
-from lineage.content.index import RULE, Index, IndexFile, IndexWriter, Matches, Rule
+from lineage.content.index import RULE, Different, Evidence, Index, IndexFile, IndexWriter, Matches, Rule
 from lineage.content.normalise import Letters, normalise
 from lineage.content.records import Batch, Unread, records
 
 __all__ = [
     "RULE",
     "Batch",
+    "Different",
+    "Evidence",
     "Fingerprints",
     "Index",
     "IndexFile",

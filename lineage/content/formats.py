@@ -25,8 +25,8 @@ _LONGEST = 1 << 26
 """Bytes of one line or JSON value at most."""
 _PIECE = 1 << 20
 """A line of text longer than this is cut into pieces."""
-_PASSAGE = 600
-"""Wrapped lines are joined up to about so many bytes, or to a blank line."""
+_PARAGRAPH, _PASSAGE = 8192, 600
+"""Broken lines are joined up to a blank line, at most to so many bytes; less where there are no blank lines."""
 _KEY = 32
 """A key of an object longer than this is text, too."""
 
@@ -57,7 +57,7 @@ def text(stream: io.RawIOBase, head: bytes) -> Iterator[list[bytes]]:
     if dialect := _dialect(start):
         return _csv(_lines(blocks, _LONGEST), dialect)
     lines = _lines(blocks, _PIECE)
-    return _passages(lines) if _wrapped(start) else lines
+    return _passages(lines, _PARAGRAPH if b"\n\n" in start else _PASSAGE) if _wrapped(start) else lines
 
 
 # -- encodings ---------------------------------------------------------------------------------------------------------
@@ -294,12 +294,13 @@ def _dialect(start: bytes) -> str:
         first = sample.partition("\n")[0]
         if separator not in first:
             continue
+        rows: list[list[str]] = []
         try:
-            rows = [row for row in csv.reader(io.StringIO(sample), delimiter=separator, strict=True) if row]
-        except csv.Error:
-            continue
-        # one line more may be half a row where the sample ends
-        widths = {len(row) for row in (rows[:-1] if len(rows) > 3 else rows)}
+            rows += (row for row in csv.reader(io.StringIO(sample), delimiter=separator, strict=True) if row)
+        except csv.Error as error:
+            if "unexpected end" not in str(error):  # where the sample ends a cell may be open
+                continue
+        widths = {len(row) for row in rows}
         if len(widths) == 1 and len(rows) > 1 and widths != {1}:
             return separator
     return ""
@@ -345,7 +346,7 @@ def _wrapped(start: bytes) -> bool:
     return usual >= 30 and longest <= min(132, 3 * usual)
 
 
-def _passages(pieces: Iterator[list[bytes]]) -> Iterator[list[bytes]]:
+def _passages(pieces: Iterator[list[bytes]], most: int) -> Iterator[list[bytes]]:
     held: list[bytes] = []
     size = 0
     for lines in pieces:
@@ -355,7 +356,7 @@ def _passages(pieces: Iterator[list[bytes]]) -> Iterator[list[bytes]]:
             if not blank:
                 held.append(line)
                 size += len(line)
-            if held and (blank or size >= _PASSAGE):
+            if held and (blank or size >= most):
                 found.append(b"\n".join(held))
                 held, size = [], 0
         yield found

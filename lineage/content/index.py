@@ -33,8 +33,10 @@ class Rule(NamedTuple):
 
     share: float = 0.3
     """At least this share of its passages, and two of them, are the source's …"""
-    passages: int = 8
+    passages: int = 5
     """… or at least so many are: a long text that holds a whole record resembles it."""
+    brief: int = 200
+    """Of a record with fewer letters two passages are enough."""
     letters: int = PASSAGE
     """A record with fewer letters says nothing: it is counted and not compared."""
 
@@ -53,6 +55,45 @@ class Matches(NamedTuple):
     """Whether all its letters are the same; else it resembles."""
     share: NDArray[np.float64]
     """Share of its passages that are the source's; 1 for an equal one."""
+    evidence: Evidence
+    """What they rest on."""
+
+
+class Evidence(NamedTuple):
+    """What matches rest on: of an equal record its fingerprint, of a resembling one those of its passages found."""
+
+    source: Numbers
+    """Index in `Index.sources`."""
+    exact: NDArray[np.bool_]
+    """Whether it is a whole record."""
+    fingerprint: Words
+
+
+class Different:
+    """How much different content was found, in records: copies of a record, and a phrase that stands in many, count
+    once; so many passages as a record has at least (`LEAST`) count as one record.
+
+    Bounded: beyond a million fingerprints of either sort nothing more is counted.
+    """
+
+    def __init__(self) -> None:
+        self._exact = self._passages = np.empty(0, np.uint64)
+
+    def add(self, evidence: Evidence, sources: Iterable[int]) -> None:
+        """Take what matches with some sources rest on."""
+        of = np.isin(evidence.source, list(sources))
+        if len(self._exact) < _ENOUGH:
+            self._exact = np.union1d(self._exact, evidence.fingerprint[of & evidence.exact])
+        if len(self._passages) < _ENOUGH:
+            self._passages = np.union1d(self._passages, evidence.fingerprint[of & ~evidence.exact])
+
+    @property
+    def records(self) -> float:
+        """The number."""
+        return len(self._exact) + len(self._passages) / LEAST
+
+
+_ENOUGH = 1 << 20
 
 
 class IndexFile(NamedTuple):
@@ -145,7 +186,7 @@ class IndexWriter:
         try:
             exact = [_sorted(file, 1, 0) for file in self._exact]
             distinct = sum(len(part.values) for part in exact)
-            most = max(16, int(distinct**0.5))
+            most = max(8, int(distinct ** (1 / 3)))
             anchors = [_sorted(file, 2, most) for file in self._anchors]
             return self._write(name, exact, anchors, distinct)
         finally:
@@ -262,7 +303,9 @@ class Index:
         told = found.letters >= rule.letters
         count = len(found.exact)
         whole = np.maximum(np.bincount(found.record, minlength=count), 1)
-        rows: list[tuple[Any, ...]] = []
+        none = np.empty(0, np.int64)
+        rows: list[tuple[Any, ...]] = [(none, none, none.astype(np.bool_), none.astype(np.float64))]
+        evidence: list[tuple[Any, ...]] = [(none, none.astype(np.bool_), none.astype(np.uint64))]
         for source, (exact, anchors) in enumerate(self._files):
             equal = told & exact.holds(found.exact)
             hit = np.flatnonzero(anchors.holds(found.anchors))
@@ -270,12 +313,18 @@ class Index:
             # a passage that a record repeats is one piece of evidence
             pairs = np.unique(np.stack((found.record[hit], found.anchors[hit].view(np.int64))), axis=1)
             different = np.bincount(pairs[0].astype(np.int64), minlength=count)
-            near = (different >= np.minimum(2, whole)) & (share >= rule.share) | (different >= rule.passages)
-            record = np.flatnonzero(equal | (near & told))
+            alike = (share >= rule.share) | (found.letters < rule.brief)
+            near = told & ~equal & ((different >= 2) & alike | (different >= rule.passages))
+            record = np.flatnonzero(equal | near)
             rows.append((record, np.full(len(record), source), equal[record], np.where(equal, 1.0, share)[record]))
-        if not rows:
-            rows = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.bool_), np.empty(0))]
-        return Matches(*(np.concatenate(column) for column in zip(*rows, strict=True)))
+            for kind, prints in (
+                (True, np.unique(found.exact[equal])),
+                (False, np.unique(found.anchors[hit[near[found.record[hit]]]])),
+            ):
+                evidence.append((np.full(len(prints), source), np.full(len(prints), kind), prints))
+        record, of, equal, share = (np.concatenate(column) for column in zip(*rows, strict=True))
+        rests = Evidence(*(np.concatenate(column) for column in zip(*evidence, strict=True)))
+        return Matches(record, of, equal, share, rests)
 
 
 def _open(path: Path, file: IndexFile, key: Key) -> tuple[_Set, _Set]:

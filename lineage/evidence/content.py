@@ -64,6 +64,8 @@ class ContentFound(Document, frozen=True):
     """Of them, those with all the same letters."""
     share: float
     """Of the records that were read."""
+    different: float
+    """How much different content that is, in records; copies and phrases that stand in many count once."""
     enough: bool
     """Whether they reach the threshold."""
     places: tuple[Place, ...]

@@ -44,16 +44,19 @@ PLACES = 1000
 
 
 class Threshold(NamedTuple):
-    """How much of a dataset has to be found before it is said to hold an origin; both must be reached."""
+    """How much of a dataset has to be found before it is said to hold an origin; both must be reached.
 
-    share: float = 0.0001
+    What counts is different content, in records: a phrase that stands in many records is no more than one phrase.
+    """
+
+    share: float = 0.0003
     """Of the records that were read."""
     records: int = 3
     """Of a dataset that has fewer: all of them."""
 
-    def reached(self, found: int, records: int) -> bool:
-        """Whether so many of so many records are enough."""
-        return found >= max(1, min(self.records, records)) and found >= self.share * records
+    def reached(self, different: float, records: int) -> bool:
+        """Whether so much different content in so many records is enough."""
+        return different >= max(1, min(self.records, records)) and different >= self.share * records
 
 
 class Known(NamedTuple):
@@ -291,6 +294,7 @@ class ContentIndex:
                 of = np.array([origin in source.origins for source in sources])[matches.source]
                 tally = tallies.setdefault(origin, _Tally())
                 tally.sources |= set(matches.source[of].tolist())
+                tally.different.add(matches.evidence, [i for i, s in enumerate(sources) if origin in s.origins])
                 tally.equal += len(np.unique(matches.record[of & matches.exact]))
                 tally.add(batch.file, (np.unique(matches.record[of]) + batch.first).tolist())
         found = tuple(
@@ -300,7 +304,8 @@ class ContentIndex:
                 tally.records,
                 tally.equal,
                 tally.records / number,
-                threshold.reached(tally.records, number),
+                round(tally.different.records, 1),
+                threshold.reached(tally.different.records, number),
                 tuple(Place(*place) for place in tally.places),
                 tally.records - sum(last - first + 1 for _, first, last in tally.places),
             )
@@ -331,7 +336,10 @@ class _Tally:
     """What is found of one origin."""
 
     def __init__(self) -> None:
+        from lineage.content import Different
+
         self.records = self.equal = 0
+        self.different = Different()
         self.sources: set[int] = set()
         self.places: list[tuple[str, int, int]] = []
 

@@ -231,7 +231,7 @@ class CaseBlock(Block):
 class ThresholdBlock(Block):
     """How much of a dataset has to be found before it carries an origin; both must be reached."""
 
-    share: float = Field(default=0.0001, ge=0, le=1)
+    share: float = Field(default=0.0003, ge=0, le=1)
     """Of its records."""
     records: int = Field(default=3, ge=1)
     """So many records; of a dataset that has fewer, all of them."""
