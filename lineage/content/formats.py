@@ -333,8 +333,8 @@ def _csv(pieces: Iterator[list[bytes]], separator: str) -> Iterator[list[bytes]]
     yield found
 
 
-_NAME = re.compile(r"\s*[A-Za-z_][\w .:/-]{0,31}")
-"""A title of a column."""
+_NAME = re.compile(r"(?=.{1,32}$)[A-Za-z_][\w.:/-]*( [\w.:/-]+){0,2}")
+"""A title of a column: three words at most."""
 
 
 def _wrapped(start: bytes) -> bool:

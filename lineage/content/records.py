@@ -132,17 +132,32 @@ def _cached(path: Path) -> tuple[list[tuple[str, Path, int]], list[Unread]]:
 
 
 class _Zstd:
-    """zstandard's reader with the errors of a file."""
+    """Frames of zstandard, one after the other. Its own reader takes a frame that was cut off for a whole one."""
 
     def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)
+        self._stream = stream
+        self._held = b""
+        self._frame: Any = None
 
     def read(self, size: int) -> bytes:
         """Up to so many bytes."""
-        try:
-            return self._stream.read(size)
-        except zstandard.ZstdError as error:
-            raise OSError(f"it does not decompress: {error}") from None
+        while len(self._held) < size:
+            data = self._stream.read(1 << 16)
+            if not data:
+                if self._frame is not None:
+                    raise EOFError("it ends within a zstandard frame")
+                break
+            while data:
+                self._frame = self._frame or zstandard.ZstdDecompressor().decompressobj()
+                try:
+                    self._held += self._frame.decompress(data)
+                except zstandard.ZstdError as error:
+                    raise OSError(f"it does not decompress: {error}") from None
+                data = b""
+                if self._frame.eof:
+                    data, self._frame = self._frame.unused_data, None
+        given, self._held = self._held[:size], self._held[size:]
+        return given
 
 
 _COMPRESSED: tuple[tuple[bytes, Callable[[IO[bytes]], Any]], ...] = (
