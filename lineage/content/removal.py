@@ -18,14 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineage.content.fingerprint import Fingerprints, Key, Words, fingerprints
-from lineage.content.index import RULE, Index, IndexFile, IndexWriter, Rule
+from lineage.content.index import RULE, Index, IndexFile, IndexWriter
 from lineage.content.normalise import normalise
 from lineage.content.records import Batch, Progress, records
 from lineage.errors import CannotDecide
 
-KEPT = Rule(share=0.5, passages=1 << 31)
-"""When a record after comes from one before whose letters are others: half of its passages are there. A whole record
-inside a longer text is not enough: what else the text holds would be new."""
+KEPT = RULE._replace(passages=1 << 31)
+"""When a record after comes from one before whose letters are others: it resembles one by its share of passages. That
+it holds a whole record is not enough: what else a long text holds would be new."""
 
 PLACES = 1000
 """Places that are given at most."""
