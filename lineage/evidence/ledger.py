@@ -132,7 +132,7 @@ def verify_text(found: LedgerVerifyDocument) -> str:
 def checkpoint_text(made: LedgerCheckpointDocument) -> str:
     """The note as it is, so that it can be piped; then what could not be reached."""
     notices = [f"{notice.where}: {notice.message}" for notice in made.notices]
-    return "\n".join([page(made.checkpoint.note.split("\n")), *([page(notices)] if notices else [])])
+    return "\n".join([page(made.checkpoint.note.removesuffix("\n").split("\n")), *([page(notices)] if notices else [])])
 
 
 def key_text(key: LedgerKeyDocument) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from lineage.errors import LineageError
+from lineage.errors import LineageError, UsageError
 from lineage.gate.seal import INTRODUCED, Seal
 from lineage.graph.seals import Seals, StoredCheckpoint
 from lineage.graph.verify import Deviation, Expected
@@ -89,6 +89,9 @@ class Verification:
             keys: that are trusted; without any, the first one that the ledger itself names.
             told: progress.
             tree_only: leave the graph out.
+
+        Raises:
+            UsageError: ``CHECKPOINT_UNREADABLE``, what is given is no checkpoint.
         """
         stored = self._seals.all()
         held = [x for row in stored for x in self._read(f"the store's checkpoint of {row.position} entries", row.note)]
@@ -135,11 +138,16 @@ class Verification:
     # what there is
 
     def _read(self, where: str, text: str, *, outside: bool = False, given: bool = False) -> Iterator[_Held]:
-        for one in note.split(text):
+        notes = note.split(text)
+        if given and not notes:
+            raise _unreadable(where, "it is empty")
+        for one in notes:
             try:
                 parsed = note.parse(one)
                 yield _Held(where, outside or given, given, parsed, note.read_checkpoint(parsed.text))
             except LineageError as error:
+                if given:  # the asker's own file says nothing about the ledger
+                    raise _unreadable(where, error.cause) from None
                 self._deviates("NOTE_MALFORMED", f"{where} cannot be read: {error.cause}")
 
     def _rows(self, stored: Sequence[StoredCheckpoint], held: Sequence[_Held]) -> None:
@@ -346,3 +354,12 @@ def _iso(time: int) -> str:
 def _ordered(found: Sequence[Deviation]) -> list[Deviation]:
     """Exact places first, then ranges, then what has no place; the earliest entry first."""
     return sorted(found, key=lambda d: (d.first is None, d.first != d.last, d.first or 0))
+
+
+def _unreadable(where: str, cause: str) -> UsageError:
+    return UsageError(
+        f"{where} cannot be read, so nothing was verified",
+        code="CHECKPOINT_UNREADABLE",
+        cause=cause,
+        hint="a checkpoint is kept as `lineagegate ledger checkpoint` prints it",
+    )

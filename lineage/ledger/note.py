@@ -129,12 +129,13 @@ def _signature(line: str) -> Signature:
 def split(texts: str) -> list[str]:
     """Notes that were appended to each other, apart again, as far as they are notes.
 
-    The text of each is one without blank lines, as a checkpoint's is; blank lines between notes are passed over.
+    The text of each is one without blank lines, as a checkpoint's is; blank lines between notes are passed over, and
+    what mail does to lines is undone: CRLF, and a last line without end.
     """
     found: list[str] = []
     lines: list[str] = []
     signed = False
-    for line in (*texts.split("\n"), ""):
+    for line in (*texts.removeprefix("\ufeff").replace("\r\n", "\n").split("\n"), ""):
         if signed and not line.startswith(_DASH):
             found.append("\n".join(lines) + "\n")
             lines, signed = [], False

@@ -122,7 +122,7 @@ def test_what_somebody_changed_in_the_repository_s_record_is_found(repository: R
         "--checkpoint",
         str(tmp_path / "held.txt"),
     )
-    assert (status, "another record" in text) == (1, True), text
+    assert (status, "another record" in text, "give it with --key" in text) == (2, True, True), text
     if key:
         status, text = stranger(
             tmp_path, repository.root / "case.zip", repository.root / "verify.py", "--key", key.removeprefix("key ")

@@ -300,6 +300,23 @@ def read_checkpoint(data: bytes, what: str) -> Checkpoint:
     return Checkpoint(origin, size, root, note)
 
 
+_KEPT = re.compile(r"(?:[^\n]+\n)+\n+(?:— [^\n]+\n)+")
+
+
+def kept(data: bytes, what: str) -> list[bytes]:
+    """The signed notes in a file that somebody kept, without what mail and editors do to lines: CRLF, blank lines
+    around, no end of the last line.
+
+    Raises:
+        Unable: there is something else in it.
+    """
+    text = data.decode("utf-8", "replace").lstrip("\ufeff").replace("\r\n", "\n") + "\n"
+    notes = [re.sub(r"\n\n+", "\n\n", match) for match in _KEPT.findall(text)]
+    if not notes or _KEPT.sub("", text).strip():
+        raise Unable(f"{what} is not a checkpoint, or holds something else too; this says nothing about the bundle")
+    return [note.encode("utf-8") for note in notes]
+
+
 def signers(note: Note, keys: Iterable[Key], what: str) -> list[Key]:
     """Those of the keys that signed a note. A signature by one of them that does not hold is never passed over."""
     out = []
@@ -1164,14 +1181,12 @@ class Check:
         tree = parsed(self.files["tree.json"], "tree.json")
         proofs = {(p["from"], p["to"]): [bytes.fromhex(h) for h in p["proof"]] for p in tree["consistency"]}
         own = self.checkpoint
-        inside = [(name, self.files[name]) for name in self._kept()]
-        keys = self.keys
-        for what, data in (*inside, *self.given.checkpoints):
-            outside = (what, data) not in inside
-            point = read_checkpoint(data, shown(what))
+        inside = [(name, read_checkpoint(self.files[name], name), False) for name in self._kept()]
+        outside = [(what, point, True) for what, data in self.given.checkpoints for point in self._trusted(what, data)]
+        for what, point, given in (*inside, *outside):
             if point.origin != own.origin:
                 raise Wrong(f"{shown(what)} is of another record: {shown(point.origin)}")
-            signers(point.note, keys, shown(what))  # a signature that does not hold is told
+            signers(point.note, self.keys, shown(what))  # a signature that does not hold is told
             low, high = sorted((own, point), key=lambda p: p.size)
             if low.size != high.size and (low.size, high.size) not in proofs:
                 raise Unable(
@@ -1179,7 +1194,7 @@ class Check:
                     f"one record; ask the operator for a bundle made with: lineagegate bundle … --checkpoint {shown(Path(what).name)}"
                 )
             check_consistency(low.size, low.root, high.size, high.root, proofs.get((low.size, high.size), ()))
-            if outside:
+            if given:
                 those = "them" if point.size <= own.size else "the bundle's"
                 self.proven.append(
                     f"the record is the one that {shown(what)} fixed with {point.size} entries: none of {those} was changed, "
@@ -1191,6 +1206,23 @@ class Check:
                 "A checkpoint kept outside (a git note, a registry's tag, a witness) shows it: give it with --checkpoint"
             )
         return f"{len(inside)} earlier ones in the bundle, {len(self.given.checkpoints)} from outside"
+
+    def _trusted(self, what: str, data: bytes) -> Iterable[Checkpoint]:
+        """The checkpoints in a file from outside. One that no trusted key signed fixes nothing: anybody can write it."""
+        for note in kept(data, shown(what)):
+            try:
+                point = read_checkpoint(note, shown(what))
+                by = signers(point.note, self.keys, shown(what))
+            except Wrong as error:
+                raise Unable(f"{error}; this says nothing about the bundle") from None
+            if not by:
+                other = "" if point.origin == self.checkpoint.origin else f"is of another record, {shown(point.origin)}, and "
+                names = ", ".join(shown(f"{name}+{identity.hex()}") for name, identity, _ in point.note.signatures)
+                raise Unable(
+                    f"{shown(what)} {other}is signed by {names}, which is not a key that you gave nor one that such a key "
+                    "vouches for. Anybody can write such a file; if you trust that key, give it with --key"
+                )
+            yield point
 
     def _timestamp(self) -> str:
         token = self.files.get("timestamp.tsr")

@@ -24,7 +24,7 @@ def test_a_checkpoint_is_printed_as_it_can_be_kept(project: Path, cli: Cli) -> N
     made = cli("ledger", "checkpoint")
     assert made.status == 0
     key = PublicKey.read(cli("ledger", "key").out)
-    note = parse(made.out.removesuffix("\n"))
+    note = parse(made.out)
     assert verified(note, [key]) == [key]
     said = read_checkpoint(note.text)
     assert said.origin == key.name
@@ -32,7 +32,7 @@ def test_a_checkpoint_is_printed_as_it_can_be_kept(project: Path, cli: Cli) -> N
     (first, *_) = cli("ledger", "log", verb="ledger-log").document["checkpoints"]
     assert read_checkpoint(parse(first["note"]).text).keys == (str(key),)
     again = cli("ledger", "checkpoint", verb="ledger-checkpoint")
-    assert again.document["checkpoint"]["note"] == made.out.removesuffix("\n")
+    assert again.document["checkpoint"]["note"] == made.out
     assert again.document["checkpoint"]["entries"] == said.size
     assert oct((project / ".lineage" / "ledger.key").stat().st_mode)[-3:] == "600"
 
@@ -66,6 +66,15 @@ def test_verified_against_what_was_kept(
     assert "graph    not recomputed" in text.out
     monkeypatch.setattr("sys.stdin", io.StringIO(kept.read_text()))
     assert cli("ledger", "verify", "--checkpoint", "-", "--key", key).status == 0
+    note = kept.read_bytes()
+    for way in (note.rstrip(), note.replace(b"\n", b"\r\n"), b"\n" + note + b"\n\n"):  # as it comes out of an e-mail
+        kept.write_bytes(way)
+        found = cli("ledger", "verify", "--tree-only", "--checkpoint", str(kept), "--key", key, verb="ledger-verify")
+        assert (found.status, found.document["sealed"]) == (0, found.document["entries"])
+    for way in (b"", b"Dear colleague,\n\nthe file is attached.\n"):
+        kept.write_bytes(way)
+        found = cli("ledger", "verify", "--tree-only", "--checkpoint", str(kept), verb="error")
+        assert (found.status, found.document["error"]["code"]) == (2, "CHECKPOINT_UNREADABLE")
     other = "EnochRoot+af0cfe78+ATtqJ7zOtqQtYqOo0CpvDXNlMhV3HeJDpjrASKGLWdop"
     wrong = cli("ledger", "verify", "--key", other)
     assert wrong.status == 1

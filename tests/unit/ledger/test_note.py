@@ -111,6 +111,7 @@ def test_appended_notes_come_apart_again(said: list[tuple[str, int]]) -> None:
     notes = [sign(checkpoint_text(Checkpoint(origin, size, bytes(32))), [key]) for origin, size in said]
     for between in ("", "\n", "\n\n"):
         assert split(between.join(notes)) == notes
+        assert split(between.join(notes).rstrip().replace("\n", "\r\n")) == notes
 
 
 def test_what_is_no_note_stays_visible_when_notes_come_apart() -> None:

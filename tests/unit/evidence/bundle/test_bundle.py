@@ -93,6 +93,43 @@ def test_outside_checkpoints_are_continued(gate: Gate, verify: Verify, key: str)
         assert f"the record is the one that kept.txt fixed with {row.position} entries" in found.text
 
 
+def test_an_outside_checkpoint_may_come_out_of_an_e_mail(gate: Gate, made: Made, verify: Verify, key: str) -> None:
+    first = gate.seals.over(1)
+    assert first is not None
+    note = first.note.encode()
+    for way in (note + b"\n", note.rstrip(), note.replace(b"\n", b"\r\n"), b"\r\n" + note.rstrip(), note + b"\n" + note):
+        found = verify(made().data, "--key", key, "--checkpoint", "kept.txt", **{"kept.txt": way})
+        assert found.status == 0, found.text
+        assert f"the record is the one that kept.txt fixed with {first.position} entries" in found.text
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_an_outside_checkpoint_that_nobody_trusted_signed_neither_proves_nor_accuses(
+    gate: Gate, made: Made, verify: Verify, key: str, own: bool
+) -> None:
+    """Somebody else's signature, over the true root or another: the bundle is not to blame, and nothing follows."""
+    newest = gate.seals.newest()
+    assert newest is not None
+    text = newest.note.rpartition("\n\n")[0] + "\n"
+    size, root = text.split("\n")[1:3]
+    stranger = SigningKey(gate.seal.origin, bytes(32))
+    damaged = newest.note[:-20] + ("A" if newest.note[-20] != "A" else "B") + newest.note[-19:]
+    for note in (
+        sign(text, [stranger]),
+        sign(text.replace(root, base64.b64encode(bytes(32)).decode()), [stranger]),
+        sign(text.replace(gate.seal.origin, "somebody/else"), [stranger]),
+        damaged,
+        text,
+        "Dear colleague,\n\nthe file is attached.\n",
+        "",
+    ):
+        found = verify(
+            made().data, *(("--key", key) if own else ()), "--checkpoint", "kept.txt", **{"kept.txt": note}
+        )
+        assert (found.status, found.last[:12]) == (2, "CANNOT CHECK"), found.text
+        assert "the record is the one" not in found.text
+
+
 def test_a_checkpoint_that_it_says_nothing_about_cannot_be_checked(
     gate: Gate, made: Made, verify: Verify, key: str
 ) -> None:
