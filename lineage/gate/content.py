@@ -151,12 +151,15 @@ class ContentIndex:
 
     # -- indexing --------------------------------------------------------------------------------------------------
 
-    def index(self, named: Sequence[str] = (), progress: Progress | None = None) -> ContentIndexDocument:
+    def index(
+        self, named: Sequence[str] = (), progress: Progress | None = None, *, verify: bool = True
+    ) -> ContentIndexDocument:
         """Make the fingerprints of sources that have none yet.
 
         Args:
             named: sources, anything `Gate.resolve` takes; by default every restricted one.
             progress: told how far it is.
+            verify: make those again whose file is not what was recorded; else its size alone is looked at.
 
         Raises:
             UsageError: ``SOURCE_UNTAGGED``, one that is named has no origin.
@@ -164,7 +167,7 @@ class ContentIndex:
         known = self.sources()
         if named:
             known = [self._named(text) for text in named]
-        done = [self._indexed(k, progress) for k in known]
+        done = [self._indexed(k, progress, verify) for k in known]
         return self._document(done)
 
     def show(self) -> ContentIndexDocument:
@@ -186,13 +189,14 @@ class ContentIndex:
             )  # fmt: skip
         return Known(artifact, origins, self._row(artifact))
 
-    def _indexed(self, known: Known, progress: Progress | None) -> IndexedSource:
+    def _indexed(self, known: Known, progress: Progress | None, verify: bool) -> IndexedSource:
         from lineage.content import IndexWriter, Unread, fingerprints, normalise, records
 
         key = self.key
         if known.row is not None and known.row["key"] == key.id and not known.row["unread"]:
             path = self.directory / known.row["name"]
-            if path.is_file() and path.stat().st_size == known.row["bytes"]:
+            same = path.is_file() and path.stat().st_size == known.row["bytes"]
+            if same and (not verify or digest_of(path, hashlib.sha256()) == known.row["sha256"]):
                 return self._said(known, "kept")
         where, content = self.find(known.artifact), known.artifact.content
         if where is None or content is None:
@@ -387,11 +391,16 @@ def identify(gate: Gate, path: Path) -> Artifact | None:
         return located
     if not path.is_file():
         return None
+    digest = digest_of(path, hashlib.md5(usedforsecurity=False))  # as pipelines do: equal content, equal keys (law 7)
+    return Artifact("file", str(path), Content(f"md5:{digest}", path.stat().st_size))
+
+
+def digest_of(path: Path, digest: hashlib._Hash) -> str:
+    """Hash of a file, lower-case hex."""
     with path.open("rb") as stream:
-        digest = hashlib.md5(usedforsecurity=False)  # as pipelines do: equal content is found by equal keys (law 7)
         while block := stream.read(1 << 20):
             digest.update(block)
-    return Artifact("file", str(path), Content(f"md5:{digest.hexdigest()}", path.stat().st_size))
+    return digest.hexdigest()
 
 
 def name_of(artifact: Artifact) -> str:
