@@ -17,6 +17,9 @@ SCHEMA: Literal["https://lineagegate.github.io/schemas/evidence/validation-v1.js
     "https://lineagegate.github.io/schemas/evidence/validation-v1.json"
 )
 
+SEARCHED = "expect_no_records_of_restricted_origin"
+"""What of all that can be expected speaks of an origin that is gone."""
+
 
 class Checked(Document, frozen=True):
     """A dataset version that was validated."""
@@ -74,6 +77,10 @@ class ValidationEvidence(Document, frozen=True):
     entries: int
     """How many entries the ledger had once this was recorded."""
 
+    def of(self, content: str) -> tuple[Validation, ...]:
+        """The validations of a content."""
+        return tuple(v for v in self.validations if any(checked.content == content for checked in v.inputs))
+
 
 def evidence_bytes(evidence: ValidationEvidence) -> bytes:
     """The evidence file."""
@@ -103,11 +110,6 @@ def passed(validations: tuple[Validation, ...], problems: tuple[str, ...]) -> bo
     """Whether a checkpoint is a success: each of its validations is, and nothing is wrong with it."""
     whole = [v.success and not v.problems and all(a.success for a in v.assertions) for v in validations]
     return bool(whole) and all(whole) and not problems
-
-
-def speaks_of(evidence: ValidationEvidence, content: str) -> bool:
-    """Whether some validation of it was of a content."""
-    return any(checked.content == content for validation in evidence.validations for checked in validation.inputs)
 
 
 def checked_words(evidence: ValidationEvidence) -> str:

@@ -20,6 +20,9 @@ from lineage.events import naming
 from lineage.events.event import act_event
 from lineage.evidence.removed import RemovalEvidence, checked_words, read_evidence, result_words
 from lineage.evidence.text import origin_text
+from lineage.evidence.validation import SEARCHED, ValidationEvidence, read_validation
+from lineage.evidence.validation import checked_words as validated_words
+from lineage.evidence.validation import result_words as outcome_words
 from lineage.graph import ClaimState, CorrectionRecord, Graph, Maker, RemovalRecord
 from lineage.vocabulary import Artifact, Basis, Correction, Origin, Removal, same_person
 from lineage.vocabulary.identifier import new_uuid, short
@@ -51,7 +54,8 @@ def claim_removal(
         checked: what was checked, and how; that evidence says it itself.
         result: what the check found; likewise.
         evidence: a file (its sha256 is recorded), or a reference. A file that ``content removal`` wrote is held
-            against the claim: it must speak of this very content, and of what the run read.
+            against the claim: it must speak of this very content, and of what the run read. So is one of a validation
+            (`lineage.evidence.validation`): of this very content, a success, and one that looked for such records.
         run: stage or run id that took it out; where one run alone made the output, that one.
         sources: the sources that were checked; by default every source of that origin in the output's lineage.
         reason: for people.
@@ -63,7 +67,10 @@ def claim_removal(
         CannotDecide: nothing is recorded of the output.
     """
     file = gate.config.root / evidence
-    digest, compared = _read(file) if evidence and file.is_file() else ("", None)
+    digest, found = _read(file) if evidence and file.is_file() else ("", None)
+    compared = found if isinstance(found, RemovalEvidence) else None
+    if isinstance(found, ValidationEvidence):
+        checked, result = checked.strip() or validated_words(found), result.strip() or outcome_words(found)
     if compared is not None:
         if checked.strip() or result.strip():
             raise _invalid("its evidence says what was checked and found", "", "say more with --reason")
@@ -91,6 +98,8 @@ def claim_removal(
                 f"{source} is no source of {origin_text(origin)} in {shown}", f"those are: {', '.join(known)}", ""
             )
     makers = gate.graph.makers(artifact)
+    if isinstance(found, ValidationEvidence):
+        _validated(found, gate.graph.key(artifact), shown)
     if compared is not None:  # several runs may have made this content: the evidence knows which is meant
         makers = [m for m in makers if compared.before.artifact.content in m.inputs] or makers
     maker = _maker(makers, run, shown)
@@ -245,8 +254,8 @@ def _states(stated: Origin, origin: Origin) -> bool:
     return stated.kind is origin.kind and all(getattr(stated, f) in ("", getattr(origin, f)) for f in fields)
 
 
-def _read(file: Path) -> tuple[str, RemovalEvidence | None]:
-    """(sha256 of an evidence file, what it says when ``content removal`` wrote it)."""
+def _read(file: Path) -> tuple[str, RemovalEvidence | ValidationEvidence | None]:
+    """(sha256 of an evidence file, what it says when ``content removal`` or a validation wrote it)."""
     with file.open("rb") as stream:
         start = stream.read(_LARGEST)
         digest = hashlib.sha256(start)
@@ -254,11 +263,29 @@ def _read(file: Path) -> tuple[str, RemovalEvidence | None]:
         while block := stream.read(1 << 20):
             digest.update(block)
             whole = False
-    return f"sha256:{digest.hexdigest()}", read_evidence(start, str(file)) if whole else None
+    return f"sha256:{digest.hexdigest()}", _meant(start, str(file)) if whole else None
+
+
+def _meant(data: bytes, name: str) -> RemovalEvidence | ValidationEvidence | None:
+    return read_evidence(data, name) or read_validation(data, name)
 
 
 _LARGEST = 1 << 24
 """Bytes of what ``content removal`` writes at most."""
+
+
+def _validated(found: ValidationEvidence, content: str, shown: str) -> None:
+    """Refuse a claim that a validation does not bear out.
+
+    Raises:
+        UsageError: ``REMOVAL_INVALID``.
+    """
+    if not found.success:
+        raise _invalid("its evidence says otherwise", outcome_words(found), f"run {found.checkpoint} again")
+    if not (of := found.of(content)):
+        raise _invalid("its evidence speaks of other content", f"{shown} is {content}", f"run {found.checkpoint} again")
+    if not any(assertion.type == SEARCHED for validation in of for assertion in validation.assertions):
+        raise _invalid("its evidence looked for no origin", f"{SEARCHED} is not among what it checked", "")
 
 
 def _borne_out(

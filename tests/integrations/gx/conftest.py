@@ -47,3 +47,10 @@ def team(tmp_path: Path, _made: Path, monkeypatch: pytest.MonkeyPatch) -> Team:
     shutil.copytree(_made, root, symlinks=True)
     monkeypatch.chdir(root)
     return Team(root)
+
+
+@pytest.fixture
+def indexed(team: Team) -> Team:
+    """The project, with fingerprints of what the policy restricts."""
+    team.restrict()
+    return team

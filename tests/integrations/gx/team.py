@@ -13,6 +13,7 @@ from great_expectations.core.batch_definition import BatchDefinition
 
 import lineage_gx
 from lineage.gate import Gate
+from lineage.gate.content import ContentIndex
 from lineage.vocabulary import Kind, Origin
 from tests.integrations.dvc.repository import Repo
 
@@ -23,6 +24,26 @@ TICKETS = "text,origin\nA ticket of a customer who cannot log in,first-party\nAn
 GPT4 = "text,origin\nAs a language model I cannot log in,third-party-model-output\nCertainly! Here it is,openai\n"
 JANUARY = "text,origin\nJanuary was cold and long,first-party\n"
 FEBRUARY = "text,origin\nFebruary was shorter and no less cold,first-party\n"
+
+POLICY = """
+mode: enforce
+undeclared: deny
+default: allow
+rules:
+  - id: no-openai
+    match: {origin: {provider: openai}}
+    effect: deny
+    reason: the terms of OpenAI forbid it
+"""
+
+RESTRICTED = [
+    f"Certainly, here is answer number {name} about the garden in spring, with its roses, its {name} tulips and a hedge"
+    for name in ("one", "two", "three", "four", "five")
+]
+CLEAN = [
+    f"The {name} customer called because the invoice of last month did not arrive and asks for it to be sent again"
+    for name in ("first", "second", "third")
+]
 
 
 def make(root: Path) -> None:
@@ -74,6 +95,14 @@ class Team:
         return self.context.checkpoints.add(
             gx.Checkpoint(name=name, validation_definitions=[definition], actions=[lineage_gx.LineageAction(**action)])
         )
+
+    def restrict(self) -> None:
+        """Declare the answers of a model, restrict them by policy, and make their fingerprints."""
+        (self.root / "lineage.policy.yaml").write_text(POLICY)
+        self.repo.add("data/answers.jsonl", "".join(json.dumps({"text": text}) + "\n" for text in RESTRICTED))
+        with self.gate() as gate:
+            gate.declare("data/answers.jsonl.dvc", origin=GPT, reason="known")
+            ContentIndex(gate).index()
 
     def gate(self) -> Gate:
         """The ledger, up to date."""

@@ -14,32 +14,11 @@ import pytest
 import sqlalchemy
 from great_expectations.compatibility import pydantic
 
-from lineage.gate.content import ContentIndex
 from lineage_gx import ExpectColumnOriginToBeDeclared, ExpectDatasetLabelsWithin, ExpectNoRecordsOfRestrictedOrigin
-from tests.integrations.gx.team import FEBRUARY, GPT, TICKETS, Team, not_null
+from tests.integrations.gx.team import CLEAN, FEBRUARY, GPT, RESTRICTED, TICKETS, Team, not_null
 
 Validate = Callable[[dict[str, list[Any]], Any], Any]
 Table = dict[str, list[Any]]
-
-POLICY = """
-mode: enforce
-undeclared: deny
-default: allow
-rules:
-  - id: no-openai
-    match: {origin: {provider: openai}}
-    effect: deny
-    reason: the terms of OpenAI forbid it
-"""
-
-RESTRICTED = [
-    f"Certainly, here is answer number {name} about the garden in spring, with its roses, its {name} tulips and a hedge"
-    for name in ("one", "two", "three", "four", "five")
-]
-CLEAN = [
-    f"The {name} customer called because the invoice of last month did not arrive and asks for it to be sent again"
-    for name in ("first", "second", "third")
-]
 
 
 def frame(values: Table) -> Any:
@@ -238,17 +217,6 @@ def test_no_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 # -- records -----------------------------------------------------------------------------------------------------------
 
 NONE = ExpectNoRecordsOfRestrictedOrigin(column="text")
-
-
-@pytest.fixture
-def indexed(team: Team) -> Team:
-    """The project, with fingerprints of what the policy restricts."""
-    (team.root / "lineage.policy.yaml").write_text(POLICY)
-    team.repo.add("data/answers.jsonl", "".join(json.dumps({"text": text}) + "\n" for text in RESTRICTED))
-    with team.gate() as gate:
-        gate.declare("data/answers.jsonl.dvc", origin=GPT, reason="known")
-        ContentIndex(gate).index()
-    return team
 
 
 def test_records_of_a_restricted_origin(indexed: Team, batch: Callable[[Table], Any]) -> None:
