@@ -22,7 +22,8 @@ def history(
 
     MODEL is a registered model (models:/seed-chat), one of its versions, or anything `check` takes; without it, the
     whole record is read. Listed are executions, declarations, decisions, versions, aliases, stages, grants, removals,
-    corrections, policies and recalls, by the time they happened; what was recorded on another day says so.
+    corrections, policies and recalls, by the time they are said to have happened; what was recorded on another day says
+    so. With --since, what was recorded after that day and is said to have happened before it is listed apart.
 
     \b
     lineagegate history models:/seed-chat

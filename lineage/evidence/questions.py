@@ -84,7 +84,9 @@ class HistoryDocument(Document, frozen=True):
     as_of: str
     known_at: str
     items: tuple[HistoryItem, ...]
-    """Oldest first."""
+    """Said to have happened between the two times, oldest first."""
+    recorded_after: tuple[HistoryItem, ...]
+    """Recorded after ``since``, and said to have happened before it: when it happened is whoever recorded it's word."""
     position: int
 
 
@@ -114,7 +116,9 @@ def contains_text(document: ContainsDocument) -> str:
                 ("origin", origin_text(removal.origin)),
                 ("claimed", f"{view.claimed[:10]} by {removal.claimed_by}"),
                 ("approved", f"{view.approved[:10]} by {removal.approved_by}" if view.approved else ""),
+                ("checked", removal.checked or "not stated"),
                 ("result", removal.result),
+                ("evidence", f"{removal.evidence or 'none named'} {removal.evidence_hash or '(not a hashed file)'}"),
                 ("void", view.void),
             ]
         )
@@ -126,8 +130,8 @@ def contains_text(document: ContainsDocument) -> str:
 
 
 def status(answer: Answer) -> int:
-    """The exit status of an answer: 0 no, 1 yes, 3 cannot tell."""
-    return {Contains.NO: 0, Contains.YES: 1}.get(answer.contains, 3)
+    """The exit status of an answer: 0 no, 1 yes or in evaluation only, 3 cannot tell."""
+    return {Contains.NO: 0, Contains.YES: 1, Contains.EVALUATION_ONLY: 1}.get(answer.contains, 3)
 
 
 def _dated(sentence: str, question: Question) -> str:
@@ -199,7 +203,12 @@ def share_text(document: ShareDocument) -> str:
 
 
 def share_sentence(
-    name: str, what: str, shares: Sequence[Share], asked: Sequence[bool], totals: Sequence[UseTotal]
+    name: str,
+    what: str,
+    shares: Sequence[Share],
+    asked: Sequence[bool],
+    totals: Sequence[UseTotal],
+    taken: Sequence[str] = (),
 ) -> str:
     """What went in, or what part of it is of an origin, for each use.
 
@@ -209,7 +218,9 @@ def share_sentence(
         shares: all of them.
         asked: for each, whether it is of that origin.
         totals: for each use.
+        taken: what removals took out (`lineage.evidence.answer.taken_out`).
     """
+    out = "".join(f" After a removal: {said}; the records do not test that claim." for said in taken)
     if not totals:
         return f"No source of {name} is known."
     if not what:
@@ -229,8 +240,9 @@ def share_sentence(
         parts += [f"an unknown part ({count(unsized, 'source')} of unknown size)"] if unsized else []
         said.append(f"{listed(parts) or 'an unknown part'} that went in as {total.use.value}")
     if not said:
-        return f"Nothing that is known to be of {what} went into {name}."
-    return f"Of {name}, {what} is {listed(said)}."
+        how = "is left in" if out else "went into"
+        return f"Nothing that is known to be of {what} {how} {name}.{out}"
+    return f"Of {name}, {what} is {listed(said)}.{out}"
 
 
 def _amounts(total: UseTotal) -> str:
@@ -311,37 +323,52 @@ def history_text(document: HistoryDocument) -> str:
     )
     about = " about ".join(part for part in (document.subject, document.origin) if part) or "the record"
     found = Counter(item.kind for item in document.items)
-    if not found:
-        none = f"Nothing is on record{' of ' + about if about != 'the record' else ''} {span}".rstrip()
-        return page([f"{none}{when(document.as_of, document.known_at)}."])
-    words = [_counted(number_, kind) for kind, number_ in found.items()]
-    heading = f"{about}{', ' + span if span else ''}: {listed(words)}"
+    late = document.recorded_after
+    if found:
+        words = [_counted(number_, kind) for kind, number_ in found.items()]
+        heading = f"{about}{', ' + span if span else ''}: {listed(words)}"
+    else:
+        heading = f"Nothing is on record{' of ' + about if about != 'the record' else ''} {span}".rstrip()
+        heading += " by the time that it is said to have happened" if late else ""
     lines = [f"{heading}{when(document.as_of, document.known_at)}."]
-    if document.origin and (said := _readings(document)):
+    if document.origin and (said := _readings(document.items, document)):
         lines.append(f"{MARK}{said}")
-    lines.append("")
-    shown = document.items[:LINES]
+    if found:
+        lines += ["", *_happenings(document.items)]
+    if late:
+        day = document.since[:10]
+        lines += ["", f"recorded after {day}, said to have happened before: {len(late):,}"]
+        if document.origin and (said := _readings(late, document)):
+            lines.append(f"{MARK}{said}")
+        lines.append(
+            f"{MARK}That {'it' if len(late) == 1 else 'they'} happened before {day} is not proven: the time of "
+            "an execution is its machine's clock or its commit's date, which people can set; the time of recording is "
+            "the clock of whoever keeps the record."
+        )
+        lines += ["", *_happenings(late)]
+    return page(lines)
+
+
+def _happenings(items: Sequence[HistoryItem]) -> list[str]:
     rows = []
-    for item in shown:
+    for item in items[:LINES]:
         late = f"recorded {item.recorded[:10]}" if item.recorded[:10] > item.time[:10] else ""
         rows.append((item.time[:10], item.kind, item.subject, item.text, item.by, late))
-    lines += table(rows)
-    if len(document.items) > len(shown):
-        lines.append(f"{MARK}… and {len(document.items) - len(shown):,} more: --format json lists them all")
-    return page(lines)
+    more = [f"{MARK}… and {len(items) - LINES:,} more: --format json lists them all"] if len(items) > LINES else []
+    return [*table(rows), *more]
 
 
 LINES = 200
 """Items that a history spells out."""
 
 
-def _readings(document: HistoryDocument) -> str:
+def _readings(items: Sequence[HistoryItem], document: HistoryDocument) -> str:
     """S8: what still read an origin; empty where nothing did."""
-    runs = [item for item in document.items if item.kind == "executed" and item.text.startswith("read ")]
+    runs = [item for item in items if item.kind == "executed" and item.text.startswith("read ")]
     if not runs:
         return ""
     direct = [item for item in runs if not item.text.endswith(", made from it")]
-    since = f" from {document.since[:10]} on" if document.since else ""
+    since = f" from {document.since[:10]} on" if document.since and items is document.items else ""
     read = f"{count(len(runs), 'execution')}{since} read data of {document.origin}"
     return f"{read}, {len(direct):,} of them the source itself."
 

@@ -1,6 +1,7 @@
-"""What happened, in order: to a model over its life, or on record at all, between two dates (S8, S10).
+"""What happened, in order: to a model over its life, or on record at all (S8, S10).
 
-Two times are told apart: a thing is listed when it happened, and says when it was recorded.
+Two times are told apart: a thing is listed when it is said to have happened, and says when it was recorded. An
+execution is one thing however often it was told.
 """
 
 from __future__ import annotations
@@ -9,15 +10,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from lineage.events import Event
 from lineage.events.event import act_of
 from lineage.events.naming import display
 from lineage.evidence.case import HistoryItem
 from lineage.evidence.happened import act_item, declared, declared_item, executed_item
 from lineage.graph import Graph
+from lineage.graph.executions import Telling, earliest, together
 from lineage.graph.rows import Act
 from lineage.ledger import happened
-from lineage.vocabulary import Decision, Grant, Origin
+from lineage.vocabulary import Artifact, Decision, Grant, Origin
 
 if TYPE_CHECKING:
     from lineage.gate.case import Examination
@@ -35,28 +39,30 @@ def of_case(examined: Examination, entries: Sequence[int]) -> tuple[HistoryItem,
     speaks: Speaks = lambda origin: examined.wanted.anything or examined.speaks(origin) is True  # noqa: E731
     entered = {entry for found in examined.entered.values() for entry in found}
     items: list[HistoryItem] = []
+    tellings: list[Telling] = []
     tagged: set[object] = set()
-    for position in entries:
+    for position in sorted(entered.union(entries)):
         event, recorded = examined.event(position)
         if act_of(event) is not None:
             continue
-        if position in entered:
-            items.append(executed_item(event, _read(event, examined), recorded, position))
-        elif made := [o.artifact for o in event.outputs if examined.is_version(o.artifact)]:
-            names = ", ".join(display(artifact.namespace, artifact.name) for artifact in made)
-            items.append(executed_item(event, f"made {names}", recorded, position))
+        tellings.append(Telling(position, recorded, event))
         items += _declared(event, recorded, position, speaks, tagged)
+    for told in together(tellings):
+        made = [o.artifact for telling in told for o in telling.event.outputs if examined.is_version(o.artifact)]
+        if any(telling.position in entered for telling in told):
+            items.append(_executed(told, _read(told, examined)))
+        elif made:
+            items.append(_executed(told, f"made {_named(made)}"))
     items += _acts(examined, speaks)
-    return tuple(sorted(items, key=lambda item: (happened(item.time).microseconds, item.entry)))
+    return _ordered(items)
 
 
-def _read(event: Event, examined: Examination) -> str:
-    """Which of the sources that were asked about a run read."""
+def _read(told: Sequence[Telling], examined: Examination) -> str:
+    """Which of the sources that were asked about an execution read."""
     keys = {s.artifact.content.hash for s in examined.sources_of(examined.shown) if s.artifact.content}
-    names = [
-        display(i.namespace, i.name) for i in event.inputs if i.artifact.content and i.artifact.content.hash in keys
-    ]
-    return f"read {', '.join(dict.fromkeys(names))}" if names else "read data of that origin"
+    inputs = [i.artifact for telling in told for i in telling.event.inputs]
+    found = [artifact for artifact in inputs if artifact.content and artifact.content.hash in keys]
+    return f"read {_named(found)}" if found else "read data of that origin"
 
 
 def _acts(examined: Examination, speaks: Speaks) -> Iterable[HistoryItem]:
@@ -76,36 +82,68 @@ def _acts(examined: Examination, speaks: Speaks) -> Iterable[HistoryItem]:
             yield item
 
 
-def of_record(
-    graph: Graph, speaks: Speaks | None, since: datetime | None, until: datetime | None
-) -> tuple[HistoryItem, ...]:
-    """Everything on record between two times, or what concerns some origins.
+def of_record(graph: Graph, speaks: Speaks | None) -> tuple[HistoryItem, ...]:
+    """Everything on record, or what concerns some origins.
 
     Args:
         graph: the record.
         speaks: whether an origin is one that was asked for; None: every one.
-        since: from then on.
-        until: up to then.
     """
     users = {u.entry: u for u in graph.users(speaks)} if speaks else {}
     items: list[HistoryItem] = []
+    tellings: list[Telling] = []
     tagged: set[object] = set()
     for position, recorded, event in graph.events():
-        moment = happened(event.time).microseconds
-        new = list(_declared(event, recorded, position, speaks, tagged))  # what is said again later is no declaration
-        if (since and moment < since.timestamp() * 1_000_000) or (until and moment > until.timestamp() * 1_000_000):
-            continue
+        items += _declared(event, recorded, position, speaks, tagged)  # what is said again is no new declaration
         act = act_of(event)
-        if act is not None:
-            if speaks is None or _concerns(act, speaks):
-                item = act_item(event, recorded, position)
-                items += [item] if item else []
-            continue
-        if event.run is not None and (speaks is None or position in users):
-            text = _used(users[position].name, users[position].distance) if position in users else _made(event)
-            items.append(executed_item(event, text, recorded, position))
-        items += new
+        if act is None and event.run is not None:
+            tellings.append(Telling(position, recorded, event))
+        elif act is not None and (speaks is None or _concerns(act, speaks)):
+            item = act_item(event, recorded, position)
+            items += [item] if item else []
+    for told in together(tellings):
+        used = [users[telling.position] for telling in told if telling.position in users]
+        if used:
+            nearest = min(used, key=lambda user: user.distance)
+            items.append(_executed(told, _used(nearest.name, nearest.distance)))
+        elif speaks is None:
+            items.append(_executed(told, _made(told)))
+    return _ordered(items)
+
+
+def between(
+    items: Iterable[HistoryItem], since: datetime | None, until: datetime | None
+) -> tuple[tuple[HistoryItem, ...], tuple[HistoryItem, ...]]:
+    """What is said to have happened between two times, and what may have: said to be earlier, but recorded after.
+
+    When something happened is what its event states: the clock of the machine that ran it, or the date of a commit,
+    which its author sets. When it was recorded is not theirs to set: what was recorded after ``since`` is never left
+    out.
+
+    Args:
+        items: in order.
+        since: from then on.
+        until: up to then.
+    """
+    inside, late = [], []
+    for item in items:
+        at = happened(item.time).microseconds
+        if since and at < since.timestamp() * 1_000_000:
+            if happened(item.recorded).microseconds >= since.timestamp() * 1_000_000:
+                late.append(item)
+        elif not (until and at > until.timestamp() * 1_000_000):
+            inside.append(item)
+    return tuple(inside), tuple(late)
+
+
+def _ordered(items: Iterable[HistoryItem]) -> tuple[HistoryItem, ...]:
     return tuple(sorted(items, key=lambda item: (happened(item.time).microseconds, item.entry)))
+
+
+def _executed(told: Sequence[Telling], text: str) -> HistoryItem:
+    """An execution: as its first telling has it, at the earliest time that one states."""
+    first = told[0]
+    return replace(executed_item(first.event, text, first.recorded, first.position), time=earliest(told))
 
 
 def _declared(
@@ -123,9 +161,13 @@ def _used(name: str, distance: int) -> str:
     return f"read {name}" if not distance else f"read {name}, made from it"
 
 
-def _made(event: Event) -> str:
-    made = [display(output.namespace, output.name) for output in event.outputs]
-    return f"made {', '.join(made)}" if made else "was executed"
+def _made(told: Sequence[Telling]) -> str:
+    made = [output.artifact for telling in told for output in telling.event.outputs]
+    return f"made {_named(made)}" if made else "was executed"
+
+
+def _named(artifacts: Iterable[Artifact]) -> str:
+    return ", ".join(dict.fromkeys(display(artifact.namespace, artifact.name) for artifact in artifacts))
 
 
 def _concerns(act: object, speaks: Speaks) -> bool:

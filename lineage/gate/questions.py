@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 from lineage.errors import UsageError
 from lineage.evidence import questions as q
-from lineage.evidence.case import HistoryItem
+from lineage.evidence.answer import taken_out
 from lineage.evidence.document import artifact as reference
 from lineage.gate.case import Examination
-from lineage.gate.history import of_record
+from lineage.gate.history import between, of_record
 from lineage.gate.wanted import Wanted
-from lineage.ledger import happened
 from lineage.policy import catalogue
 from lineage.policy.pattern import instant
 from lineage.vocabulary import Use
@@ -65,7 +64,8 @@ def share(inquiry: Inquiry, subject: str, wanted: Wanted) -> q.ShareDocument:
                 sum(source.bytes is None for source in sizes),
             )
         )
-    sentence = q.share_sentence(found.name, str(wanted), found.shares, asked, totals)
+    out = taken_out(found.taken, str(wanted), found.labels.sources, found.removals) if not wanted.anything else []
+    sentence = q.share_sentence(found.name, str(wanted), found.shares, asked, totals, out)
     return q.ShareDocument(
         found.question, reference(found.artifact), sentence, found.shares, asked, tuple(totals), found.labels.position
     )
@@ -88,27 +88,25 @@ def history(inquiry: Inquiry, subject: str, wanted: Wanted, since: str = "", unt
     first, last = moment(since, end=False), moment(until, end=True)
     if not subject:
         names = catalogue()
+        wanted.known(inquiry.origins(), names)
         speaks = None if wanted.anything else lambda origin: wanted.speaks_of(origin, names) is True
-        items = of_record(inquiry.graph, speaks, first, last)
+        items = of_record(inquiry.graph, speaks)
         name, position = "", inquiry.graph.position()
     else:
         found = Examination(inquiry, subject, wanted, whole_model="/" not in subject.removeprefix("models:/"))
         items, position = found.history, found.labels.position
         name = f"models:/{found.model}" if found.whole_model else found.name
+    inside, late = between(items, first, last)
     return q.HistoryDocument(
         name,
         str(wanted),
         first.isoformat() if first else "",
         last.isoformat() if last else "",
         *inquiry.times,
-        tuple(item for item in items if _inside(item, first, last)),
+        inside,
+        late,
         position,
     )
-
-
-def _inside(item: HistoryItem, first: datetime | None, last: datetime | None) -> bool:
-    at = happened(item.time).microseconds
-    return not (first and at < first.timestamp() * 1_000_000) and not (last and at > last.timestamp() * 1_000_000)
 
 
 def moment(text: str, *, end: bool) -> datetime | None:

@@ -105,7 +105,7 @@ class Said(NamedTuple):
 
 
 class Executions(NamedTuple):
-    """The runs of a lineage."""
+    """The executions of a lineage; what is told several times is one (`lineage.graph.executions`)."""
 
     number: int
     first: str

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from lineage.events import Event
 from lineage.events.event import act_of
 from lineage.events.naming import display
 from lineage.graph import rows
 from lineage.graph.closure import Closure
+from lineage.graph.executions import Telling, earliest, evidence, together
 from lineage.graph.keys import key_of_text, key_text, node_key
 from lineage.graph.names import any_artifact, stage_of
 from lineage.graph.project import claim_of, event_at
@@ -122,21 +122,13 @@ def maker(working: Working, run: Run) -> Maker:
 
 
 def executions(working: Working, closure: Closure) -> Executions:
-    """How many runs there are, when they happened, and how they are known."""
-    levels: Counter[str] = Counter()
-    times: list[tuple[int, str]] = []
-    for positions in closure.runs.values():
-        found = [event_at(working, position) for position in positions]
-        times += [(happened(event.time).microseconds, event.time) for event in found]
-        levels[_evidence(found)] += 1
-    return Executions(len(closure.runs), min(times)[1] if times else "", max(times)[1] if times else "", dict(levels))
-
-
-def _evidence(events: Sequence[Event]) -> str:
-    """The best that any event of a run says; without a word of ours a record asserts it."""
-    facets = [e.run.facets.execution for e in events if e.run and e.run.facets and e.run.facets.execution]
-    levels = {facet.execution.evidence for facet in facets}
-    return next((level for level in ("observed", "restored") if level in levels), "asserted")
+    """How many executions there are, when they happened, and how they are known."""
+    positions = {position for found in closure.runs.values() for position in found}
+    tellings = [Telling(p, moment_of(working.entry(p)[1]).isoformat(), event_at(working, p)) for p in sorted(positions)]
+    found = together(tellings)
+    times = sorted((happened(time).microseconds, time) for time in map(earliest, found))
+    levels = Counter(map(evidence, found))
+    return Executions(len(found), times[0][1] if times else "", times[-1][1] if times else "", dict(levels))
 
 
 def step_entries(working: Working, hops: Sequence[Hop], wanted: Label) -> tuple[tuple[int, ...], ...]:

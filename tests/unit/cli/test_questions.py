@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from lineage.events.event import dataset_event
+from lineage.events.event import dataset_event, run_event
 from lineage.gate import Gate
-from lineage.vocabulary import Change, Happening, Input, Kind, Origin, Scope, Use
+from lineage.vocabulary import Change, Execution, Happening, Input, Kind, Origin, Scope, Use
 from tests.unit.cli.conftest import GPT, OWN, POLICY, Cli, dataset, model, stage
 
 CHAT = "models:/seed-chat/1"
@@ -206,6 +206,44 @@ def test_history_after_a_date_says_what_still_read_an_origin(project: Path, cli:
     said = cli("history", "--since", "2023-03-01", "--origin", "openai").out
     assert "3 executions from 2023-03-01 on read data of openai, 2 of them the source itself." in said
     assert cli("history", "--until", "1999-01-01").out.strip() == "Nothing is on record until 1999-01-01."
+
+
+def test_what_was_recorded_after_a_date_is_never_left_out_of_it(project: Path, cli: Cli) -> None:
+    """Who sets the date of a commit (GIT_AUTHOR_DATE) sets when DVC says a stage ran."""
+    asked = ["history", "--since", "2023-04-30", "--origin", "openai"]
+    found = cli(*asked, verb="history").document
+    assert [item["kind"] for item in found["items"]] == ["policy"]
+    late = {item["subject"]: item["text"] for item in found["recordedAfter"] if item["kind"] == "executed"}
+    assert late == {"clean": "read data/gpt4", "train": "read data/clean, made from it", "train-own": "read data/gpt4"}
+    said = cli(*asked).out
+    assert "recorded after 2023-04-30, said to have happened before: " in said
+    assert "3 executions read data of openai, 2 of them the source itself." in said
+    assert "That they happened before 2023-04-30 is not proven" in said
+
+
+def test_an_execution_is_one_however_often_and_by_whomever_it_is_told(project: Path, cli: Cli) -> None:
+    gpt, own = dataset("data/gpt4", "1", GPT), model("seed-exam", 1, "e")
+    run = run_event(
+        run_id="5e63b878-c626-46f3-bd75-3fe8af795855",
+        job=("mlflow://local", "experiments/1"),
+        time="2023-03-04T09:00:00.5Z",
+        inputs=[Input(gpt, Use.EVALUATION), Input(dataset("data/tickets", "2", OWN))],
+        outputs=[own],
+        execution=Execution("mlflow", "dvc.yaml:exam", "observed", author="root"),
+    )
+    lock = stage("exam", [Input(gpt, Use.EVALUATION), Input(dataset("data/tickets", "2"))], [dataset("metrics", "d")])
+    with Gate.open(start=project) as gate:
+        gate.record([run])
+        gate.record([lock.replace(b"2023-03-02", b"2023-03-04")])
+        gate.record([run.replace(b"models/seed-exam/1", b"models/seed-exam/2")])
+        gate.record([lock.replace(b"2023-03-02", b"2023-06-01")])
+    coverage = cli("contains", "models:/seed-exam/1", "openai", verb="contains").document["coverage"]
+    assert (coverage["executions"], coverage["evidence"]) == (1, {"observed": 1})
+    assert (coverage["first"][:10], coverage["last"][:10]) == ("2023-03-04", "2023-03-04")
+    for asked in (["models:/seed-exam"], ["models:/seed-exam/1"], ["--origin", "openai"], []):
+        items = cli("history", *asked, verb="history").document["items"]
+        told = [item for item in items if (item["kind"], item["subject"]) == ("executed", "exam")]
+        assert [item["time"][:10] for item in told] == ["2023-03-04"], asked
 
 
 def test_impact_of_an_origin_names_versions_with_uses_and_state(life: Path, cli: Cli) -> None:

@@ -77,11 +77,11 @@ def test_sizes_are_in_powers_of_ten() -> None:
 
 def test_history(golden: Golden) -> None:
     found = questions.HistoryDocument(
-        "models:/seed-chat", "openai", "2023-03-01T00:00:00+00:00", "", "", "", YES.history, 26
+        "models:/seed-chat", "openai", "2023-03-07T00:00:00+00:00", "", "", "", YES.history[2:], YES.history[:2], 26
     )
     golden("history.txt", questions.history_text(found) + "\n")
-    nothing = replace(found, items=(), subject="", origin="")
-    assert questions.history_text(nothing) == "Nothing is on record from 2023-03-01."
+    nothing = replace(found, items=(), recorded_after=(), subject="", origin="")
+    assert questions.history_text(nothing) == "Nothing is on record from 2023-03-07."
 
 
 def test_recall_and_replay(golden: Golden) -> None:
