@@ -1,9 +1,9 @@
 """Whether an origin was taken out: record by record, what is before and what is after (case S6).
 
-Three questions of the records after: is one of them of the origin, equal or resembling; is one of them new; are as many
-gone as were of the origin. Reads files, knows no ledger: which sources an origin has, and what binds the answer to
-content, is `lineage.gate.removed`. Held in memory is one batch, and eight bytes for each different record of fewer than
-`Rule.letters` letters; the rest lies in mapped files.
+Two questions of each record after: is it of the origin, equal or resembling; is it one of those before. Reads files,
+knows no ledger: which sources an origin has, and what binds the answer to content, is `lineage.gate.removed`. Held in
+memory is one batch, and eight bytes for each different record of fewer than `Rule.letters` letters; the rest lies in
+mapped files.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ SCHEMA: Literal["https://lineagegate.github.io/schemas/evidence/removal-v1.json"
     "https://lineagegate.github.io/schemas/evidence/removal-v1.json"
 )
 Verdict = Literal["removed", "nothing-to-remove", "refused"]
-Problem = Literal["left", "new", "fewer"]
+Problem = Literal["left", "new"]
 
 _SHOWN = 5
 
@@ -78,8 +78,7 @@ class RemovalEvidence(Document, frozen=True):
     verdict: Verdict
     """``removed``; ``nothing-to-remove``: no record before is of the origin; ``refused``: see ``problems``."""
     problems: tuple[Problem, ...]
-    """``left``: records of the origin are there after it. ``new``: records are there that were not before. ``fewer``:
-    less records are gone than were of the origin."""
+    """``left``: records of the origin are there after it. ``new``: records are there that were not before."""
     before: ComparedSide
     after: ComparedSide
     sources: tuple[ComparedSource, ...]
@@ -113,8 +112,6 @@ def judged(before: ComparedSide, after: ComparedSide, new_records: int) -> tuple
         problems.append("left")
     if new_records:
         problems.append("new")
-    if before.found > before.records - after.records:
-        problems.append("fewer")
     if problems:
         return "refused", tuple(problems)
     return ("removed" if before.found else "nothing-to-remove"), ()
@@ -176,6 +173,8 @@ def result_words(evidence: RemovalEvidence) -> str:
         f"{evidence.kept_equal:,} records after equal and {evidence.kept_similar:,} resemble records before, "
         f"{evidence.new_records:,} do not",
     ]  # fmt: skip
+    if _fewer(evidence):
+        words.append(f"fewer are gone than were of the origin: {_FEWER}")
     if after.short_equal:
         words.append(f"{count(after.short_equal, 'short record')} after stand in a source, too, and tell nothing")
     return "; ".join(words)
@@ -196,8 +195,6 @@ def removed_text(evidence: RemovalEvidence) -> str:
             f"at {_places(evidence.left, evidence.after.found)}",
             "new": f"{count(evidence.new_records, 'record')} after were not before, "
             f"at {_places(evidence.new, evidence.new_records)}",
-            "fewer": f"{count(evidence.before.found, 'record')} before are of the origin, and only "
-            f"{max(0, evidence.before.records - evidence.after.records):,} are gone",
         }[problem]
         rows.append((problem, text))
     for name, side in (("before", evidence.before), ("after", evidence.after)):
@@ -216,12 +213,21 @@ def removed_text(evidence: RemovalEvidence) -> str:
             ("short", f"{evidence.after.short_equal:,} records after stand in a source and are too short to tell")
         )
     lines = [said, *fields(rows)]
+    if evidence.verdict == "removed" and _fewer(evidence):
+        lines.append(f"Fewer records are gone than were of the origin: {_FEWER}.")
     if evidence.verdict == "nothing-to-remove":
         lines.append("What content does not show, it cannot show to be gone: no removal can be claimed on this.")
     missed = [source.artifact.display for source in evidence.sources if not source.before]
     if evidence.verdict == "removed" and missed:
         lines.append(f"Nothing of {', '.join(missed)} was found before: a removal on this does not speak of it.")
     return page(lines)
+
+
+_FEWER = "others were repeated or divided, or what was of it was cut out of records that stayed"
+
+
+def _fewer(evidence: RemovalEvidence) -> bool:
+    return evidence.before.found > evidence.before.records - evidence.after.records
 
 
 def _found(side: ComparedSide) -> str:

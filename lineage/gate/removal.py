@@ -67,7 +67,8 @@ def claim_removal(
         CannotDecide: nothing is recorded of the output.
     """
     file = gate.config.root / evidence
-    digest, found = _read(file) if evidence and file.is_file() else ("", None)
+    digest, data = _read(file) if evidence and file.is_file() else ("", b"")
+    found = _meant(data, evidence)
     compared = found if isinstance(found, RemovalEvidence) else None
     if isinstance(found, ValidationEvidence):
         checked, result = checked.strip() or validated_words(found), result.strip() or outcome_words(found)
@@ -254,16 +255,15 @@ def _states(stated: Origin, origin: Origin) -> bool:
     return stated.kind is origin.kind and all(getattr(stated, f) in ("", getattr(origin, f)) for f in fields)
 
 
-def _read(file: Path) -> tuple[str, RemovalEvidence | ValidationEvidence | None]:
-    """(sha256 of an evidence file, what it says when ``content removal`` or a validation wrote it)."""
+def _read(file: Path) -> tuple[str, bytes]:
+    """(sha256 of an evidence file, its bytes; none of one that is larger than any that a check of ours writes)."""
     with file.open("rb") as stream:
-        start = stream.read(_LARGEST)
-        digest = hashlib.sha256(start)
-        whole = True
+        data = stream.read(_LARGEST)
+        digest = hashlib.sha256(data)
         while block := stream.read(1 << 20):
             digest.update(block)
-            whole = False
-    return f"sha256:{digest.hexdigest()}", _meant(start, str(file)) if whole else None
+            data = b""
+    return f"sha256:{digest.hexdigest()}", data
 
 
 def _meant(data: bytes, name: str) -> RemovalEvidence | ValidationEvidence | None:
@@ -271,7 +271,7 @@ def _meant(data: bytes, name: str) -> RemovalEvidence | ValidationEvidence | Non
 
 
 _LARGEST = 1 << 24
-"""Bytes of what ``content removal`` writes at most."""
+"""Bytes of what a check of ours writes at most."""
 
 
 def _validated(found: ValidationEvidence, content: str, shown: str) -> None:

@@ -118,7 +118,7 @@ def test_from_a_refused_removal_to_a_cleared_model_and_back(repository: Reposito
     assert "3 of 303 records after are of the origin, at out.jsonl:301-303" in failed.out
     assert not (repository.root / "model.pkl").exists()
     refused = _evidence(repository)
-    assert (refused["verdict"], refused["problems"]) == ("refused", ["left", "fewer"])
+    assert (refused["verdict"], refused["problems"]) == ("refused", ["left"])
     assert refused["left"] == [{"file": "out.jsonl", "first": 301, "last": 303}]
 
     (repository.root / "params.yaml").write_text("left: 0\n")
