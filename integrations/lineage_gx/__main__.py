@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -19,6 +20,8 @@ def main(arguments: Sequence[str]) -> int:
 
     directory, *modules = arguments or ["."]
     try:
+        if not any((Path(directory) / folder / "great_expectations.yml").is_file() for folder in ("gx", "great_expectations", ".")):
+            raise FileNotFoundError("gx/great_expectations.yml is not there")  # it would be made
         for module in modules:
             importlib.import_module(module)
         context = great_expectations.get_context(mode="file", project_root_dir=directory)

@@ -35,6 +35,22 @@ _WHOLE = frozenset({"path", "filepath_or_buffer", "sep", "delimiter", "encoding"
 """Options of a reader that leave no row out: then the batch's rows are the file's."""
 
 
+_PART = frozenset(
+    {
+        "nrows",
+        "skiprows",
+        "skipfooter",
+        "filters",
+        "chunksize",
+        "iterator",
+        "on_bad_lines",
+        "error_bad_lines",
+        "comment",
+    }
+)
+"""Options of a reader that leave rows out: then the hash is of more than was validated."""
+
+
 class _Before(NamedTuple):
     """What a checkpoint was about to validate."""
 
@@ -138,6 +154,9 @@ class LineageAction(ValidationAction):
             return where, artifacts, [f"{place} was validated and had not been hashed before"]
         if [a.content for a in earlier] != [a.content for a in artifacts]:
             return where, artifacts, [f"{place} changed while it was validated"]
+        left_out = sorted(name for name, value in (spec.get("reader_options") or {}).items() if name in _PART and value)
+        if left_out:
+            return where, artifacts, [f"of {place} a part was read: {', '.join(left_out)}"]
         return where, artifacts, []
 
     def _refuse(self, result: CheckpointResult, problems: list[str], actions: ActionContext | None) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.integrations.dvc.repository import ENVIRONMENT, Repo, inside
-from tests.integrations.gx.team import Team, make
+from tests.integrations.gx.team import Team, make, restrict
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -49,8 +49,19 @@ def team(tmp_path: Path, _made: Path, monkeypatch: pytest.MonkeyPatch) -> Team:
     return Team(root)
 
 
+@pytest.fixture(scope="session")
+def _restricted(tmp_path_factory: pytest.TempPathFactory, _made: Path) -> Path:
+    root = tmp_path_factory.mktemp("restricted") / "project"
+    shutil.copytree(_made, root, symlinks=True)
+    with inside(root):
+        restrict(root)
+    return root
+
+
 @pytest.fixture
-def indexed(team: Team) -> Team:
+def indexed(tmp_path: Path, _restricted: Path, monkeypatch: pytest.MonkeyPatch) -> Team:
     """The project, with fingerprints of what the policy restricts."""
-    team.restrict()
-    return team
+    root = tmp_path / "project"
+    shutil.copytree(_restricted, root, symlinks=True)
+    monkeypatch.chdir(root)
+    return Team(root)

@@ -67,6 +67,15 @@ def make(root: Path) -> None:
     asset.add_batch_definition_monthly("months", regex=r"months/(?P<year>\d{4})-(?P<month>\d{2})\.csv")
 
 
+def restrict(root: Path) -> None:
+    """Declare the answers of a model, restrict them by policy, and make their fingerprints."""
+    (root / "lineage.policy.yaml").write_text(POLICY)
+    Repo(root).add("data/answers.jsonl", "".join(json.dumps({"text": text}) + "\n" for text in RESTRICTED))
+    with Gate.open(start=root) as gate:
+        gate.declare("data/answers.jsonl.dvc", origin=GPT, reason="known")
+        ContentIndex(gate).index()
+
+
 class Team:
     """The project, opened by this process.
 
@@ -95,14 +104,6 @@ class Team:
         return self.context.checkpoints.add(
             gx.Checkpoint(name=name, validation_definitions=[definition], actions=[lineage_gx.LineageAction(**action)])
         )
-
-    def restrict(self) -> None:
-        """Declare the answers of a model, restrict them by policy, and make their fingerprints."""
-        (self.root / "lineage.policy.yaml").write_text(POLICY)
-        self.repo.add("data/answers.jsonl", "".join(json.dumps({"text": text}) + "\n" for text in RESTRICTED))
-        with self.gate() as gate:
-            gate.declare("data/answers.jsonl.dvc", origin=GPT, reason="known")
-            ContentIndex(gate).index()
 
     def gate(self) -> Gate:
         """The ledger, up to date."""

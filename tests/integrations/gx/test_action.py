@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import great_expectations as gx
+import pytest
 
 import lineage_gx
 from lineage_gx import ExpectColumnOriginToBeDeclared, ExpectDatasetLabelsWithin
+from lineage_gx.__main__ import main
 from tests.integrations.gx.team import TICKETS, Team, not_null, problems
 
 
@@ -35,6 +37,14 @@ def test_a_success_is_tied_to_the_dvc_output(team: Team) -> None:
     (validation,) = evidence["validations"]
     assert evidence["success"] and validation["inputs"][0]["content"] == dataset["facets"]["lineage_content"]["hash"]
     assert validation["inputs"][0]["recorded"]
+
+
+def test_a_part_of_a_file(team: Team) -> None:
+    files = team.context.data_sources.get("files")
+    asset = files.add_csv_asset("some", nrows=1)
+    result = team.checkpoint(asset.add_batch_definition_path("first", path="tickets.csv"), not_null()).run()
+    assert not result.success and "a part was read: nrows" in problems(result)[0]
+    assert "rowCount" not in team.events()[0]["inputs"][0]["inputFacets"]["dataQualityMetrics"]
 
 
 def test_a_failure_is_recorded_as_one(team: Team) -> None:
@@ -182,3 +192,14 @@ def test_hostile_names(team: Team) -> None:
     assert "\\u202e\\n" in problems(checkpoint.run())[0]
     for page in (team.root / "gx/uncommitted/data_docs").rglob("*.html"):
         assert "<script>alert(1)" not in page.read_text()
+
+
+def test_the_check_for_ci(team: Team, capsys: pytest.CaptureFixture[str]) -> None:
+    team.checkpoint(team.data("tickets"), not_null())
+    assert main(["."]) == 0
+    file = team.root / "gx/expectations/nightly-suite.json"
+    file.write_text(file.read_text().replace("expect_column_values_to_not_be_null", "expect_\\u202e_nothing"))
+    assert main([".", "json"]) == 1
+    assert "SUITE_INCOMPLETE  nightly-suite" in capsys.readouterr().out
+    assert main([".", "no_such_module"]) == 2
+    assert main(["nowhere"]) == 2 and not (team.root / "nowhere").exists()
