@@ -61,6 +61,7 @@ def of(text: bytes, key: Key = KEY) -> set[int]:
     return set(anchors(normalise([text]), key)[1].tolist())
 
 
+@settings(deadline=None)
 @given(st.lists(WORDS, max_size=8))
 def test_fingerprints_of_a_record_do_not_depend_on_its_neighbours(texts: list[str]) -> None:
     data = [text.encode() for text in texts]
@@ -74,7 +75,7 @@ def test_fingerprints_of_a_record_do_not_depend_on_its_neighbours(texts: list[st
         assert (alone.letters[0] == 0) == (alone.exact[0] == 0)
 
 
-@settings(max_examples=50)
+@settings(deadline=None, max_examples=50)
 @given(st.integers(0, 2**32))
 def test_what_is_left_of_a_text_keeps_its_passages(seed: int) -> None:
     rng = random.Random(seed)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lineage.content import Different, Fingerprints, Index, IndexFile, IndexWriter, Key, fingerprints, normalise
@@ -28,6 +28,7 @@ def prints(texts: list[str], key: Key = KEY) -> Fingerprints:
     return fingerprints(normalise([text.encode() for text in texts]), key)
 
 
+@settings(deadline=None, max_examples=40)  # files are written
 @given(st.lists(st.integers(1, 2**64 - 1), max_size=300), st.lists(st.integers(1, 2**64 - 1), max_size=50))
 def test_a_set_holds_what_was_put_in(
     tmp_path_factory: pytest.TempPathFactory, inside: list[int], others: list[int]

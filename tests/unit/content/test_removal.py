@@ -190,6 +190,16 @@ def test_one_file_of_many_that_cannot_be_read_is_enough(compared: Compared, tmp_
         compared(MIXED, tmp_path / "out")
 
 
+def test_records_behind_a_link_are_not_passed_over(compared: Compared, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    lines(tmp_path / "out" / "a.jsonl", OWN)
+    lines(tmp_path / "elsewhere" / "b.jsonl", GPT)
+    (tmp_path / "out" / "more").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(CannotDecide, match="more"):
+        compared(MIXED, tmp_path / "out")
+
+
 def test_the_same_files_give_the_same_result(compared: Compared) -> None:
     first, second = compared(MIXED, OWN), compared(MIXED, OWN)
     assert first.digest == second.digest
