@@ -26,7 +26,8 @@ def removal(
     """Check record by record that an origin was taken out.
 
     BEFORE and AFTER are files or directories. No record of AFTER may equal or resemble a record of that origin's
-    sources, and each must come from BEFORE. The sources are those in the lineage of BEFORE. Nothing is recorded: the file is evidence for `removal claim`, and holds no text.
+    sources, and each must come from BEFORE. The sources are those in the lineage of BEFORE. Nothing is recorded: the
+    file is evidence for `removal claim`, and holds no text.
 
     \b
     lineagegate content removal data/in.jsonl data/out.jsonl --provider openai --evidence reports/removal.json

@@ -100,6 +100,8 @@ def _files(path: Path) -> tuple[list[tuple[str, Path, int]], list[Unread]]:
             name = below.relative_to(path).as_posix()
             if below.is_file():
                 found.append((name, below))
+            elif below.is_dir() and below.is_symlink():
+                failed.append(Unread(name, "a link to a directory is not followed"))
             elif not below.is_dir():
                 failed.append(Unread(name, "no file is there" if below.is_symlink() else "it is not a file"))
     elif path.suffix == ".dir" and path.parent.parent.name == "md5":  # dvc_data/hashfile/db: <md5>/<xx>/<rest>.dir
