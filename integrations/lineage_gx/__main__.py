@@ -20,7 +20,10 @@ def main(arguments: Sequence[str]) -> int:
 
     directory, *modules = arguments or ["."]
     try:
-        if not any((Path(directory) / folder / "great_expectations.yml").is_file() for folder in ("gx", "great_expectations", ".")):
+        if not any(
+            (Path(directory) / folder / "great_expectations.yml").is_file()
+            for folder in ("gx", "great_expectations", ".")
+        ):
             raise FileNotFoundError("gx/great_expectations.yml is not there")  # it would be made
         for module in modules:
             importlib.import_module(module)
