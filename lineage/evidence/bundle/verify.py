@@ -20,6 +20,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import unicodedata
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
@@ -463,6 +464,16 @@ class Said(NamedTuple):
     origin: dict[str, str]
     basis: str
     by: str
+    reason: str
+    evidence: str
+
+
+class Label(NamedTuple):
+    """An origin that arrives somewhere, in a use."""
+
+    origin: tuple[tuple[str, str], ...]
+    use: str
+    basis: str
 
 
 class Record:
@@ -478,6 +489,8 @@ class Record:
         self.by_name: dict[str, set[Node]] = {}
         """What has no content that means anything, by its name for people."""
         self.alone: set[Node] = set()
+        self.bound: set[tuple[str, str]] = set()
+        """Names for people and content keys that an entry states together; no content: an empty key."""
         for position in sorted(entries):
             try:
                 self._read(position, entries[position])
@@ -495,6 +508,9 @@ class Record:
                 facet = facets.get("lineage_registry" if key == "change" else f"lineage_{key}")
                 if facet is not None and job.get("name") == name:
                     self.acts[position] = key, facet[key]
+            for dataset in (*(event.get("inputs") or ()), *(event.get("outputs") or ())):
+                content = (dataset.get("facets") or {}).get("lineage_content") or {}
+                self.bound.add((display(dataset["namespace"], dataset["name"]), content.get("hash", "")))
             return
         if run is not None:
             key = f"run {run['runId']}"
@@ -516,6 +532,7 @@ class Record:
         full = f"{dataset['namespace']}/{dataset['name']}"
         node = (f"{full}#{hash_}" if _trivial(content) else hash_) if hash_ else full
         self.names.setdefault(node, name)
+        self.bound.add((name, hash_))
         if node != hash_:
             self.by_name.setdefault(name, set()).add(node)
         self.alone.add(node)
@@ -526,7 +543,16 @@ class Record:
         for tag in (facets.get("lineage_origin") or {}).get("tags") or ():
             if tag["origin"]["kind"] != "undeclared":
                 self.tags.append(
-                    Said(position, node, hash_, stated(tag["origin"]), tag.get("basis", "declared"), tag.get("by", ""))
+                    Said(
+                        position,
+                        node,
+                        hash_,
+                        stated(tag["origin"]),
+                        tag.get("basis", "declared"),
+                        tag.get("by", ""),
+                        tag.get("reason", ""),
+                        tag.get("evidence", ""),
+                    )
                 )
         use = ((dataset.get("inputFacets") or {}).get("lineage_use") or {}).get("use", "content")
         model = str((facets.get("datasetType") or {}).get("datasetType", "")).upper() == "MODEL"
@@ -561,12 +587,13 @@ class Record:
                     return True
         return False
 
-    def lineage(self, ends: set[Node]) -> tuple[set[Node], set[str]]:
+    def lineage(self, ends: set[Node], without: Node = "", trained: bool = False) -> tuple[set[Node], set[str]]:
         """Everything that reaches some nodes in these entries, and the names of models that generated some of it.
 
         Each node is walked in one of two ways: ``full``, what its readers get, or only what it was made of, which is what
         a directory gives to its files (law 7). What a model was evaluated with does not travel through the model (law
-        5): ``cut`` says that a use for evaluation further back no longer counts.
+        5): ``cut`` says that a use for evaluation further back no longer counts. What reaches them only through the
+        content ``without`` is left out; with ``trained``, what arrives in evaluation alone.
         """
         generators: set[str] = set()
         makers: dict[Node, list[Run]] = {}
@@ -581,12 +608,14 @@ class Record:
             for file in files:
                 holders.setdefault(file, []).append(directory)
         reached: set[tuple[Node, bool, bool]] = set()
-        waiting = [(end, True, False) for end in ends]
+        waiting = [(end, True, trained) for end in ends]
         while waiting:
             state = node, full, cut = waiting.pop()
             if state in reached:
                 continue
             reached.add(state)
+            if node == without:
+                continue
             if full:
                 waiting += [(file, True, cut) for file in self.files.get(node, ())]
             waiting += [(directory, False, cut) for directory in holders.get(node, ())]
@@ -602,6 +631,60 @@ class Record:
                 for run in tested.get(node, ()):
                     waiting += [(e.node, True, e.model) for e in run.inputs if e.use == "evaluation"]
         return {node for node, _, _ in reached}, generators
+
+    def labels(self, end: Node, tags: Iterable[Said], cut: Callable[[Node, Json], bool]) -> set[Label]:
+        """Every label that reaches a node in these entries, in every use (laws 1 and 5 to 7).
+
+        Args:
+            end: the node.
+            tags: those that count.
+            cut: whether a removal takes an origin out on all ways from a node.
+        """
+        uses = {"content"} | {edge.use for run in self.runs.values() for edge in run.inputs}
+        found: set[Label] = set()
+        for use in uses:
+            nodes, generated = self._backwards(end, use)
+            found |= {
+                Label(tuple(sorted(t.origin.items())), use, t.basis)
+                for t in tags
+                if t.node in nodes and not cut(t.node, t.origin)
+            }
+            for name in generated:
+                origin = {"kind": "first-party-model-output", "service": name}
+                found.add(Label(tuple(sorted(origin.items())), use, "observed"))
+        return found
+
+    def _backwards(self, end: Node, use: str) -> tuple[set[Node], set[str]]:
+        """The nodes whose own tags reach a node in one use, and the models that generated what does."""
+        reached: set[tuple[Node, bool, str]] = set()
+        generated: set[str] = set()
+        waiting = [(end, True, use)]
+        while waiting:
+            state = node, full, now = waiting.pop()
+            if state in reached:
+                continue
+            reached.add(state)
+            if full:
+                waiting += [(file, True, now) for file in self.files.get(node, ())]
+            waiting += [(directory, False, now) for directory, files in self.files.items() if node in files]
+            for run in self.makers(node):
+                into_data = any(e.node == node and not e.model for e in run.outputs)
+                for edge in run.inputs:
+                    if into_data and edge.model and edge.use != "evaluation" and now == "content":
+                        generated.add(edge.name)
+                    waiting += [(edge.node, True, was) for was in self._before(now, edge)]
+            if now == "evaluation":
+                for run in self.runs.values():
+                    if any(e.node == node and e.model and e.use in _TESTED for e in run.inputs):
+                        for edge in run.inputs:
+                            if edge.use == "evaluation":
+                                waiting += [(edge.node, True, was) for was in self._before(now, edge)]
+        return {node for node, _, now in reached if now == "content"}, generated
+
+    def _before(self, now: str, edge: Edge) -> list[str]:
+        """In which uses something enters a run that leaves it in one."""
+        uses = {"content", now} | {e.use for run in self.runs.values() for e in run.inputs}
+        return [was for was in uses if not (edge.model and was == "evaluation") and now in _through({was}, edge.use)]
 
 
 def _trivial(content: Json) -> bool:
@@ -652,15 +735,38 @@ def speaks_of(origin: Json, asked: str) -> bool:
 
 
 def same_person(one: str, other: str) -> bool:
-    """Whether two identities share a name or an address; nobody is anybody."""
+    """Whether two identities share a name or an address, by what a reader sees; nobody is anybody."""
+    known = spellings(one), spellings(other)
+    return not all(known) or bool(known[0] & known[1])
 
-    def parts(text: str) -> set[str]:
-        visible = "".join(c for c in text if c.isprintable()).casefold()
-        name, _, rest = visible.partition("<")
-        token = re.match(r"\[person-[0-9]+", visible)  # redacted: the number says who, what follows it how it is spelt
-        return {token.group()} if token else {" ".join(name.split()), rest.partition(">")[0].strip()} - {""}
 
-    return not one or not other or bool(parts(one) & parts(other))
+_ADDRESS = re.compile(r"(?:mailto:)?([^\s<>()\[\],;:\"']+)@([^\s<>()\[\],;:\"'@]+)")
+_CAPITALS = str.maketrans("АВЕКМНОРСТУХІЈЅҺԀԚԜѴӀΑΒΕΖΗΙΚΜΝΟΡΤΥΧϹ", "ABEKMHOPCTYXIJSHDQWVIABEZHIKMNOPTYXC")
+_LETTERS = str.maketrans(
+    "авекмнорстухіјѕһԁԛԝѵӏьɡɑɩıαβεικνορτυχγηωϲϳl1|0", "abekmhopctyxijshdqwvibgaiiabeikvoptuxynwcjiiio"
+)
+_BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+
+
+def spellings(who: str) -> set[str]:
+    """The name and the addresses of an identity, without what makes no difference to the eye."""
+    if token := re.match(r"\[person-[0-9]+", who):  # redacted: the number says who, what follows it how it is spelt
+        return {token.group()}
+    whole = unicodedata.normalize("NFKC", who)
+    found: set[str] = set()
+    for text in (whole, whole.translate(_CAPITALS)):  # a capital may be drawn like another letter than its small one
+        plain = "".join(c for c in text.casefold() if c.isprintable() or c.isspace())
+        for local, host in _ADDRESS.findall(plain):
+            found.add(f"{_seen(local.partition('+')[0])}@{'.'.join(map(_seen, host.strip('.').split('.')))}")
+        apart = "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in _ADDRESS.sub(" ", plain))
+        words = [word for word in map(_seen, apart.split()) if word]
+        found |= {"".join(words), " ".join(sorted(words))}
+    return found - {""}
+
+
+def _seen(text: str) -> str:
+    kept = (c for c in unicodedata.normalize("NFKD", _BLANK.sub("", text)) if not unicodedata.combining(c))
+    return "".join(c for c in kept if unicodedata.category(c)[0] in "LMN").casefold().translate(_LETTERS)
 
 
 _TIME = re.compile(
@@ -693,6 +799,8 @@ class Findings:
         self.backed: list[str] = []
         self.missing: list[str] = []
         self.open: list[str] = []
+        self.removed: dict[int, list[int]] = {}
+        """Of a no: by its place in the case, a removal that it rests on, and the entries that name what was taken out."""
 
     def claim(self, text: str, holds: bool) -> None:
         (self.backed if holds else self.missing).append(text)
@@ -761,11 +869,17 @@ class Findings:
 
     def _history(self, item: Json) -> None:
         event = self.record.events.get(item["entry"])
-        holds = event is not None and instant(str(event.get("eventTime", ""))) == instant(item["time"])
+        runs = [run for run in self.record.runs.values() if item["entry"] in run.entries]
+        told = [self.record.events[entry] for run in runs for entry in run.entries] or [
+            event
+        ]  # a run is told many times
+        holds = event is not None and any(
+            instant(str(one.get("eventTime", ""))) == instant(item["time"]) for one in told if one is not None
+        )
         kinds = self._KINDS.get(item["kind"])
         act = self.record.acts.get(item["entry"])
         holds = holds and (act is None if kinds is None else act is not None and act[0] in kinds)
-        holds = holds and (not item["by"] or item["by"] in set(_strings(event)))
+        holds = holds and (not item["by"] or item["by"] in set(_strings(told)))
         self.claim(
             f"{shown(item['time'])}: {shown(item['kind'])} {shown(item['subject'])} (entry {shown(item['entry'])})",
             holds,
@@ -870,48 +984,60 @@ class Findings:
     def _answer(self) -> None:
         case, record = self.case, self.record
         asked, answer = case["question"]["origin"], case["answer"]["contains"]
+        only = answer == "evaluation-only"
         subject = shown(case["subject"]["artifact"]["display"])
-        if answer == "yes":
+        if answer in ("yes", "evaluation-only"):
             found = [t for t in case["traces"] if t["basis"] is not None]
-            self.claim("the answer is yes, and a path shows it", bool(found))
+            self.claim(f"the answer is {answer}, and a path shows it", bool(found))
+            if only:
+                uses = {trace["use"] for trace in found}
+                self.claim("the answer is evaluation-only, and so is each path in the case", uses == {"evaluation"})
             if not any(speaks_of(trace["origin"], asked) for trace in found):
                 self.open.append(
                     f"that {origin_text(found[0]['origin']) if found else 'it'} is what '{shown(asked)}' means: that is the operator's catalogue"
                 )
-            return
-        if answer != "no":
+        if answer not in ("no", "evaluation-only"):
             return
         # a name and a content key may stand for two things, one of them too small to mean anything: one has to do
-        found = [self._no(end, asked) for end in sorted(_subject(record, case["subject"]["artifact"]))]
-        open_, other = min(found, key=lambda problems: sum(map(bool, problems)))
+        ends = sorted(_subject(record, case["subject"]["artifact"]))
+        open_, other = min((self._no(end, asked, only) for end in ends), key=lambda problems: sum(map(bool, problems)))
         self.claim(
-            f"the answer is no, and in these entries every source of {subject} has a declared origin{open_}", not open_
+            f"the answer is {answer}, and in these entries every source of {subject} has a declared origin{open_}",
+            not open_,
         )
         self.claim(
-            f"the answer is no, and in these entries nothing that {subject} was made from is of the origin asked "
-            f"about{other}",
+            f"the answer is {answer}, and in these entries nothing that {subject} was {'trained on' if only else 'made from'} is of the origin asked "
+            f"about{' but what removals say was taken out' if self.removed else ''}{other}",
             not other,
         )
 
-    def _no(self, end: Node, asked: str) -> tuple[str, str]:
-        """What speaks against a "no": a source without declared origin, something of the origin; empty: nothing."""
+    def _no(self, end: Node, asked: str, trained: bool) -> tuple[str, str]:
+        """What speaks against a "no", or against one on training alone: a source without declared origin, something of
+        the origin; empty: nothing."""
         record = self.record
         nodes, generators = record.lineage({end})
         open_ = [n for n in sorted(nodes) if n in record.alone and not self._tags_on({n}) and not record.explained(n)]
-        left = [t for t in self._tags_on(nodes) if speaks_of(t.origin, asked) and not self._removed(t)]
+        if trained:
+            nodes, generators = record.lineage({end}, trained=True)
+        left = [t for t in self._tags_on(nodes) if speaks_of(t.origin, asked) and not self._removed(t, end, trained)]
         made = [g for g in sorted(generators) if speaks_of({"kind": "first-party-model-output", "service": g}, asked)]
         against = f" (not: entry {left[0].entry})" if left else f" (not: what {shown(made[0])} made)" if made else ""
         return f" (not: {shown(record.names.get(open_[0], open_[0]))})" if open_ else "", against
 
-    def _removed(self, tag: Said) -> bool:
-        """Whether a removal in force says that this source was taken out."""
-        for item in self.case["removals"]:
+    def _removed(self, tag: Said, end: Node, trained: bool) -> bool:
+        """Whether a removal in force says that this source was taken out, on every way from it."""
+        for number, item in enumerate(self.case["removals"]):
             gone = item["removal"]
             if item["state"] == "in force" and tag.hash in gone["sources"]:
                 fields = [f for f in ("provider", "service") if gone["origin"].get(f)]
-                if gone["origin"]["kind"] == tag.origin["kind"] and all(
-                    gone["origin"][f] == tag.origin.get(f) for f in fields
+                if (
+                    gone["origin"]["kind"] == tag.origin["kind"]
+                    and all(gone["origin"][f] == tag.origin.get(f) for f in fields)
+                    and tag.node not in self.record.lineage({end}, gone["content"], trained)[0]
                 ):
+                    entries = self.removed.setdefault(number, [])
+                    if tag.entry not in entries:
+                        entries.append(tag.entry)
                     return True
         return False
 
@@ -937,6 +1063,10 @@ def _strings(value: Json) -> Iterable[str]:
     elif isinstance(value, list):
         for item in value:
             yield from _strings(item)
+
+
+def _removals(number: int) -> str:
+    return "a removal" if number == 1 else f"{number} removals"
 
 
 def _listed(numbers: Iterable[int]) -> str:
@@ -1216,7 +1346,11 @@ class Check:
             except Wrong as error:
                 raise Unable(f"{error}; this says nothing about the bundle") from None
             if not by:
-                other = "" if point.origin == self.checkpoint.origin else f"is of another record, {shown(point.origin)}, and "
+                other = (
+                    ""
+                    if point.origin == self.checkpoint.origin
+                    else f"is of another record, {shown(point.origin)}, and "
+                )
                 names = ", ".join(shown(f"{name}+{identity.hex()}") for name, identity, _ in point.note.signatures)
                 raise Unable(
                     f"{shown(what)} {other}is signed by {names}, which is not a key that you gave nor one that such a key "
@@ -1286,19 +1420,23 @@ class Check:
             f"{len(findings.backed)} statements of the case (paths, tags, decisions, grants, removals, dates) are what the entries say"
         )
         self.open += findings.open
-        self._tell(case, record)
+        self._tell(case, record, findings.removed)
         return f"{len(findings.backed)} statements, each borne out by its entries"
 
-    def _tell(self, case: Json, record: Record) -> None:
+    def _tell(self, case: Json, record: Record, removed: Mapping[int, Sequence[int]]) -> None:
         question = case["question"]
         self.say("\n  What the entries say")
         self.say(
             f"    asked     does {shown(question['subject'])} contain {shown(question['origin'] or 'anything that is restricted')}?"
         )
-        self.say(f"    answer    {shown(case['answer']['contains'])}")
+        named = _listed(sorted({entry for entries in removed.values() for entry in entries}))
+        rests = f", and that rests on {_removals(len(removed))}: of that origin is what entry {named} names"
+        self.say(f"    answer    {shown(case['answer']['contains'])}{rests if removed else ''}")
         for tag in record.tags:
             said = f"{shown(record.names.get(tag.node, tag.node))} is {origin_text(tag.origin)} ({shown(tag.basis)}"
             self.say(f"    entry {tag.entry:<4d}{said}{' by ' + shown(tag.by) if tag.by else ''})")
+        for number, item in enumerate(case["removals"]):
+            self._tell_removal(item, removed.get(number, ()))
         for number, trace in enumerate(case["traces"], 1):
             steps = " -> ".join(shown(s["artifact"], 60) for s in trace["path"])
             self.say(f"    path {int(number):-4} {origin_text(trace['origin'])}, as {shown(trace['use'])}: {steps}")
@@ -1313,6 +1451,10 @@ class Check:
             "not changed since"
         )
         self.open.append(
+            "who people are: names are as the user's own settings gave them, and nobody authenticated them. That two names "
+            "are two people, so that nobody approved alone, is not shown"
+        )
+        self.open.append(
             "that no other entry of the record bears on the case: the operator chose which to hand over, and the hashes of "
             "the others say only how many there are"
         )
@@ -1324,6 +1466,29 @@ class Check:
             "that dossier.html and dossier.pdf say what case.json says, beyond the operator's signature over all three: "
             "compare them with what stands here under 'What the entries say'"
         )
+
+    def _tell_removal(self, item: Json, of: Sequence[int]) -> None:
+        gone = item["removal"]
+        words = {name: shown(gone.get(name) or "not stated") for name in ("run", "checked", "result", "evidence")}
+        digest = shown(gone.get("evidenceHash") or "not a file whose hash is recorded")
+        approved = (
+            f"approved by {shown(gone['approvedBy'])} on {shown(item['approved'])}"
+            if item["approved"]
+            else "not approved"
+        )
+        self.say(f"    removal   {shown(gone['id'])}, {shown(item['state'])} (entry {_listed(item['entries'])})")
+        for text in (
+            f"of {origin_text(gone['origin'])}{', what entry ' + _listed(of) + ' names' if of else ''}; by {words['run']}",
+            f"claimed by {shown(gone['claimedBy'])} on {shown(item['claimed'])}, {approved}",
+            f"checked: {words['checked']}; result: {words['result']}",
+            f"evidence: {words['evidence']} ({digest})",
+        ):
+            self.say(f"              {text}")
+        if of:
+            self.open.append(
+                f"that what removal {shown(gone['id'])} speaks of was taken out: the entries show who claimed it and who "
+                "approved it, and what they said was checked; they do not test it. Ask for the evidence, and have it tried"
+            )
 
     def _openings(self) -> str:
         openings = self.given.openings

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from msgspec.structs import replace
 
 from lineage.events import naming
 from lineage.events.event import act_event, dataset_event, run_event
@@ -118,6 +119,7 @@ WEB, CLEAN = data("data/raw/web", "3"), data("data/clean.jsonl", "4")
 CHAT, OWNED, WEBBED, EXAMINED = (
     model(*m) for m in (("seed-chat", 1, "5"), ("seed-own", 1, "6"), ("seed-web", 1, "7"), ("seed-exam", 1, "8"))
 )
+SCRUBBED, LITE = data("data/scrubbed.jsonl", "c"), model("seed-lite", 1, "d")
 GRANT = Grant(
     "01GXA00000000000000000000G",
     Scope(provider="openai", model="seed-*"),
@@ -128,6 +130,11 @@ GRANT = Grant(
 REMOVED = Removal(
     "01H1N00000000000000000000C", GPT, "md5:" + "6" * 32, ("md5:" + "1" * 32,), LIN, run="train-own",
     checked="records of data/raw/gpt4_dialogues", result="0 records left",
+)  # fmt: skip
+TAKEN_OUT = Removal(
+    "01H1N00000000000000000000D", GPT, "md5:" + "c" * 32, ("md5:" + "1" * 32,), LIN, run="scrub",
+    checked="records of data/raw/gpt4_dialogues", result="7 taken out, 0 left", evidence="reports/scrub.json",
+    evidence_hash="sha256:" + "e" * 64,
 )  # fmt: skip
 EVENTS = [
     dataset_event(GPT4, time=TIME),
@@ -140,6 +147,10 @@ EVENTS = [
     stage("exam", [Input(FORUM), Input(GPT4, Use.EVALUATION)], [EXAMINED]),
     act(GRANT, "grant", "2023-04-01T08:00:00+00:00"),
     act(REMOVED, "claim", "2023-06-20T09:00:00+00:00"),
+    stage("scrub", [Input(CLEAN)], [SCRUBBED]),
+    stage("train-lite", [Input(SCRUBBED), Input(FORUM)], [LITE]),
+    act(TAKEN_OUT, "claim-lite", "2023-06-20T09:00:00+00:00"),
+    act(replace(TAKEN_OUT, approved_by=JO), "approve-lite", "2023-06-21T09:00:00+00:00"),
     act(Change("seed-chat", Happening.CREATED, "1", by=JO), "created", "2023-03-06T11:00:02+00:00"),
     dataset_event(data("data/secret/unrelated_plan", "9", Origin(Kind.CUSTOMER, "unrelated-customer"), ZED), time=TIME),
 ]

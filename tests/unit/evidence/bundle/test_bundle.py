@@ -18,7 +18,7 @@ from lineage.gate import Gate
 from lineage.gate.bundle import bundle, notes_of
 from lineage.ledger.key import SigningKey
 from lineage.ledger.note import sign
-from tests.unit.evidence.bundle.conftest import TIME, Verdict, data, list_anew, rezipped, unzipped
+from tests.unit.evidence.bundle.conftest import JO, LIN, TIME, Verdict, data, list_anew, rezipped, unzipped
 
 Made = Callable[..., Bundle]
 Verify = Callable[..., Verdict]
@@ -45,7 +45,7 @@ def test_without_a_key_it_says_that_nobody_knows_whose_it_is(made: Made, verify:
     [
         ("seed-own", "openai", "no"),
         ("seed-web", "openai", "cannot-tell"),
-        ("seed-exam", "openai", "yes"),
+        ("seed-exam", "openai", "evaluation-only"),
         ("seed-chat", "", "yes"),
     ],
 )
@@ -97,7 +97,13 @@ def test_an_outside_checkpoint_may_come_out_of_an_e_mail(gate: Gate, made: Made,
     first = gate.seals.over(1)
     assert first is not None
     note = first.note.encode()
-    for way in (note + b"\n", note.rstrip(), note.replace(b"\n", b"\r\n"), b"\r\n" + note.rstrip(), note + b"\n" + note):
+    for way in (
+        note + b"\n",
+        note.rstrip(),
+        note.replace(b"\n", b"\r\n"),
+        b"\r\n" + note.rstrip(),
+        note + b"\n" + note,
+    ):
         found = verify(made().data, "--key", key, "--checkpoint", "kept.txt", **{"kept.txt": way})
         assert found.status == 0, found.text
         assert f"the record is the one that kept.txt fixed with {first.position} entries" in found.text
@@ -111,7 +117,7 @@ def test_an_outside_checkpoint_that_nobody_trusted_signed_neither_proves_nor_acc
     newest = gate.seals.newest()
     assert newest is not None
     text = newest.note.rpartition("\n\n")[0] + "\n"
-    size, root = text.split("\n")[1:3]
+    root = text.split("\n")[2]
     stranger = SigningKey(gate.seal.origin, bytes(32))
     damaged = newest.note[:-20] + ("A" if newest.note[-20] != "A" else "B") + newest.note[-19:]
     for note in (
@@ -123,9 +129,7 @@ def test_an_outside_checkpoint_that_nobody_trusted_signed_neither_proves_nor_acc
         "Dear colleague,\n\nthe file is attached.\n",
         "",
     ):
-        found = verify(
-            made().data, *(("--key", key) if own else ()), "--checkpoint", "kept.txt", **{"kept.txt": note}
-        )
+        found = verify(made().data, *(("--key", key) if own else ()), "--checkpoint", "kept.txt", **{"kept.txt": note})
         assert (found.status, found.last[:12]) == (2, "CANNOT CHECK"), found.text
         assert "the record is the one" not in found.text
 
@@ -354,6 +358,55 @@ def test_a_no_is_recomputed(made: Made, gate: Gate, what: str) -> None:
     said: list[str] = []
     assert program.Check(rezipped(members), program.Given(), said.append).run() == 1
     assert reason in said[-1]
+
+
+def test_a_no_that_rests_on_a_removal_says_so(made: Made, verify: Verify, key: str) -> None:
+    found = verify(made("seed-lite").data, "--key", key)
+    assert (found.status, found.last) == (0, "VERIFIED"), found.text
+    told = "\n".join(
+        line for line in found.text.split("\n") if "answer" in line or "removal" in line or " " * 14 in line
+    )
+    assert "answer    no, and that rests on a removal: of that origin is what entry 0, 3 names" in told
+    assert "removal   01H1N00000000000000000000D, in force" in told
+    assert "of third-party-model-output, openai/gpt-4, via azure-openai, what entry 0, 3 names; by scrub" in told
+    assert f"claimed by {LIN} on 2023-06-20T09:00:00+00:00, approved by {JO} on 2023-06-21T09:00:00+00:00" in told
+    assert "result: 7 taken out, 0 left\n              evidence: reports/scrub.json (sha256:eeee" in told
+    assert (
+        "that what removal 01H1N00000000000000000000D speaks of was taken out" in found.text.partition("Not proven")[2]
+    )
+    assert "nobody authenticated them" in found.text.partition("Not proven")[2]
+
+
+def test_a_removal_does_not_speak_for_another_way(made: Made, gate: Gate) -> None:
+    """The source is gone from what was scrubbed; what also came in beside that is not."""
+    members = unzipped(made("seed-lite").data)
+    lines = [json.loads(line) for line in members["entries.jsonl"].decode().splitlines()]
+    entries = {line["entry"]: json.loads(line["event"]) for line in lines}
+    training = next(e for e in entries.values() if e.get("job", {}).get("name", "").endswith(":train-lite"))
+    case = json.loads(members["case.json"])
+    for name, holds in (("data/scrubbed.jsonl", True), ("data/clean.jsonl", False)):
+        read = [d for e in entries.values() for d in e.get("outputs", ()) if d["name"] == name]
+        training["inputs"] = [*training["inputs"], *read]
+        findings = program.Findings(case, program.Record(entries))
+        findings.check()
+        assert bool(findings.missing) is not holds, findings.missing
+
+
+def test_the_bundle_of_a_no_holds_all_that_the_lineage_rests_on(made: Made, gate: Gate) -> None:
+    everything = program.Record({i: json.loads(gate.graph.event(i).data) for i in range(gate.graph.position())})
+    for name, origin in (("seed-own", "openai"), ("seed-lite", "openai"), ("seed-chat", "unrelated-customer")):
+        members = unzipped(made(name, origin).data)
+        case = json.loads(members["case.json"])
+        assert case["answer"]["contains"] == "no"
+        here = {entry["position"] for entry in case["entries"]}
+        ends = program._subject(everything, case["subject"]["artifact"])
+        held = program.Record({position: everything.events[position] for position in here})
+        nodes, _ = everything.lineage(ends)
+        assert held.lineage(ends)[0] == nodes
+        for run in everything.runs.values():
+            assert run.entries <= here or not any(edge.node in nodes for edge in run.outputs)
+        said = ({str(tag[1:]) for tag in record.tags if tag.node in nodes} for record in (everything, held))
+        assert next(said) == next(said)
 
 
 def test_a_no_over_an_undeclared_source_is_not_borne_out(made: Made, gate: Gate) -> None:
