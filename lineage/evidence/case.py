@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import Enum
 
 from lineage.evidence.document import ArtifactRef, Document
-from lineage.vocabulary import Basis, Correction, Decision, Finding, Grant, Origin, Outcome, Removal, Use
+from lineage.vocabulary import Basis, Correction, Decision, Finding, Grant, Origin, Outcome, Removal, Step, Use
 
 FORMAT = "lineagegate-case/1"
 
@@ -19,6 +19,8 @@ class Contains(str, Enum):
     """Whether a model's lineage holds what was asked for."""
 
     YES = "yes"
+    EVALUATION_ONLY = "evaluation-only"
+    """Met in evaluation, and no training path is on record, over a lineage whose sources are all declared (S4)."""
     NO = "no"
     CANNOT_TELL = "cannot-tell"
 
@@ -41,6 +43,25 @@ class Question(Document, frozen=True):
     project: str
 
 
+class Taken(Document, frozen=True):
+    """Sources of what was asked for that reach the model no more, since a removal in force says they were taken out.
+
+    The records do not test that claim: an answer that rests on it names it.
+    """
+
+    origin: Origin
+    use: Use
+    """In which it would have arrived."""
+    sources: tuple[ArtifactRef, ...]
+    """Those that the removal took out."""
+    removals: tuple[str, ...]
+    """Ids; who claimed and approved, when and on which evidence is said by `Case.removals`."""
+    path: tuple[Step, ...]
+    """The way that the removal cut, the source first: where the text really went."""
+    sure: bool = True
+    """Whether it is what was asked for; else it may be, since too little of it is stated."""
+
+
 class Answer(Document, frozen=True):
     """The answer in one sentence, and as one word."""
 
@@ -48,6 +69,9 @@ class Answer(Document, frozen=True):
     sentence: str
     more: tuple[str, ...] = ()
     """Further sentences: per use, evaluation only, freed by which grant."""
+    taken: tuple[Taken, ...] = ()
+    """What the answer would hold, too, if no removal were in force. A "no" with one of these is a "no, after a
+    removal"."""
 
 
 class Subject(Document, frozen=True):
@@ -129,7 +153,8 @@ class Trace(Document, frozen=True):
     reason: str
     evidence: str
     since: str
-    """When it first entered the model's lineage: the earliest run on any recorded path; empty when not known."""
+    """When it was first read in this lineage: the earliest run that read the source, on any recorded path. Not when the
+    model was made; empty when not known."""
     path: tuple[CaseStep, ...]
     """One shortest path, the source first, the model last."""
     findings: tuple[Finding, ...]
@@ -138,6 +163,8 @@ class Trace(Document, frozen=True):
     """Sources with this very label; the path is from one of them."""
     sources: tuple[SourceSize, ...] = ()
     """Each of them with its size; empty where only the path's own was looked up."""
+    reseller: str = ""
+    """Who sold it, when the channel gives that away and it is somebody else than the provider."""
 
 
 class Share(Document, frozen=True):
@@ -206,6 +233,24 @@ class RemovalView(Document, frozen=True):
     entries: tuple[int, ...]
 
 
+class SourceView(Document, frozen=True):
+    """A source and one origin that it has: what an answer over the whole lineage rests on."""
+
+    artifact: ArtifactRef
+    origin: Origin
+    """``undeclared`` where nobody spoke for it."""
+    basis: Basis | None
+    declared: str
+    """When, ISO 8601; empty where nobody spoke for it."""
+    declared_by: str
+    reason: str
+    evidence: str
+    narrowed: bool
+    """Whether a removal in force says that an origin of it was taken out on some way to the model."""
+    entries: tuple[int, ...]
+    """Entries that say so."""
+
+
 class CorrectionView(Document, frozen=True):
     """A tag that was taken back as a mistake, or is claimed to be one."""
 
@@ -271,3 +316,5 @@ class Case(Document, frozen=True):
     seal: Seal | None
     """None where the store has no checkpoint."""
     entries: tuple[EntryRef, ...]
+    sources: tuple[SourceView, ...] = ()
+    """Every source of the lineage, once for each origin that it has, whatever was asked."""

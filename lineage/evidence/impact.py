@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from lineage.evidence.answer import listed
 from lineage.evidence.document import ArtifactRef, Document
-from lineage.evidence.layout import count, page, table, when
+from lineage.evidence.layout import MARK, count, page, table, when
 from lineage.vocabulary import Use
 
 
@@ -37,6 +37,11 @@ class Reached(Document, frozen=True):
     """Roles in which it was reached, in the order of the vocabulary."""
     version: VersionRef | None = None
     """Of a registered version."""
+    removals: tuple[str, ...] = ()
+    """Ids of the removals in force by which an origin of what was asked about reaches it no more."""
+    removed: bool = False
+    """Whether nothing of the origin that was asked about reaches it, after a removal; its uses are those that it would
+    have."""
 
 
 class ImpactDocument(Document, frozen=True):
@@ -60,16 +65,27 @@ def impact_text(document: ImpactDocument) -> str:
     verb = "made from" if document.source else "touched by"
     if not document.models and not document.datasets:
         return page([f"Nothing recorded was {verb} {of}{times}."])
-    versions = [item for item in document.models if item.version]
-    others = [item for item in document.models if not item.version]
+    models = [item for item in document.models if not item.removed]
+    versions = [item for item in models if item.version]
+    others = [item for item in models if not item.version]
+    datasets = [item for item in document.datasets if not item.removed]
+    removed = [item for item in (*document.models, *document.datasets) if item.removed]
     parts = [count(len(versions), "registered version"), count(_names(others), "other model")]
-    parts += [count(_names(document.datasets), "dataset")] if document.source else []
+    parts += [count(_names(datasets), "dataset")] if document.source else []
     lines = [f"{listed(parts)} were {verb} {of}{times}."]
+    if removed:
+        number = _names(removed)
+        of_ = "its origin" if document.source else document.origin
+        lines.append(f"{MARK}Not counted: {number:,} of which an approved removal says that {of_} was taken out.")
     if versions:
         lines += ["", "registered versions", *table([_version(item) for item in versions])]
-    for heading, items in (("other models", others), ("datasets", document.datasets)):
+    for heading, items in (("other models", others), ("datasets", datasets)):
         if items:
             lines += ["", heading, *table(list(_rows(items, models=heading == "other models")))]
+    if removed:
+        lines += ["", "after a removal", *table([_version(item) for item in removed if item.version])]
+        lines += table(list(_rows([item for item in removed if not item.version], models=False)))
+        lines.append(f"{MARK}The records do not test that claim: lineagegate removal show {removed[0].removals[0]}")
     return page(lines)
 
 
@@ -80,6 +96,7 @@ def _version(item: Reached) -> tuple[str, str, str, str]:
     state += [f"stage {version.stage}"] if version.stage else []
     state += ["deleted"] if version.deleted else []
     state += ["recalled"] if version.recalled else []
+    state += _out(item)
     by = f"by {version.by}" if version.by else ""
     return item.artifact.display, _uses(item), ", ".join([*_away(item), *state]), by
 
@@ -95,7 +112,13 @@ def _rows(items: Iterable[Reached], *, models: bool) -> Iterable[tuple[str, str,
         if models and name.startswith("models:/") and not name.startswith("models:/m-"):
             # judged under a model's name, and never became a version
             note = "judged, no version" if len(same) == 1 else f"judged {len(same)} times, no version"
-        yield name, _uses(nearest), ", ".join([*_away(nearest), *([note] if note else [])])
+        yield name, _uses(nearest), ", ".join([*_away(nearest), *([note] if note else []), *_out(nearest)])
+
+
+def _out(item: Reached) -> list[str]:
+    """What removals took out of it."""
+    what = "taken out" if item.removed else "in part taken out"
+    return [f"{what} by removal {id_}" for id_ in item.removals]
 
 
 def _uses(item: Reached) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lineage.evidence.answer import listed
 from lineage.evidence.document import Document
 from lineage.evidence.impact import VersionRef
 from lineage.evidence.layout import MARK, count, fields, page, table, when
@@ -44,6 +45,8 @@ class RecallDocument(Document, frozen=True):
     position: int = 0
     as_of: str = ""
     known_at: str = ""
+    recalled: tuple[VersionRef, ...] = ()
+    """Versions that had been recalled before, and are refused still."""
 
 
 class Replayed(Document, frozen=True):
@@ -86,13 +89,19 @@ def recall_text(document: RecallDocument) -> str:
     since = f" made since {document.since[:10]}" if document.since else ""
     head = f"{judged}{since} judged again under {document.policy_name}{when(document.as_of, document.known_at)}"
     if not recalled:
-        lines = [f"{head}: none is to be recalled."]
+        lines = [f"{head}: none {'more ' if document.recalled else ''}is to be recalled."]
     elif document.applied:
         done = sum(bool(item.changes) for item in recalled)
         lines = [f"{head}: {count(done, 'version')} recalled, {len(recalled) - done} left as they were."]
     else:
         verb = "is" if len(recalled) == 1 else "are"
         lines = [f"{head}: {count(len(recalled), 'version')} {verb} to be recalled. Nothing was changed."]
+    if document.recalled:
+        names = [_name(version) for version in document.recalled[:MOST]]
+        more = len(document.recalled) - MOST
+        names += [f"{more:,} more"] if more > 0 else []
+        verb = "was recalled before and is" if len(document.recalled) == 1 else "were recalled before and are"
+        lines.append(f"{MARK}{listed(names)} {verb} still refused.")
     if document.mode != "enforce" and not recalled:
         lines.append(f"{MARK}The policy's mode is {document.mode}: it refuses nothing.")
     for item in recalled[:MOST]:

@@ -54,13 +54,15 @@ class Examination:
             to it; labels and paths are those of the newest.
 
     Raises:
+        UsageError: ``ORIGIN_UNKNOWN``, a word of the question means nothing here.
         CannotDecide: nothing is recorded of the subject, or its lineage cannot be read.
     """
 
     def __init__(self, inquiry: Inquiry, subject: str, wanted: Wanted, *, whole_model: bool = False) -> None:
         self.inquiry = inquiry
         self.wanted = wanted
-        self.artifact: Artifact = inquiry.resolve(subject)
+        wanted.known(inquiry.origins(), self.catalogue)
+        self.artifact: Artifact = inquiry.resolve(subject, whole_model=whole_model)
         self.graph = inquiry.over(self.artifact)
         self.name = naming.display(self.artifact.namespace, self.artifact.name)
         parts = self.artifact.name.split("/")
@@ -223,10 +225,31 @@ class Examination:
         """The answer, in a sentence."""
         unstated = self.sources_of(x for x in self.doubtful if x.origin.kind is not Kind.UNDECLARED)
         traces = [t for t in self.traces if Label(t.origin, t.use, t.basis) in self.chosen]
+        nobody = all(not self.catalogue.named(x.origin.provider, x.origin.service, x.origin.channel).providers
+                     for x in self.doubtful)  # fmt: skip
         return answer(
             self.name, str(self.wanted), traces, self.coverage, self.verdict,
             sources=len(self.sources_of(self.chosen)), unstated=len(unstated),
+            unstated_what="provider" if nobody else "provider, model or channel",
+            taken=self.taken, removals=self.removals, understood=self.wanted.understood(self.catalogue),
         )  # fmt: skip
+
+    @cached_property
+    def taken(self) -> list[c.Taken]:
+        """What was asked for, or may be, and was taken out by removals in force."""
+        out = []
+        for cut in self.graph.cuts(self.artifact) if self.labels.sources else ():
+            fits = self.speaks(cut.label.origin)
+            if fits is False:
+                continue
+            narrowed = [s for s in self.contributions if s.narrowed]
+            tagged = [
+                s for s in narrowed
+                if any(t.tag.origin == cut.label.origin for t in s.tags) or (cut.path and _is(s.artifact, cut.path[0]))
+            ]  # fmt: skip
+            sources = tuple(reference(s.artifact) for s in tagged or narrowed)
+            out.append(c.Taken(cut.label.origin, cut.label.use, sources, cut.removals, cut.path, fits is True))
+        return out
 
     @cached_property
     def traces(self) -> tuple[c.Trace, ...]:
@@ -263,7 +286,13 @@ class Examination:
             tuple(replace(f, path=()) for f in self.verdict.findings if f.label == label),
             len(sources),
             tuple(self.size(s) for s in sources),
+            self._reseller(label.origin),
         )
+
+    def _reseller(self, origin: Origin) -> str:
+        sold = self.catalogue.named(origin.provider, origin.service, origin.channel).reseller
+        known = self.catalogue.provider(sold) if sold else None
+        return known.name if known else sold
 
     def _step(self, label: Label, step: Step, entries: Sequence[int]) -> c.CaseStep:
         basis = ""
@@ -425,7 +454,7 @@ class Examination:
         found.update(judgement.entry for judgement in self.judgements)
         for views in (self.grant_uses, self.removals, self.corrections):
             found.update(entry for view in views for entry in view.entries)
-        if self.wanted.anything or self.answer.contains is not c.Contains.YES:
+        if self.wanted.anything or self.answer.taken or self.answer.contains is not c.Contains.YES:
             found.update(self.lineage)
         return tuple(self._reference(position) for position in sorted(found))
 
@@ -438,7 +467,7 @@ class Examination:
         return c.Case(
             c.FORMAT, self.question, self.answer, self.subject, self.coverage, self.verdict, self.traces, self.shares,
             self.judgements, self.grant_uses, self.removals, self.corrections, self.history, self.unknown, self.seal,
-            self.entries,
+            self.entries, said.sources(self),
         )  # fmt: skip
 
 

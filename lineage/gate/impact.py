@@ -9,7 +9,7 @@ from lineage.evidence.document import artifact as reference
 from lineage.evidence.impact import ImpactDocument, Reached, VersionRef
 from lineage.gate.life import Version, changes, versions
 from lineage.gate.wanted import Wanted
-from lineage.graph import Graph
+from lineage.graph import ClaimState, Cut, Graph
 from lineage.policy import catalogue
 from lineage.vocabulary import Artifact, ArtifactType, Origin, Use
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FEW = 20
 """Models whose changes are read one by one; of more, all changes are read at once."""
+_NO_LABELS = ("NO_SOURCE", "ARTIFACT_UNKNOWN")
 
 
 def of_source(inquiry: Inquiry, source: Artifact) -> ImpactDocument:
@@ -29,14 +30,26 @@ def of_source(inquiry: Inquiry, source: Artifact) -> ImpactDocument:
     found = inquiry.impact(source)
     models = [item for item in found.items if item.artifact.type is ArtifactType.MODEL]
     artifacts = [item.artifact for item in models]
-    life = _life(inquiry.over(source, downstream=True), artifacts)
+    graph = inquiry.over(source, downstream=True)
+    life = _life(graph, artifacts)
+    stated = _origins(graph, source) if _narrows(graph) else set()
+
+    def out(reached: Artifact) -> tuple[tuple[str, ...], bool]:
+        """By which removals origins of the source reach something no more, and whether none does."""
+        cuts = [cut for cut in _cuts(graph, reached) if cut.label.origin in stated] if stated else []
+        left = cuts and _origins(graph, reached) & stated
+        return tuple(dict.fromkeys(id_ for cut in cuts for id_ in cut.removals)), bool(cuts) and not left
+
     return ImpactDocument(
         reference(source),
         "",
         *inquiry.times,
-        tuple(Reached(reference(i.artifact), i.distance, i.uses, _version(i.artifact, life)) for i in models),
         tuple(
-            Reached(reference(item.artifact), item.distance, item.uses)
+            Reached(reference(i.artifact), i.distance, i.uses, _version(i.artifact, life), *out(i.artifact))
+            for i in models
+        ),
+        tuple(
+            Reached(reference(item.artifact), item.distance, item.uses, None, *out(item.artifact))
             for item in found.items
             if item.artifact.type is not ArtifactType.MODEL
         ),
@@ -44,12 +57,16 @@ def of_source(inquiry: Inquiry, source: Artifact) -> ImpactDocument:
 
 
 def of_origin(inquiry: Inquiry, wanted: Wanted) -> ImpactDocument:
-    """Every model that carries an origin: registered versions, then models that are no version, by name.
+    """Every model that carries an origin, or would if no removal were in force: registered versions, then models that
+    are no version, by name.
 
     Raises:
+        UsageError: ``ORIGIN_UNKNOWN``, a word of the question means nothing here.
         CannotDecide: the labels of a model cannot be read.
     """
     graph, names = inquiry.graph, catalogue()
+    wanted.known(inquiry.origins(), names)
+    narrows = _narrows(graph)
     speaks: dict[Origin, bool] = {}
 
     def fits(origin: Origin) -> bool:
@@ -68,25 +85,54 @@ def of_origin(inquiry: Inquiry, wanted: Wanted) -> ImpactDocument:
         # what became a version is listed as that version alone
         if not (version.namespace.startswith("mlflow://") and version.content and version.content.hash in contents)
     ]
-    touched: list[tuple[Artifact, tuple[Use, ...]]] = []
+    touched: list[tuple[Artifact, set[Use], tuple[str, ...], bool]] = []
     for artifact in (*versions_, *others):
         try:
             labels = graph.labels(artifact).labels
         except CannotDecide as unknown:
-            if unknown.code not in ("NO_SOURCE", "ARTIFACT_UNKNOWN"):
+            if unknown.code not in _NO_LABELS:
                 raise
             continue
         uses = {label.use for label in labels if fits(label.origin)}
-        if uses:
-            touched.append((artifact, tuple(use for use in Use if use in uses)))
-    life = _life(graph, [artifact for artifact, _ in touched])
+        cuts = [cut for cut in _cuts(graph, artifact) if fits(cut.label.origin)] if narrows else []
+        if uses or cuts:
+            removals = tuple(dict.fromkeys(id_ for cut in cuts for id_ in cut.removals))
+            touched.append((artifact, uses or {cut.label.use for cut in cuts}, removals, not uses))
+    life = _life(graph, [artifact for artifact, *_ in touched])
     return ImpactDocument(
         None,
         str(wanted),
         *inquiry.times,
-        tuple(Reached(reference(artifact), None, uses, _version(artifact, life)) for artifact, uses in touched),
+        tuple(
+            Reached(reference(a), None, tuple(u for u in Use if u in uses), _version(a, life), removals, removed)
+            for a, uses, removals, removed in touched
+        ),
         (),
     )
+
+
+def _narrows(graph: Graph) -> bool:
+    """Whether any removal is in force: without one there is nothing to look up for each model."""
+    return any(record.state is ClaimState.IN_FORCE for record in graph.removals())
+
+
+def _cuts(graph: Graph, artifact: Artifact) -> list[Cut]:
+    try:
+        return graph.cuts(artifact)
+    except CannotDecide as unknown:
+        if unknown.code not in _NO_LABELS:
+            raise
+        return []
+
+
+def _origins(graph: Graph, artifact: Artifact) -> set[Origin]:
+    """What reaches an artifact; nothing where its lineage leads to no source."""
+    try:
+        return {label.origin for label in graph.labels(artifact).labels}
+    except CannotDecide as unknown:
+        if unknown.code not in _NO_LABELS:
+            raise
+        return set()
 
 
 def _life(graph: Graph, models: list[Artifact]) -> dict[tuple[str, str], Version]:

@@ -176,14 +176,17 @@ class Inquiry:
         """A decision as people read it."""
         return decision_text(decision)
 
-    def resolve(self, text: str) -> Artifact:
+    def resolve(self, text: str, *, whole_model: bool = False) -> Artifact:
         """The artifact a person means.
 
         Args:
             text: a path, a `.dvc` file, a stage output, ``models:/name[/version]``, ``runs:/id/path``, a URI or a
                 content key ``md5:…``.
+            whole_model: a registered model without a version is meant as a whole: what was recorded of it last stands
+                for it.
 
         Raises:
+            UsageError: ``MODEL_AMBIGUOUS``, a model without a version has several; ``TARGET_AMBIGUOUS``.
             CannotDecide: nothing by that name is recorded.
         """
         for pipeline in self.pipelines:
@@ -200,7 +203,7 @@ class Inquiry:
                 return located
             if targets:
                 return targets[0].artifact
-        found = self._recorded(text)
+        found = self._recorded(text, whole_model=whole_model)
         if found is None:
             raise self._unknown(text)
         return found
@@ -212,7 +215,7 @@ class Inquiry:
             hint="`lineagegate sync` reads what the pipeline did; `lineagegate status` lists what is known",
         )
 
-    def _recorded(self, text: str) -> Artifact | None:
+    def _recorded(self, text: str, *, whole_model: bool) -> Artifact | None:
         """What the ledger holds under a content key, a URI, or a name that `lineage.events.naming` makes."""
         graph = self.over(*self._meant(text))
         if (found := graph.find_content(text)) is not None:
@@ -222,9 +225,17 @@ class Inquiry:
                 return found
         name = recorded_name(text)
         exact = [row for row in graph.names(prefix=name) if row.name == name]
-        if not exact and model_without_version(text):  # a model without a version: its newest
+        if model_without_version(text) and not (whole_model and exact):
             numbered = [row for row in graph.names(prefix=f"{name}/") if row.name.rpartition("/")[2].isdigit()]
-            exact = sorted(numbered, key=lambda row: int(row.name.rpartition("/")[2]))[-1:]
+            numbered.sort(key=lambda row: int(row.name.rpartition("/")[2]))
+            if len(numbered) > 1 and not whole_model:  # what is true of one need not be true of another
+                raise UsageError(
+                    f"{text} has {len(numbered)} versions",
+                    code="MODEL_AMBIGUOUS",
+                    cause=", ".join(dict.fromkeys(naming.display(row.namespace, row.name) for row in numbered)),
+                    hint=f"name one; `lineagegate history {text}` tells of all",
+                )
+            exact = numbered[-1:] or exact  # what was refused before there was a version has the model's name alone
         if len(exact) > 1:
             names = ", ".join(f"{row.namespace}/{row.name}" for row in exact)
             raise UsageError(
@@ -283,6 +294,10 @@ class Inquiry:
         from lineage.gate.wanted import Wanted
 
         return Examination(self, text, Wanted(origin)).case()
+
+    def origins(self) -> list[Origin]:
+        """Every origin ever recorded, whatever time is asked about: what words can mean."""
+        return self._graph.origins()
 
     def impact(self, artifact: Artifact) -> Impact:
         """Everything downstream of an artifact: registered versions first, then other models, then datasets.

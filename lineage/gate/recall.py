@@ -52,6 +52,7 @@ def rejudge(inquiry: Inquiry, since: str = "") -> tuple[RecallDocument, dict[str
     life = versions(changes(graph))
     grants, before, at = graph.grants(), _Before(graph, life), inquiry.moment
     judged, found, artifacts = 0, list[Rejudged](), dict[str, Artifact]()
+    recalled: list[Version] = []
     for artifact in graph.registered():
         model, number = artifact.name.split("/", 1)[1].rpartition("/")[::2]
         version = life.get((model, number)) or Version(model, number)
@@ -61,6 +62,8 @@ def rejudge(inquiry: Inquiry, since: str = "") -> tuple[RecallDocument, dict[str
         now = _judge(graph, artifact, version, policy, grants, at, inquiry.user)
         was = before.outcome(artifact, model, number)
         recall = now.blocks and not version.recalled
+        if now.blocks and version.recalled:
+            recalled.append(version)
         if recall or (was is not None and was is not now.outcome and not version.recalled):
             if recall and now.findings:
                 paths = graph.paths(artifact, {f.label for f in now.findings if not f.grant})
@@ -70,7 +73,7 @@ def rejudge(inquiry: Inquiry, since: str = "") -> tuple[RecallDocument, dict[str
     found.sort(key=lambda item: (not item.recall, not (item.version.aliases or item.version.stage)))
     document = RecallDocument(
         policy.digest, policy.name, policy.mode, first.isoformat() if first else "", judged, tuple(found),
-        False, (), graph.position(), *inquiry.times,
+        False, (), graph.position(), *inquiry.times, tuple(map(version_ref, recalled)),
     )  # fmt: skip
     return document, artifacts
 

@@ -548,6 +548,11 @@ class Graph:
         with self._store.read():
             return users(self._view(), speaks)
 
+    def origins(self) -> list[Origin]:
+        """Every origin that was ever stated, in the order of recording."""
+        with self._store.read():
+            return [read_origin(value) for (value,) in self._store.rows("SELECT value FROM origin ORDER BY id")]
+
     def events(self) -> Iterator[tuple[int, str, Event]]:
         """What every entry says: position, when it was recorded (ISO 8601, UTC), event. Ask nothing else meanwhile."""
         if self._covered is not None:

@@ -114,6 +114,11 @@ def test_recall_and_replay(golden: Golden) -> None:
         "0" * 64, "new.yaml", "2023-01-01T00:00:00+00:00", 31, (changed,), 2, ("later",), 99, "", ""
     )
     pages.append(recall.replay_text(replayed))
+    before = replace(dry, versions=(), recalled=(replace(version, aliases=(), recalled="01H"),))
+    assert recall.recall_text(before).splitlines() == [
+        "12 registered versions judged again under lineage.policy.yaml: none more is to be recalled.",
+        "  models:/seed-chat/7 was recalled before and is still refused.",
+    ]
     golden("recall.txt", "\n\n".join(pages) + "\n")
 
 
@@ -134,10 +139,12 @@ def test_no_is_said_over_a_complete_lineage_alone() -> None:
 def test_evaluation_alone_is_said_of_a_complete_lineage_alone() -> None:
     met = tuple(trace for trace in YES.traces if trace.use is Use.EVALUATION)
     whole = answer("x", "openai", met, YES.coverage, YES.verdict, sources=1, unstated=0)
-    assert "no training path from it exists" in whole.sentence
+    assert "no training path from it is on record" in whole.sentence
+    assert whole.contains is Contains.EVALUATION_ONLY
     for coverage, unstated in ((CANNOT_TELL.coverage, 0), (YES.coverage, 1)):
         doubtful = answer("x", "openai", met, coverage, YES.verdict, sources=1, unstated=unstated)
         assert "no training path" not in doubtful.sentence
+        assert doubtful.contains is Contains.YES
         assert "cannot be told" in doubtful.sentence
     both = answer("x", "openai", YES.traces, YES.coverage, YES.verdict, sources=2, unstated=0)
     assert "used as fine-tuning and evaluation" in both.sentence
