@@ -3,8 +3,8 @@
     python -m benchmarks.content [--records 100000] [--index 10000000]
 
 Text of about 500 characters a record. Measured: fingerprints of whole records and of passages (from bytes in memory),
-the same with reading, matching against an index of many records, bytes a record of that index, peak memory. Peers: datasketch's MinHash where it is installed, and a MinHash in numpy, each with 128 permutations over
-the same text.
+the same with reading, matching against an index of many records, bytes a record of that index, peak memory. Peers:
+datasketch's MinHash where it is installed, and a MinHash in numpy, each with 128 permutations over the same text.
 """
 
 from __future__ import annotations

@@ -311,8 +311,9 @@ class Index:
             hit = np.flatnonzero(anchors.holds(found.anchors))
             share = np.bincount(found.record[hit], minlength=count) / whole
             # a passage that a record repeats is one piece of evidence
-            pairs = np.unique(np.stack((found.record[hit], found.anchors[hit].view(np.int64))), axis=1)
-            different = np.bincount(pairs[0].astype(np.int64), minlength=count)
+            pair = found.anchors[hit] ^ (found.record[hit].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+            _, once = np.unique(pair, return_index=True)
+            different = np.bincount(found.record[hit[once]], minlength=count)
             alike = (share >= rule.share) | (found.letters < rule.brief)
             near = told & ~equal & ((different >= 2) & alike | (different >= rule.passages))
             record = np.flatnonzero(equal | near)
