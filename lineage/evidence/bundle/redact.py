@@ -23,6 +23,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from lineage.policy.catalogue import catalogue
+from lineage.policy.load import PACKS
+
+from lineage.vocabulary.identity import spellings
+
 TOKEN = re.compile(r'"\[withheld-[0-9]+\]"|\[(?:person|path|commit|text)-[0-9]+(?:\.[0-9]+)?\]')
 """A pseudonym. Text of others that looks like one is redacted itself, so that no two things are called the same."""
 
@@ -49,6 +54,15 @@ _ABBREVIATED = (7, 8, 10, 12, 16)
 _START = 4
 """Values are found by so many first characters."""
 _LOWER = str.maketrans({chr(c): chr(c + 32) for c in range(ord("A"), ord("Z") + 1)})
+
+
+@cache
+def _public() -> frozenset[str]:
+    """Names of providers, resellers and channels that the catalogue knows: they name nobody's files, also where one is
+    called so, and a case without them says nothing."""
+    known = catalogue()
+    entries = (*known.providers.values(), *known.resellers.values(), *known.channels.values())
+    return frozenset(name.translate(_LOWER) for e in entries for name in (e.id, e.name, *e.aliases))
 
 
 class _Value(NamedTuple):
@@ -105,7 +119,7 @@ class Redaction:
             return
         name, _, rest = identity.partition("<")
         mail = rest.partition(">")[0].strip()
-        own = [part.translate(_LOWER) for part in (name.strip(), mail) if part]
+        own = sorted(spellings(identity))  # who could be one person has one number
         group = next((self._people[part] for part in own if part in self._people), "")
         group = self._keep("person", identity, group, whole=True)
         self._people |= dict.fromkeys(own, group)
@@ -120,7 +134,7 @@ class Redaction:
                 self._keep("commit", commit[:length], group)
 
     def _path(self, path: str) -> None:
-        if not path.strip("./"):
+        if not path.strip("./") or path.startswith(PACKS):
             return
         group = self._keep("path", path, whole=True)
         parts = path.split("/")
@@ -148,7 +162,7 @@ class Redaction:
             self._chief[group] = text
         if whole:
             self._whole[kind, key] = group
-        if key not in self._values:
+        if key not in self._values and not (kind == "path" and key in _public()):
             self._values[key] = _Value(group, text.isalnum() and kind != "commit")
             starting = self._starts.setdefault(key[:_START], [])
             starting.append(key)
