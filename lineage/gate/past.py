@@ -127,7 +127,7 @@ class Past(Inquiry):
 
     # names: what lies in the work tree now says nothing of then, but what it is called does
 
-    def resolve(self, text: str) -> Artifact:
+    def resolve(self, text: str, *, whole_model: bool = False) -> Artifact:
         for pipeline in self.pipelines:
             targets = pipeline.targets(text)
             if len(targets) > 1:
@@ -140,7 +140,7 @@ class Past(Inquiry):
                 name = Artifact(named.namespace, named.name)
                 if (found := self.over(name).find(name.namespace, name.name)) is not None:
                     return found
-        recorded = self._recorded(text)
+        recorded = self._recorded(text, whole_model=whole_model)
         if recorded is None:
             raise self._unknown(text)
         return recorded

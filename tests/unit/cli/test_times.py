@@ -101,7 +101,8 @@ def test_names_are_those_of_then(registered: Path, cli: Cli) -> None:
     assert cli("why", "data/clean", verb="why").document["artifact"]["content"] == "md5:" + "b" * 32
     past = cli("why", "data/clean", "--known-at", then, verb="why").document
     assert past["artifact"]["content"] == "md5:" + "4" * 32
-    assert cli("why", "models:/seed-chat", verb="why").document["artifact"]["display"] == "models:/seed-chat/3"
+    several = cli("why", "models:/seed-chat", verb="error").document["error"]
+    assert (several["code"], several["cause"]) == ("MODEL_AMBIGUOUS", "models:/seed-chat/1, models:/seed-chat/3")
     newest = cli("why", "models:/seed-chat", "--known-at", then, verb="why").document
     assert newest["artifact"]["display"] == "models:/seed-chat/1"
     gone = cli("why", "models:/seed-chat/3", "--known-at", then, verb="error").document["error"]
