@@ -149,8 +149,17 @@ def _bits(count: int) -> int:
 
 
 class _Part(NamedTuple):
-    values: Words
+    """A file of sorted fingerprints, each once."""
+
+    file: IO[bytes]
+    count: int
     common: int
+    """How many were left out because they are common."""
+
+    def values(self) -> Words:
+        """What it holds."""
+        self.file.seek(0)
+        return np.frombuffer(self.file.read(), np.uint64)
 
 
 class IndexWriter:
@@ -185,7 +194,7 @@ class IndexWriter:
         """
         try:
             exact = [_sorted(file, 1, 0) for file in self._exact]
-            distinct = sum(len(part.values) for part in exact)
+            distinct = sum(part.count for part in exact)
             most = max(8, int(distinct ** (1 / 3)))
             anchors = [_sorted(file, 2, most) for file in self._anchors]
             return self._write(name, exact, anchors, distinct)
@@ -199,7 +208,7 @@ class IndexWriter:
         self._scratch.cleanup()
 
     def _write(self, name: str, exact: list[_Part], anchors: list[_Part], distinct: int) -> IndexFile:
-        passages = sum(len(part.values) for part in anchors)
+        passages = sum(part.count for part in anchors)
         common = sum(part.common for part in anchors)
         header = {
             "key": self.key.id, "records": self.records, "exact": distinct, "anchors": passages, "common": common,
@@ -220,13 +229,13 @@ class IndexWriter:
                     bits = _bits(count)
                     counts = np.zeros(1 << bits, np.uint32)
                     for part in parts:
-                        buckets = (part.values >> np.uint64(64 - bits)).astype(np.int64)
+                        buckets = (part.values() >> np.uint64(64 - bits)).astype(np.int64)
                         if len(buckets):
                             low, high = int(buckets[0]), int(buckets[-1]) + 1
                             counts[low:high] += np.bincount(buckets - low, minlength=high - low).astype(np.uint32)
                     put(b"\0\0\0\0" + np.cumsum(counts, dtype=np.uint64).astype("<u4").tobytes())
                     for part in parts:
-                        rests = (part.values >> np.uint64(32 - bits)) & np.uint64(0xFFFFFFFF)
+                        rests = (part.values() >> np.uint64(32 - bits)) & np.uint64(0xFFFFFFFF)
                         put(rests.astype("<u4").tobytes())
                 file.flush()
                 os.fsync(file.fileno())
@@ -249,17 +258,24 @@ def _spread(files: list[IO[bytes]], rows: Words) -> None:
 
 
 def _sorted(file: IO[bytes], columns: int, most: int) -> _Part:
-    """What a file holds, sorted, each once; with two columns without those that stand beside more than ``most``."""
+    """Sort what a file holds, each once; with two columns without those that stand beside more than ``most``."""
     file.seek(0)
     rows = np.frombuffer(file.read(), np.uint64).reshape(-1, columns)
     if columns == 1:
-        return _Part(np.unique(rows[:, 0]), 0)
+        return _rewritten(file, np.unique(rows[:, 0]), 0)
     order = np.lexsort((rows[:, 1], rows[:, 0]))
     first, second = rows[order, 0], rows[order, 1]
     fresh = np.ones(len(first), np.bool_)
     fresh[1:] = (first[1:] != first[:-1]) | (second[1:] != second[:-1])
     values, counts = np.unique(first[fresh], return_counts=True)
-    return _Part(values[counts <= most], int((counts > most).sum()))
+    return _rewritten(file, values[counts <= most], int((counts > most).sum()))
+
+
+def _rewritten(file: IO[bytes], values: Words, common: int) -> _Part:
+    file.seek(0)
+    file.truncate()
+    file.write(values.tobytes())
+    return _Part(file, len(values), common)
 
 
 class Index:
