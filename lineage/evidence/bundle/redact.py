@@ -25,7 +25,6 @@ import msgspec
 
 from lineage.policy.catalogue import catalogue
 from lineage.policy.load import PACKS
-
 from lineage.vocabulary.identity import spellings
 
 TOKEN = re.compile(r'"\[withheld-[0-9]+\]"|\[(?:person|path|commit|text)-[0-9]+(?:\.[0-9]+)?\]')

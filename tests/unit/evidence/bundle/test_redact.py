@@ -15,12 +15,23 @@ from hypothesis import strategies as st
 
 from lineage.errors import CannotDecide
 from lineage.events import Event, naming
-from lineage.events.event import read, run_event
+from lineage.events.event import act_event, read, run_event
 from lineage.evidence.bundle import Bundle, Redact
 from lineage.evidence.bundle.redact import TOKEN, Redaction, commitment, decoded, scan
 from lineage.gate import Gate
 from lineage.gate.bundle import bundle
-from lineage.vocabulary import Artifact, Content, Execution, Input
+from lineage.vocabulary import (
+    Artifact,
+    Basis,
+    Content,
+    Correction,
+    Execution,
+    Input,
+    Kind,
+    Origin,
+    PolicyFile,
+    PolicyRecord,
+)
 from tests.unit.evidence.bundle.conftest import EVENTS, JO, PATHS, PEOPLE, Verdict, unzipped
 
 Made = Callable[..., Bundle]
@@ -74,6 +85,34 @@ def test_names_in_peoples_words_go_too(made: Made) -> None:
     members = unzipped(made("seed-chat", "", redact=BOTH).data)
     assert b"Contract MS-117 of [person-" in members["case.json"]
     assert re.search(rb"\[person-\d+\.\d+\] bought it, see \[path-\d+", members["case.json"])
+
+
+def test_names_of_providers_channels_and_packs_stay(gate: Gate) -> None:
+    """They are in the catalogue, and are nobody's path: a case without them says nothing."""
+    redaction = Redaction(BOTH, b"secret")
+    event = run_event(
+        run_id="r", job=("dvc://seed", "flows/openai:scrub"), time="2023-03-02T09:30:00+00:00",
+        inputs=[Input(Artifact("dvc://seed", "data/openai", Content("md5:" + "1" * 32, 1000)))],
+        outputs=[Artifact("dvc://seed", "data/azure-openai", Content("md5:" + "2" * 32, 1000))],
+        execution=Execution("dvc", "flows/openai:scrub"),
+    ).decode()  # fmt: skip
+    policy = PolicyRecord("0" * 64, (PolicyFile("lineage.policy.yaml", ""), PolicyFile("lineagegate/packs/openai", "")))
+    said = act_event(policy, run_id="p", time="2023-03-02T09:30:00+00:00").decode()
+    claimed = act_event(
+        Correction("01H", Origin(Kind.THIRD_PARTY_MODEL_OUTPUT, "openai", "gpt-4", "azure-openai"), Basis.DECLARED,
+                   "md5:" + "1" * 32, JO, reason="bought from OpenAI via azure-openai, see data/openai"),
+        run_id="c", time="2023-03-02T09:30:00+00:00",
+    ).decode()  # fmt: skip
+    for text in (event, said, claimed):
+        redaction.learn(text, Event)
+    shown = [redaction.apply(text, Event) for text in (event, said, claimed)]
+    assert "data/openai" not in shown[0]
+    assert "azure-openai" not in shown[0]
+    assert "lineagegate/packs/openai" in shown[1]
+    assert "lineage.policy.yaml" not in shown[1]
+    assert '"provider":"openai"' in shown[2]
+    assert '"channel":"azure-openai"' in shown[2]
+    assert "bought from OpenAI via azure-openai, see [path-" in shown[2]
 
 
 def test_a_pseudonym_is_the_same_everywhere(made: Made) -> None:
