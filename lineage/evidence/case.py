@@ -217,6 +217,9 @@ class GrantUse(Document, frozen=True):
     """The verdict if it had not been given."""
     sentence: str
     entries: tuple[int, ...]
+    withdrawn: str = ""
+    """When it was withdrawn first, ISO 8601; empty while it was not."""
+    withdrawn_by: str = ""
 
 
 class RemovalView(Document, frozen=True):

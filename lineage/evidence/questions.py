@@ -24,7 +24,7 @@ from lineage.evidence.case import (
 )
 from lineage.evidence.document import ArtifactRef, Document
 from lineage.evidence.layout import MARK, count, fields, page, table, when
-from lineage.evidence.text import label_text, origin_text
+from lineage.evidence.text import label_text, origin_text, recorded_by
 from lineage.vocabulary import Basis, Kind, Label, Outcome, Use
 
 MOST = 20
@@ -106,7 +106,9 @@ def contains_text(document: ContainsDocument) -> str:
         lines += ["", f"{count(len(document.decisions), 'recorded decision')} about it", *table(rows)]
     for use in document.grants:
         frees = f"frees {listed(use.frees)}. " if use.frees else ""
-        lines += ["", f"grant {use.grant.id} ({use.grant.reference}, by {use.grant.approver})"]
+        lines += ["", f"grant {use.grant.id} ({use.grant.reference}, by {use.grant.approver}{recorded_by(use.grant)})"]
+        if use.withdrawn:
+            lines.append(f"{MARK}withdrawn {use.withdrawn[:10]} by {use.withdrawn_by or 'somebody not named'}")
         lines.append(f"{MARK}{frees}{use.sentence}")
     for view in document.removals:
         removal = view.removal

@@ -193,12 +193,14 @@ def grants_text(grants: Sequence[Grant], times: tuple[str, str] = ("", "")) -> s
     for grant in grants:
         scope = " ".join(f"{name}={value}" for name, value in structs.asdict(grant.scope).items() if value)
         dates = (f"from {grant.from_} " if grant.from_ else "") + f"until {grant.until or 'withdrawn'}"
+        dates = f"no more: withdrawn; it was given {dates}" if grant.withdrawn and grant.until else dates
+        dates = "no more: withdrawn" if grant.withdrawn and not grant.until else dates
         lines.append(f"grant {grant.id}" + (" (withdrawn)" if grant.withdrawn else ""))
         lines += fields(
             [
                 ("frees", scope),
                 ("holds", dates),
-                ("by", grant.approver + _approved(grant)),
+                ("by", grant.approver + recorded_by(grant)),
                 ("paper", grant.reference),
                 ("reason", grant.reason),
             ]
@@ -324,7 +326,7 @@ def _label_fields(label: Label, findings: Sequence[Finding]) -> list[tuple[str, 
     return said
 
 
-def _approved(grant: Grant) -> str:
+def recorded_by(grant: Grant) -> str:
     """Whether a second person stands behind a grant. Names are compared as written, by name or address alone too."""
     if not grant.by:
         return ""

@@ -225,7 +225,7 @@ class Examination:
         """The answer, in a sentence."""
         unstated = self.sources_of(x for x in self.doubtful if x.origin.kind is not Kind.UNDECLARED)
         traces = [t for t in self.traces if Label(t.origin, t.use, t.basis) in self.chosen]
-        nobody = all(not self.catalogue.named(x.origin.provider, x.origin.service, x.origin.channel).providers
+        nobody = all(not self.catalogue.named(x.origin).providers
                      for x in self.doubtful)  # fmt: skip
         return answer(
             self.name, str(self.wanted), traces, self.coverage, self.verdict,
@@ -290,7 +290,7 @@ class Examination:
         )
 
     def _reseller(self, origin: Origin) -> str:
-        sold = self.catalogue.named(origin.provider, origin.service, origin.channel).reseller
+        sold = self.catalogue.named(origin).reseller
         known = self.catalogue.provider(sold) if sold else None
         return known.name if known else sold
 

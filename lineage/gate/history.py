@@ -47,10 +47,16 @@ def of_case(examined: Examination, entries: Sequence[int]) -> tuple[HistoryItem,
             continue
         tellings.append(Telling(position, recorded, event))
         items += _declared(event, recorded, position, speaks, tagged)
+    taken = {s.content for item in examined.answer.taken for s in item.sources if s.content}
+    cut = {view.removal.content for view in examined.removals if view.state == "in force"} if taken else set()
     for told in together(tellings):
         made = [o.artifact for telling in told for o in telling.event.outputs if examined.is_version(o.artifact)]
         if any(telling.position in entered for telling in told):
             items.append(_executed(told, _read(told, examined)))
+        elif out := [i.artifact for t in told for i in t.event.inputs if _key(i.artifact) in taken]:
+            left = [o.artifact for t in told for o in t.event.outputs if _key(o.artifact) in cut]
+            claim = f", made {_named(left)}, from which it is said to be taken out" if left else ""
+            items.append(_executed(told, f"read {_named(out)}{claim}"))
         elif made:
             items.append(_executed(told, f"made {_named(made)}"))
     items += _acts(examined, speaks)
@@ -63,6 +69,10 @@ def _read(told: Sequence[Telling], examined: Examination) -> str:
     inputs = [i.artifact for telling in told for i in telling.event.inputs]
     found = [artifact for artifact in inputs if artifact.content and artifact.content.hash in keys]
     return f"read {_named(found)}" if found else "read data of that origin"
+
+
+def _key(artifact: Artifact) -> str:
+    return artifact.content.hash if artifact.content else ""
 
 
 def _acts(examined: Examination, speaks: Speaks) -> Iterable[HistoryItem]:
@@ -136,8 +146,19 @@ def between(
     return tuple(inside), tuple(late)
 
 
+def _once(items: Iterable[HistoryItem]) -> Iterator[HistoryItem]:
+    """A grant that is withdrawn again was withdrawn once."""
+    gone: set[str] = set()
+    for item in items:
+        if item.kind == "withdrawn" and item.subject in gone:
+            continue
+        if item.kind == "withdrawn":
+            gone.add(item.subject)
+        yield item
+
+
 def _ordered(items: Iterable[HistoryItem]) -> tuple[HistoryItem, ...]:
-    return tuple(sorted(items, key=lambda item: (happened(item.time).microseconds, item.entry)))
+    return tuple(_once(sorted(items, key=lambda item: (happened(item.time).microseconds, item.entry))))
 
 
 def _executed(told: Sequence[Telling], text: str) -> HistoryItem:

@@ -9,11 +9,13 @@ from msgspec.structs import replace
 
 from lineage.evidence import case as c
 from lineage.evidence.answer import listed
+from lineage.evidence.document import artifact as reference
+from lineage.evidence.happened import declared
 from lineage.evidence.text import label_text
 from lineage.graph.rows import Act
 from lineage.policy.grants import grants_in_force
 from lineage.policy.pattern import instant
-from lineage.vocabulary import Decision, Grant, Label, Outcome
+from lineage.vocabulary import UNDECLARED, Decision, Grant, Label, Outcome, Tag
 
 if TYPE_CHECKING:
     from lineage.gate.case import Examination
@@ -46,9 +48,16 @@ def grant_uses(examined: Examination, decisions: Sequence[c.Judgement]) -> tuple
             freed.setdefault(finding.grant, []).append(finding.label)
     named = {f.grant for j in decisions for f in j.decision.findings if f.grant}
     said: dict[str, list[tuple[int, str]]] = {}
+    given_by: dict[str, str] = {}
+    withdrawn: dict[str, tuple[str, str]] = {}
     for given in examined.graph.acts((Act.GRANT,)):
-        if isinstance(given.act, Grant):
-            said.setdefault(given.act.id, []).append((given.position, given.recorded))
+        act = given.act
+        if isinstance(act, Grant) and not (act.withdrawn and act.id in withdrawn):  # withdrawn again is withdrawn once
+            said.setdefault(act.id, []).append((given.position, given.recorded))
+            if act.withdrawn:
+                withdrawn[act.id] = given.happened, act.by
+            else:
+                given_by.setdefault(act.id, act.by)
     out = []
     for grant in examined.grants:
         scoped = _scoped(examined, grant)
@@ -59,12 +68,13 @@ def grant_uses(examined: Examination, decisions: Sequence[c.Judgement]) -> tuple
         entries = said.get(grant.id, [])
         out.append(
             c.GrantUse(
-                grant,
+                replace(grant, by=given_by.get(grant.id, grant.by)),
                 entries[0][1] if entries else "",
                 frees,
                 without.outcome,
                 _sentence(examined, grant, frees, without, used=grant.id in named),
                 tuple(position for position, _ in entries),
+                *withdrawn.get(grant.id, ("", "")),
             )
         )
     return tuple(out)
@@ -107,6 +117,36 @@ def _rules(decision: Decision) -> set[str]:
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+def sources(examined: Examination) -> tuple[c.SourceView, ...]:
+    """Every source with every origin that it has, who said so and where."""
+    stated: dict[tuple[str, Tag], list[int]] = {}
+    for position in examined.lineage:
+        for artifact, tag in declared(examined.event(position)[0]):
+            stated.setdefault((artifact.content.hash if artifact.content else "", tag), []).append(position)
+    out = []
+    for source in examined.contributions:
+        ref, key = reference(source.artifact), source.artifact.content.hash if source.artifact.content else ""
+        for item in source.tags:
+            tag, entries = item.tag, tuple(stated.get((key, item.tag), ()))
+            out.append(
+                c.SourceView(
+                    ref,
+                    tag.origin,
+                    tag.basis,
+                    item.happened,
+                    tag.by,
+                    tag.reason,
+                    tag.evidence,
+                    source.narrowed,
+                    entries,
+                )
+            )
+        if not source.tags:
+            origins = [label.origin for label in source.labels] or [UNDECLARED]
+            out += [c.SourceView(ref, o, None, "", "", "", "", source.narrowed, ()) for o in dict.fromkeys(origins)]
+    return tuple(out)
 
 
 def removal_views(examined: Examination) -> tuple[c.RemovalView, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from lineage.evidence.case import Case, Contains, Share, Trace
+from lineage.evidence.case import Case, CaseStep, Contains, Share, Trace
 from lineage.evidence.dossier import words
 from lineage.evidence.dossier.blocks import (
     NOT_KNOWN,
@@ -27,7 +27,7 @@ from lineage.evidence.dossier.blocks import (
 from lineage.evidence.dossier.svg import legend, svg
 from lineage.evidence.layout import count
 from lineage.evidence.text import origin_text, path_text
-from lineage.vocabulary import Outcome, Step
+from lineage.vocabulary import ArtifactType, Outcome, Step
 
 PATHS = 40
 """Paths, and sources with no origin, that are spelled out; the JSON document has all of them."""
@@ -35,15 +35,24 @@ ALIKE = 12
 """Other sources with the same label that are named."""
 DRAWN = 26
 """Boxes of a picture, about: what stays readable on one page."""
+SOURCES = 250
+"""Sources that are listed; the JSON document has all of them."""
+LIFE = 6
+"""Changes of aliases and stages that page 1 names, the newest."""
+_COMMIT = "where the work tree started from when it was made, or the commit that first carried the record of it"
 _RAN = {**words.EVIDENCE, "observed": "seen while they ran"}
 
 
 def verdict(case: Case) -> tuple[str, str]:
     """The answer in a word or two, and its tone; without an origin asked about, the policy's word."""
     if case.question.origin:
-        return {Contains.YES: ("Yes", "bad"), Contains.NO: ("No", "good")}.get(
-            case.answer.contains, ("Cannot be told", "open")
-        )
+        if case.answer.contains is Contains.NO and case.answer.taken:
+            return "No, after a removal", "open"
+        return {
+            Contains.YES: ("Yes", "bad"),
+            Contains.EVALUATION_ONLY: ("Evaluation only", "open"),
+            Contains.NO: ("No", "good"),
+        }.get(case.answer.contains, ("Cannot be told", "open"))
     return {
         Outcome.ALLOW: ("Allowed", "good"),
         Outcome.WARN: ("Allowed with a warning", "open"),
@@ -70,19 +79,36 @@ def subject(case: Case) -> Facts:
     model, asked = case.subject, case.question
     registered = words.when(model.registered) + (f", by {model.by}" if model.by else "")
     return facts(
-        ("Model", model.artifact.display),
-        ("Registered", registered),
-        ("Aliases", ", ".join(model.aliases) or "none"),
-        ("Stage", model.stage or "none"),
+        (thing(case).capitalize(), model.artifact.display),
+        ("Registered", registered if model.model else ""),
+        ("Aliases", _life(case)),
+        ("Stage", (model.stage or "none") if model.model else ""),
         ("Made by", model.run or NOT_KNOWN),
-        ("Commit", code(model.commit)),
+        ("Commit", cell(code(model.commit), faint(_COMMIT if model.commit else ""))),
         ("Content hash", code(model.artifact.content or "")),
         ("Asked by", f"{asked.by or NOT_KNOWN}, in the project {asked.project}"),
         (
-            "Record read",
-            f"{words.number(case.coverage.position)} ledger entries; the newest of {words.when(asked.asked)}",
+            "Record read up to",
+            f"{words.when(asked.asked)}: its {words.number(case.coverage.position)} ledger entries",
         ),
     )
+
+
+def thing(case: Case) -> str:
+    """What was asked about: a model, or data."""
+    return "model" if case.subject.artifact.type is ArtifactType.MODEL else "data"
+
+
+def _life(case: Case) -> Cell:
+    """Aliases now, and what the registry did to the version before: it may have been in use."""
+    kinds = ("alias", "alias-removed", "stage", "recalled", "deleted")
+    lived = [item for item in case.history if item.kind in kinds]
+    if not case.subject.model:
+        return Cell(())
+    now = ", ".join(case.subject.aliases) or ("none now" if lived else "none")
+    earlier = [f"and {len(lived) - LIFE:,} before"] if len(lived) > LIFE else []
+    said = [f"{item.text}: {words.when(item.time)} (entry {item.entry})" for item in lived[-LIFE:]]
+    return cell(now, *map(faint, [*earlier, *said]))
 
 
 def basis(case: Case) -> Section:
@@ -95,8 +121,9 @@ def basis(case: Case) -> Section:
     ]
     span = f", from {words.day(over.first)} to {words.day(over.last)}" if over.first and over.last else ""
     complete = (
-        "The lineage is complete: every step on record between the sources and the model was taken into account, and "
-        "each source has an origin on record."
+        f"Every step on record between the sources and the {thing(case)} was taken into account, and each source on "
+        "record has an origin that somebody declared. The lineage is complete in that sense, and in no other: what was "
+        "never recorded is not in it."
         if over.complete
         else f"The lineage is not complete: {over.reason}. What is not complete is never called clean."
     )
@@ -119,32 +146,85 @@ def basis(case: Case) -> Section:
             )
         )
         blocks += left_out(len(over.undeclared), len(shown), "source")
-    return Section("basis", "What the answer rests on", tuple(blocks))
+    return Section("basis", "What the answer rests on", (*blocks, *_sources(case)))
+
+
+def _sources(case: Case) -> list[Blocks]:
+    """Each source with each origin that it has: what a "no" rests on."""
+    if not case.sources:
+        return []
+    shown = case.sources[:SOURCES]
+    columns = (Column("Source", 34), Column("Origin", 28), Column("Declared", 28), Column("Entry", 9, right=True))
+    rows = tuple(
+        (
+            cell(view.artifact.display, code(view.artifact.content or "")),
+            cell(origin_text(view.origin), faint("narrowed by a removal, see below" if view.narrowed else "")),
+            cell(
+                words.spoken(view.basis, view.declared, view.declared_by),
+                *map(faint, (view.reason, view.evidence)),
+            ),
+            cell(words.positions(view.entries) or "none"),
+        )
+        for view in shown
+    )
+    return [
+        Table("Every source of the lineage, whatever was asked", columns, rows),
+        *left_out(len(case.sources), len(shown), "source"),
+    ]
 
 
 def paths(case: Case) -> Section:
     """Each path in steps, and a picture of them all."""
     traces = ordered(case.traces)
     if not traces:
-        return Section("paths", "The paths", (Paragraph(_no_path(case)),))
+        return Section("paths", "The paths", (Paragraph(_no_path(case)), *_cut(case)))
     of = f" of the origin “{case.question.origin}”" if case.question.origin else ""
     unspoken = any(trace.basis is None for trace in traces)
-    first = f"{count(len(traces), 'path')} from a source{of} to the model"
+    first = f"{count(len(traces), 'path')} from a source{of} to the {thing(case)}"
     if unspoken and of:
-        first = f"{count(len(traces), 'path')} to the model from a source{of}, or from one that nobody spoke for"
+        first = (
+            f"{count(len(traces), 'path')} to the {thing(case)} from a source{of}, or from one that nobody spoke for"
+        )
     first += "" if len(traces) == 1 else ", what is refused first"
     shown = traces[:PATHS]
     blocks: list[Blocks] = [
         Paragraph(
-            f"{first}. For each origin and use one shortest path is shown. The first row is the source; each row after "
-            "it is what the next run made.",
+            f"{first}. For each origin and use the shortest of the ways is shown, from one source; the record may hold "
+            "longer ways, and ways from other sources alike. The first row is the source; each row after it is what "
+            "the next run made.",
         )
     ]
     blocks += _picture(shown)
     for number, trace in enumerate(shown, start=1):
         blocks += _path(number, trace)
     blocks += left_out(len(traces), len(shown), "path")
-    return Section("paths", "The paths", tuple(blocks))
+    return Section("paths", "The paths", (*blocks, *_cut(case)))
+
+
+def _cut(case: Case) -> list[Blocks]:
+    """The ways that removals cut: where the text really went, whatever is claimed to have been taken out on it."""
+    blocks: list[Blocks] = []
+    columns = (Column("Step", 7, right=True), Column("What", 45), Column("How it came about", 20), Column("When", 28))
+    for number, taken in enumerate(case.answer.taken[:PATHS], start=1):
+        rows = tuple(
+            (
+                cell(str(index)),
+                cell(step.artifact, faint(step.content or "no content hash", code=True)),
+                cell(step.run or ("source" if index == 1 else "same content")),
+                cell(words.when(step.time), faint(step.by)),
+            )
+            for index, step in enumerate(taken.path, start=1)
+        )
+        ids = ", ".join(taken.removals)
+        blocks += [
+            Heading(f"Way {number} that a removal cut: {origin_text(taken.origin)}, used {words.used(taken.use)}"),
+            Paragraph(
+                f"The data went this way. Removal {ids} claims that what is of that origin was taken out on it; the "
+                "records do not test that claim."
+            ),
+            *([Table(f"Way {number}, step by step", columns, rows)] if rows else []),
+        ]
+    return [*blocks, *left_out(len(case.answer.taken), PATHS, "way")]
 
 
 def shares(case: Case) -> Section:
@@ -218,7 +298,7 @@ def _path(number: int, trace: Trace) -> list[Blocks]:
         ("Its origin was", f"{said}; {late}" if late else said),
         ("Reason given", trace.reason),
         ("Evidence", trace.evidence),
-        ("In the model since", words.when(trace.since) if trace.since else NOT_KNOWN),
+        ("First read in this lineage", words.when(trace.since) if trace.since else NOT_KNOWN),
         ("What the policy says", cell(*(words.finding(finding) for finding in trace.findings))),
         ("Terms", "; ".join(dict.fromkeys(finding.terms for finding in trace.findings if finding.terms))),
         ("Sources alike", _alike(trace)),
@@ -235,13 +315,13 @@ def _path(number: int, trace: Trace) -> list[Blocks]:
         role = "" if step.use == "content" else f" ({step.use})"
         made = "source" if index == 0 else f"{step.run}{role}" if step.run else f"same content{role}"
         how = words.known(step.basis, source=index == 0)
-        commit = f"commit {step.commit[:12]}" if step.commit else ""
+        commit = f"{'work tree at commit' if step.basis == 'observed' else 'commit'} {step.commit[:12]}"
         rows.append(
             (
                 cell(str(index + 1)),
                 cell(step.artifact, faint(step.content or "no content hash", code=True)),
                 cell(made, faint(how)),
-                cell(words.when(step.time), faint(step.by), faint(commit, code=True)),
+                cell(words.when(step.time), faint(_who(step, index)), faint(commit if step.commit else "", code=True)),
                 cell(words.positions(step.entries) or "none"),
             )
         )
@@ -252,6 +332,13 @@ def _path(number: int, trace: Trace) -> list[Blocks]:
         if rows
         else Paragraph("The steps of this path are not recorded."),
     ]
+
+
+def _who(step: CaseStep, index: int) -> str:
+    """Who is named beside a step: who ran it where it was seen, else who committed the record of it."""
+    if not step.by or not index:
+        return step.by
+    return f"run by {step.by}" if step.basis == "observed" else f"committed by {step.by}"
 
 
 def _alike(trace: Trace) -> Cell:
@@ -289,10 +376,12 @@ def _no_path(case: Case) -> str:
             "No path can be shown: what was read of the lineage does not hold one. That is not a statement that there "
             "is none."
         )
-    said = f"No path leads from a source{origin} to the model, over the whole of the lineage described above."
-    held = sum(view.state == "in force" for view in case.removals)
-    rests = f" This counts {count(held, 'approved removal')}, shown below: what was removed does not travel further."
-    return said + rests if held else said
+    if case.answer.taken:
+        return (
+            f"No path leads from a source{origin} to the {thing(case)} if approved removals are believed. Without them "
+            f"{count(len(case.answer.taken), 'way')} would; each is shown here."
+        )
+    return f"No path is on record from a source{origin} to the {thing(case)}, over the lineage described above."
 
 
 def _share(share: Share, whole: int, more: bool) -> tuple[Cell, ...]:

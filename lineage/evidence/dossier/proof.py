@@ -1,4 +1,4 @@
-"""Why the record can be believed, and how to check that: the checkpoint, the commands, the entries cited, six words."""
+"""Why the record can be believed, and how to check that: the checkpoint, the commands, the entries cited, the words."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ from lineage.evidence.dossier.found import PATHS, ordered
 from lineage.evidence.dossier.said import MOST
 
 GLOSSARY = (
+    (
+        "Complete",
+        "Said of a lineage: every source on record has an origin that somebody declared, nothing more. It is not said "
+        "that the record holds all that happened.",
+    ),
     ("Source", "Data that no recorded step made from other data: what came in from outside."),
     ("Origin", "Where a source came from: its kind, provider, service, channel and terms."),
     (
@@ -37,8 +42,19 @@ GLOSSARY = (
         "told by another system. A step: seen while it ran, restored from a run cache, or stated by a record.",
     ),
     (
+        "By, when",
+        "Names are as the settings of whoever typed them say, or the login name of who ran a step (root is the "
+        "administrator's, often a machine's); nobody authenticated them. A time is in UTC, by the clock of the machine "
+        "that ran the step or by the date of a commit, which its author can set; when something was recorded, by the "
+        "clock of whoever keeps the record. “Work tree at commit” names the commit that a step started from: what was "
+        "not committed then is not in it.",
+    ),
+    (
         "Content hash",
-        "A fingerprint of data, computed from it alone. Equal data has an equal one; other data practically never has.",
+        "A fingerprint of data, computed from it alone: equal data has an equal one. Those of data are MD5, as DVC "
+        "computes them. By accident two different files practically never have the same MD5; somebody who wants to can "
+        "make two that do. md5sum FILE computes it anew; one that ends in .dir is the MD5 of the list of a directory's "
+        "files, each with its own MD5. Entries of the ledger have SHA-256, for which nobody can.",
     ),
     (
         "Ledger, checkpoint",
@@ -122,7 +138,7 @@ def record(case: Case) -> Section:
 
 
 def glossary() -> Section:
-    """Six words."""
+    """The words that a reader needs."""
     return Section("words", "Words used here", (facts(*GLOSSARY),))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lineage.evidence.case import Case
+from lineage.evidence.case import Case, GrantUse
 from lineage.evidence.dossier import words
 from lineage.evidence.dossier.blocks import (
     NOT_KNOWN,
@@ -19,7 +19,7 @@ from lineage.evidence.dossier.blocks import (
     faint,
     left_out,
 )
-from lineage.evidence.text import origin_text
+from lineage.evidence.text import origin_text, recorded_by
 
 MOST = 120
 """Rows of a list that are shown, the newest; the JSON document has all of them."""
@@ -102,16 +102,23 @@ def _grants(case: Case) -> list[Blocks]:
             facts(
                 ("Grant", code(grant.id)),
                 ("Permits", words.scope(grant.scope)),
-                ("Holds", start + end + (", but it was withdrawn" if grant.withdrawn else "")),
-                ("Approved by", grant.approver + (f"; recorded by {grant.by}" if grant.by else "")),
+                ("Held" if grant.withdrawn else "Holds", start + end),
+                ("Withdrawn", _withdrawn(use)),
+                ("Approved by", grant.approver + recorded_by(grant)),
                 ("Reference", grant.reference),
                 ("Reason", grant.reason),
                 ("Freed here", "; ".join(use.frees) or "nothing"),
-                ("Without it", use.sentence or words.OUTCOMES[use.without]),
+                ("Now" if grant.withdrawn else "Without it", use.sentence or words.OUTCOMES[use.without]),
                 ("Recorded", f"{words.when(use.recorded)}, entry {words.positions(use.entries) or 'none'}"),
             )
         )
     return blocks if case.grants else [*blocks, Paragraph("None is recorded that speaks of this model.")]
+
+
+def _withdrawn(use: GrantUse) -> str:
+    if not use.grant.withdrawn:
+        return ""
+    return f"{words.when(use.withdrawn)}, by {use.withdrawn_by or NOT_KNOWN}"
 
 
 def _removals(case: Case) -> list[Blocks]:

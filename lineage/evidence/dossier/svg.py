@@ -46,7 +46,7 @@ def svg(paths: Sequence[Sequence[CaseStep]], title: str, description: str) -> tu
 def legend(drawing: Drawing) -> str:
     """What its shapes mean."""
     dashed = " Dashed line: read for evaluation alone." if any(stroke.dashed for stroke in drawing.strokes) else ""
-    return f"Double frame: a source. Thick frame: the model.{dashed}"
+    return f"Double frame: a source. Thick frame: what was asked about.{dashed}"
 
 
 def _line(stroke: Stroke) -> str:

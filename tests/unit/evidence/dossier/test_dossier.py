@@ -25,14 +25,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from lineage.errors import UsageError, printable
-from lineage.evidence.case import Case, Contains, HistoryItem
+from lineage.evidence.case import Case, Contains, HistoryItem, SourceView, Taken
 from lineage.evidence.dossier import outline
 from lineage.evidence.dossier.blocks import Block, Cell, Line, Picture, Section
 from lineage.evidence.dossier.html import POLICY, html
 from lineage.evidence.dossier.metrics import WIDTHS
 from lineage.evidence.dossier.pdf import data, pdf
 from lineage.evidence.dossier.text import dossier_text
-from lineage.vocabulary import Outcome
+from lineage.vocabulary import ArtifactType, Basis, Outcome, Step, Use
 from tests.unit.evidence.cases import CASES, NO, YES
 from tests.unit.evidence.dossier.hostile import ATTACK, LONG, hostile
 
@@ -312,3 +312,42 @@ def test_long_lists_are_cut_and_say_so() -> None:
     assert "subject-999" in text
     assert "subject-0" not in text
     assert "recorded 6 March 2023, 13:00 UTC" in text  # later than it happened
+
+
+def test_a_no_after_a_removal_says_so_on_page_1_shows_the_way_that_was_cut_and_every_source() -> None:
+    removal = NO.removals[0].removal
+    ref = NO.subject.artifact
+    way = (Step("data/raw/gpt4"), Step("data/scrubbed", "scrub", content=removal.content), Step("models:/x/1", "train"))
+    taken = Taken(removal.origin, Use.CONTENT, (ref,), (removal.id,), way)
+    sources = (
+        SourceView(ref, removal.origin, Basis.DECLARED, "2023-03-02T10:00:00Z", "Lin", "ours", "a.pdf", True, (19,)),
+    )
+    case = replace(NO, answer=replace(NO.answer, taken=(taken,)), sources=sources)
+    made = outline(case)
+    assert (made.word, made.tone) == ("No, after a removal", "open")
+    said = html(case)
+    assert f"Removal {removal.id} claims that what is of that origin was taken out on it; the records do not" in said
+    assert "scrub" in said
+    assert "narrowed by a removal, see below" in said
+    assert "if approved removals are believed" in said
+
+
+def test_each_answer_has_a_word_of_its_own() -> None:
+    only = replace(YES, answer=replace(YES.answer, contains=Contains.EVALUATION_ONLY))
+    assert (outline(only).word, outline(YES).word, outline(NO).word) == ("Evaluation only", "Yes", "No")
+
+
+def test_page_1_tells_what_aliases_there_were_when_there_is_none_now() -> None:
+    item = replace(YES.history[0], kind="recalled", text="was recalled", entry=101)
+    case = replace(YES, subject=replace(YES.subject, aliases=()), history=(item,))
+    (aliases,) = (value for term, value in outline(case).facts.rows if term == "Aliases")
+    assert aliases.lines[0].text == "none now"
+    assert aliases.lines[1].text.startswith("was recalled: ")
+    assert aliases.lines[1].text.endswith("(entry 101)")
+
+
+def test_data_that_is_no_model_is_not_called_one() -> None:
+    artifact = replace(NO.subject.artifact, type=ArtifactType.DATASET)
+    said = html(replace(NO, subject=replace(NO.subject, artifact=artifact, model="", version="")))
+    assert "to the data, over the lineage" in said
+    assert "to the model" not in said.partition('id="words"')[0]
