@@ -152,7 +152,7 @@ class _Part(NamedTuple):
     """A file of sorted fingerprints, each once."""
 
     file: IO[bytes]
-    count: int
+    size: int
     common: int
     """How many were left out because they are common."""
 
@@ -194,7 +194,7 @@ class IndexWriter:
         """
         try:
             exact = [_sorted(file, 1, 0) for file in self._exact]
-            distinct = sum(part.count for part in exact)
+            distinct = sum(part.size for part in exact)
             most = max(8, int(distinct ** (1 / 3)))
             anchors = [_sorted(file, 2, most) for file in self._anchors]
             return self._write(name, exact, anchors, distinct)
@@ -208,7 +208,7 @@ class IndexWriter:
         self._scratch.cleanup()
 
     def _write(self, name: str, exact: list[_Part], anchors: list[_Part], distinct: int) -> IndexFile:
-        passages = sum(part.count for part in anchors)
+        passages = sum(part.size for part in anchors)
         common = sum(part.common for part in anchors)
         header = {
             "key": self.key.id, "records": self.records, "exact": distinct, "anchors": passages, "common": common,
