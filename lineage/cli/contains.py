@@ -17,14 +17,15 @@ def contains(settings: Settings, model: str, origin: str, as_of: str, known_at: 
     """Whether a model contains an origin: for which uses, on which paths, since when, and who said so.
 
     MODEL is anything `check` takes. ORIGIN is a word in the kind, provider, service, channel, reseller, terms or
-    licence of a source; the options ask for exact values instead, and take shell patterns. What an answer rests on
-    is shown: paths, decisions, grants, removals; of a "no" the lineage it was established over.
+    licence of a source; a channel's name is looked for among channels alone. The options ask for exact values instead,
+    and take shell patterns. A word that means nothing here is refused. What an answer rests on is shown: paths,
+    decisions, grants, removals; of a "no" the lineage it was established over, and the removal it needs, if it does.
 
     \b
     lineagegate contains models:/seed-chat/7 openai
     lineagegate contains models:/seed-chat/7 --provider openai --channel azure-openai
 
-    Exit status: 0 no, 1 yes, 3 cannot tell: a source has no declared origin, or the lineage cannot be read.
+    Exit status: 0 no, 1 yes or in evaluation only, 3 cannot tell: a source has no declared origin, or the lineage cannot be read.
     """
     from lineage.evidence import questions as text
     from lineage.gate import questions
