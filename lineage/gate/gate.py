@@ -273,6 +273,8 @@ class Gate(Inquiry):
             raise UsageError(
                 "`undeclared` cannot be declared", code="ORIGIN_INVALID", cause="it is the absence of a declaration"
             )
+        if origin is not None:
+            _named(origin)
         tag = Tag(origin, by=self.user, reason=reason, evidence=evidence) if origin else None
         for pipeline in self.pipelines:
             if pipeline.targets(text):
@@ -306,7 +308,9 @@ class Gate(Inquiry):
         grant = next((g for g in self.graph.grants() if g.id == grant_id), None)
         if grant is None:
             raise UsageError(f"no grant {grant_id}", code="GRANT_UNKNOWN", hint="lineagegate grant --list")
-        grant = replace(grant, withdrawn=True)
+        if grant.withdrawn:  # withdrawn again is withdrawn once
+            return grant
+        grant = replace(grant, withdrawn=True, by=self.user)
         self.record([act_event(grant, run_id=str(new_uuid()), time=_now().isoformat())])
         return grant
 

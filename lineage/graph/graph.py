@@ -630,7 +630,8 @@ class Graph:
     # acts
 
     def grants(self) -> list[Grant]:
-        """Every grant ever given, as said last; one that was withdrawn once stays so. Dates are the policy's matter."""
+        """Every grant ever given, as said last, ``by`` who gave it; one that was withdrawn once stays so. Dates are the
+        policy's matter."""
         with self._store.read():
             out: dict[str, Grant] = {}
             working = self._view()
@@ -640,7 +641,8 @@ class Graph:
                 if isinstance(act, Grant):
                     before = out.get(act.id)
                     gone = act.withdrawn or bool(before and before.withdrawn)
-                    out[act.id] = msgspec.structs.replace(act, withdrawn=gone)
+                    by = before.by if before else act.by  # of a withdrawal: who withdrew it
+                    out[act.id] = msgspec.structs.replace(act, withdrawn=gone, by=by)
             return list(out.values())
 
     def decisions(self, model: str | None = None, limit: int | None = None) -> list[Decision]:

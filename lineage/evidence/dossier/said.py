@@ -9,6 +9,7 @@ from lineage.evidence.dossier.blocks import (
     Blocks,
     Column,
     Heading,
+    Line,
     Paragraph,
     Points,
     Section,
@@ -33,7 +34,7 @@ def permissions(case: Case) -> Section:
         facts(
             ("Because", verdict_.reason),
             ("What would help", verdict_.hint),
-            ("Policy", code(f"sha256 {verdict_.policy}") if verdict_.policy else ""),
+            ("Policy", cell(code(f"sha256 {verdict_.policy}"), *_recorded(case)) if verdict_.policy else ""),
         ),
         Heading("Recorded decisions"),
     ]
@@ -54,6 +55,17 @@ def permissions(case: Case) -> Section:
         blocks.append(Paragraph("No decision about this model is recorded."))
     blocks += [*_grants(case), *_removals(case), *_corrections(case)]
     return Section("decisions", "Decisions, permissions, removals", tuple(blocks))
+
+
+def _recorded(case: Case) -> list[Line]:
+    """Since when the policy is on record, and where its text is."""
+    found = [item for item in case.history if item.kind == "policy" and case.verdict.policy.startswith(item.subject)]
+    return [
+        faint(
+            f"on record since {words.when(item.recorded)}; its text is entry {item.entry} of the ledger and the bundle"
+        )
+        for item in found[:1]
+    ]
 
 
 def history(case: Case) -> Section:
