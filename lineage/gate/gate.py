@@ -274,7 +274,7 @@ class Gate(Inquiry):
                 "`undeclared` cannot be declared", code="ORIGIN_INVALID", cause="it is the absence of a declaration"
             )
         if origin is not None:
-            _named(origin)
+            _check_provider(origin)
         tag = Tag(origin, by=self.user, reason=reason, evidence=evidence) if origin else None
         for pipeline in self.pipelines:
             if pipeline.targets(text):
@@ -457,6 +457,18 @@ def _write(path: Path, text: str) -> None:
     draft = path.with_name(path.name + ".new")
     draft.write_text(text, encoding="utf-8")
     draft.replace(path)
+
+
+def _check_provider(origin: Origin) -> None:
+    from lineage.policy import catalogue
+
+    if origin.kind is Kind.THIRD_PARTY_MODEL_OUTPUT and origin.provider.strip() and not catalogue().named(origin).providers:
+        raise UsageError(
+            f"--provider {origin.provider} does not say whose model's output it is",
+            code="PROVIDER_NOT_STATED",
+            cause="it stands for nobody, or for somebody who sells models of others",
+            hint="name the maker, or the model with --service; leave --provider out if nobody knows: it may then be anybody's",
+        )
 
 
 def _now() -> datetime:

@@ -61,7 +61,7 @@ class Wanted:
         """Whether an origin is one of those asked for.
 
         Returns:
-            None: it may be. What nobody stated about third-party model output can be anything (`Policy` counts it so).
+            None: it may be. What nobody stated about model output of others, or made by a tool, can be anything.
         """
         values = _values(origin, catalogue)
         open_ = False
@@ -75,7 +75,7 @@ class Wanted:
                 fits = any(map(_pattern(field.name, asked, catalogue).matches, values[field.name]))
                 unstated = field.name in COUNTED_FIELDS and not values[field.name]
             if not fits:
-                if not unstated or origin.kind is not Kind.THIRD_PARTY_MODEL_OUTPUT:
+                if not unstated or origin.kind not in (Kind.THIRD_PARTY_MODEL_OUTPUT, Kind.SYNTHETIC):
                     return False
                 open_ = True
         return None if open_ else True
@@ -135,9 +135,7 @@ class Wanted:
 
 
 def _values(origin: Origin, catalogue: Catalogue) -> dict[str, tuple[str, ...]]:
-    # an own model called claude-detector is not Anthropic's
-    ours = origin.kind in (Kind.FIRST_PARTY, Kind.FIRST_PARTY_MODEL_OUTPUT)
-    named = catalogue.named(origin.provider, "" if ours else origin.service, origin.channel)
+    named = catalogue.named(origin)
     single = {
         "kind": origin.kind.value,
         "service": normal(origin.service),
@@ -146,7 +144,8 @@ def _values(origin: Origin, catalogue: Catalogue) -> dict[str, tuple[str, ...]]:
         "terms": normal(origin.terms),
         "licence": normal(origin.licence),
     }
-    stated = (*named.providers, normal(origin.provider)) if normal(origin.provider) else named.providers
+    said = catalogue.provider_name(origin.provider) in named.providers
+    stated = (*named.providers, normal(origin.provider)) if said else named.providers
     return {"provider": stated, **{key: (value,) if value else () for key, value in single.items()}}
 
 
@@ -171,7 +170,7 @@ def _channel(asked: str, catalogue: Catalogue) -> Channel | None:
 
 def _owners(asked: str, catalogue: Catalogue) -> tuple[str, ...]:
     """Whose models alone have a name like this one."""
-    return catalogue.named("", asked, "").providers if normal(asked) else ()
+    return catalogue.owners(asked) if normal(asked) else ()
 
 
 def _words(field: str, catalogue: Catalogue) -> list[str]:

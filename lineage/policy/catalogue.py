@@ -7,7 +7,6 @@ the policy's business. It is open to additions: `Catalogue.extended`.
 from __future__ import annotations
 
 import fnmatch
-import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
@@ -17,6 +16,8 @@ import msgspec
 
 from lineage import yaml12
 from lineage.policy.pattern import Pattern, normal, wild
+from lineage.vocabulary import Kind, Origin
+from lineage.vocabulary.identity import seen
 from lineage.vocabulary.value import Value
 
 
@@ -70,6 +71,13 @@ class _File(Value, frozen=True, forbid_unknown_fields=True):
     channels: tuple[Channel, ...]
 
 
+PLACEHOLDERS = (
+    "unknown", "not known", "unstated", "not stated", "unspecified", "not specified", "undisclosed", "undefined", "n/a",
+    "none", "null", "nil", "nobody", "anonymous", "any", "other", "others", "various", "several", "misc", "mixed", "tbd",
+    "tba", "todo",
+)  # fmt: skip
+"""What people write where they do not know a name."""
+
 MOST_NAMED = 10_000
 """Origins whose names are kept: judging many models asks for the same ones again and again."""
 
@@ -78,7 +86,7 @@ class Named(NamedTuple):
     """What the catalogue makes of an origin's words."""
 
     providers: tuple[str, ...]
-    """Whoever may stand behind it: as stated, and as the channel or the service gives away. Empty: not stated."""
+    """Whoever stands behind it: as stated, and as the channel or the service gives away. Empty: not stated."""
     channel: str
     reseller: str
 
@@ -104,7 +112,9 @@ class Catalogue:
         self.providers = {entry.id: entry for entry in providers}
         self.resellers = {entry.id: entry for entry in resellers}
         self.channels = {entry.id: entry for entry in channels}
-        self._named: dict[tuple[str, str, str], Named] = {}
+        self._named: dict[tuple[str, str, str, Kind], Named] = {}
+        # not who makes models and sells those of others beside them under the same roof: Google, Alibaba
+        self._sellers = {*self.resellers, *(way.reseller for way in self.channels.values() if way.provider)} - {""}
         self._provider = _index((*self.providers.values(), *self.resellers.values()))
         self._channel = _index(self.channels.values())
         self._services = [(Pattern(p.services), p.id) for p in self.providers.values() if p.services]
@@ -143,28 +153,42 @@ class Catalogue:
         """The id of a channel, or the normal form of a name that is not in the catalogue."""
         return self._channel.get(_key(text)) or normal(text)
 
-    def named(self, provider: str, service: str, channel: str) -> Named:
+    def named(self, origin: Origin) -> Named:
         """Who stands behind an origin.
 
         A channel that carries one provider's models gives that provider away whatever was stated (S2), and so does the
-        name of a service that is one provider's alone.
+        name of a service that is one provider's alone. Who made the output of a model is not stated by a word that
+        stands for nobody (``unknown``), nor by who sold it: ``microsoft`` sells OpenAI's models.
         """
-        key = provider, service, channel
+        key = origin.provider, origin.service, origin.channel, origin.kind
         known = self._named.get(key)
         if known is None:
             if len(self._named) >= MOST_NAMED:
                 self._named.clear()
-            known = self._named[key] = self._who(provider, service, channel)
+            known = self._named[key] = self._who(*key)
         return known
 
-    def _who(self, provider: str, service: str, channel: str) -> Named:
+    def owners(self, service: str) -> tuple[str, ...]:
+        """The providers whose models alone have a name like this one."""
+        return tuple(owner for pattern, owner in self._services if pattern.matches(normal(service)))
+
+    def _who(self, provider: str, service: str, channel: str, kind: Kind) -> Named:
+        made = kind is Kind.THIRD_PARTY_MODEL_OUTPUT
         stated = self.provider_name(provider) if normal(provider) else ""
+        if placeholder(stated):
+            stated = ""
+        if made and stated and not self.provider(stated) and not normal(channel) and self.channel(stated):
+            stated, channel = "", stated  # a channel in the place of the provider
         way = self.channels.get(self.channel_name(channel))
-        who = [stated] if stated else []
-        if way and way.provider:
-            who.append(way.provider)
-        who += [owner for pattern, owner in self._services if pattern.matches(normal(service))]
-        return Named(tuple(dict.fromkeys(who)), self.channel_name(channel), way.reseller if way else "")
+        known = [way.provider] if way and way.provider else []
+        # an own model called claude-detector is not Anthropic's
+        known += () if kind in (Kind.FIRST_PARTY, Kind.FIRST_PARTY_MODEL_OUTPUT) else self.owners(service)
+        reseller = way.reseller if way else ""
+        sold = stated in self.resellers or (stated in self._sellers and not (way and not way.reseller))
+        if made and sold and stated not in known:
+            stated, reseller = "", reseller or stated
+        who = [stated, *known] if stated else known
+        return Named(tuple(dict.fromkeys(who)), self.channel_name(channel), reseller)
 
     def extended(self, table: Mapping[str, Any]) -> Catalogue:
         """This catalogue with more entries; an entry with a known id replaces it.
@@ -204,5 +228,15 @@ def _index(entries: Iterable[Provider | Channel]) -> dict[str, str]:
     return {_key(name): entry.id for entry in entries for name in (entry.id, entry.name, *entry.aliases)}
 
 
+@cache
+def _nobody() -> frozenset[str]:
+    return frozenset(_key(word) for word in PLACEHOLDERS)
+
+
+def placeholder(text: str) -> bool:
+    """Whether a word stands for nobody: ``unknown``, ``n/a``, ``-``."""
+    return bool(text.strip()) and (not _key(text) or _key(text) in _nobody())
+
+
 def _key(text: str) -> str:
-    return re.sub(r"[\W_]+", "", normal(text))
+    return seen(normal(text))

@@ -244,9 +244,7 @@ class Policy:
     def label_facts(self, label: Label) -> LabelFacts:
         """A label in the words that rules match on."""
         origin = label.origin
-        # an own model called claude-detector is not Anthropic's
-        ours = origin.kind in (Kind.FIRST_PARTY, Kind.FIRST_PARTY_MODEL_OUTPUT)
-        named = self.catalogue.named(origin.provider, "" if ours else origin.service, origin.channel)
+        named = self.catalogue.named(origin)
         single = {
             "service": normal(origin.service),
             "channel": named.channel,

@@ -43,14 +43,14 @@ def spellings(who: str) -> frozenset[str]:
     for text in (whole, whole.translate(_CAPITALS)):  # a capital may be drawn like another letter than its small one
         plain = "".join(char for char in text.casefold() if char.isprintable() or char.isspace())
         for local, host in _ADDRESS.findall(plain):
-            found.add(f"{_seen(local.partition('+')[0])}@{'.'.join(map(_seen, host.strip('.').split('.')))}")
+            found.add(f"{seen(local.partition('+')[0])}@{'.'.join(map(seen, host.strip('.').split('.')))}")
         apart = "".join(char if unicodedata.category(char)[0] in "LMN" else " " for char in _ADDRESS.sub(" ", plain))
-        words = [word for word in map(_seen, apart.split()) if word]
+        words = [word for word in map(seen, apart.split()) if word]
         found |= {"".join(words), " ".join(sorted(words))}
     return frozenset(found - {""})
 
 
-def _seen(text: str) -> str:
+def seen(text: str) -> str:
     """Letters and digits as a reader sees them; a mark that stands for a sound of its own is a letter."""
     kept = (c for c in unicodedata.normalize("NFKD", _BLANK.sub("", text)) if not unicodedata.combining(c))
     return "".join(c for c in kept if unicodedata.category(c)[0] in "LMN").casefold().translate(_LETTERS)

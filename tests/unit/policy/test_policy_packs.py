@@ -120,7 +120,7 @@ def test_catalogue_is_sound() -> None:
     assert len(hosts) == len(set(hosts))
     for provider in known.providers.values():
         for service in provider.services:
-            assert len(known.named("", service.replace("*", "-x"), "").providers) == 1, (
+            assert len(known.owners(service.replace("*", "-x"))) == 1, (
                 f"{service} is somebody else's too"
             )
 
@@ -166,7 +166,7 @@ def test_additions() -> None:
             "channels": [{"id": "gateway", "name": "Our gateway", "provider": "openai", "hosts": ["llm.corp.example"]}],
         }
     )
-    assert more.named("", "acme-2", "").providers == ("acme",)
+    assert more.owners("acme-2") == ("acme",)
     found = more.by_host("llm.corp.example")
     assert found and found.provider == "openai"
     assert more.by_host("api.openai.com"), "what was known stays"
