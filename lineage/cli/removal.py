@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lineage.cli.settings import Settings, times, verb
 from lineage.errors import UsageError
 from lineage.vocabulary import Kind, Origin
+
+if TYPE_CHECKING:
+    from lineage.graph import Graph
 
 KINDS = [kind.value for kind in Kind if kind is not Kind.UNDECLARED]
 _FIELDS = {
@@ -87,7 +90,7 @@ def claim(
             sources=[settings.name(gate, source) for source in sources],
             reason=reason,
         )
-    _show(settings, [found])
+        _show(settings, gate.graph, [found])
 
 
 @verb
@@ -102,7 +105,7 @@ def approve(settings: Settings, id: str) -> None:  # noqa: A002 - the name on th
 
     with settings.gate() as gate:
         found = approve_removal(gate, id)
-    _show(settings, [found])
+        _show(settings, gate.graph, [found])
 
 
 @verb
@@ -112,10 +115,9 @@ def show(settings: Settings, id: str, as_of: str, known_at: str) -> None:  # noq
     """Show a removal: claim, evidence, approval, and what holds."""
     with settings.gate() as gate, settings.asked(gate, as_of, known_at) as inquiry:
         found = [r for r in inquiry.over().removals() if r.removal.id == id.upper()]
-        asked = inquiry.times
-    if not found:
-        raise UsageError(f"no removal {id}", code="REMOVAL_UNKNOWN", hint="lineagegate removal list")
-    _show(settings, found, asked)
+        if not found:
+            raise UsageError(f"no removal {id}", code="REMOVAL_UNKNOWN", hint="lineagegate removal list")
+        _show(settings, gate.graph, found, inquiry.times)
 
 
 @verb
@@ -123,9 +125,7 @@ def show(settings: Settings, id: str, as_of: str, known_at: str) -> None:  # noq
 def list_(settings: Settings, as_of: str, known_at: str) -> None:
     """List every removal ever claimed, and what became of it."""
     with settings.gate() as gate, settings.asked(gate, as_of, known_at) as inquiry:
-        found = inquiry.over().removals()
-        asked = inquiry.times
-    _show(settings, found, asked)
+        _show(settings, gate.graph, inquiry.over().removals(), inquiry.times)
 
 
 list_.name = "list"
@@ -137,8 +137,9 @@ removal = click.Group(
 )
 
 
-def _show(settings: Settings, records: Any, asked: tuple[str, str] = ("", "")) -> None:
+def _show(settings: Settings, graph: Graph, records: Any, asked: tuple[str, str] = ("", "")) -> None:
     from lineage.evidence.removal import removals, removals_text
+    from lineage.gate.removal import removal_notices
 
-    document = removals(records, asked)
+    document = removals(records, removal_notices(graph, records), asked)
     settings.show(lambda: document, lambda: removals_text(document))

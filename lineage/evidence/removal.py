@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lineage.evidence import document
 from lineage.evidence.case import CorrectionView, RemovalView
-from lineage.evidence.document import Document
+from lineage.evidence.document import Document, NoticeRef
 from lineage.evidence.layout import count, fields, page, when
 from lineage.evidence.text import origin_text
 from lineage.graph import CorrectionRecord, RemovalRecord
@@ -18,6 +19,8 @@ class RemovalsDocument(Document, frozen=True):
     """``removal``: the one claimed, approved or shown, or all of them."""
 
     removals: tuple[RemovalView, ...]
+    notices: tuple[NoticeRef, ...]
+    """What to look at before one is believed: evidence that was not kept, models that were made before the claim."""
     as_of: str = ""
     known_at: str = ""
 
@@ -30,10 +33,12 @@ class CorrectionsDocument(Document, frozen=True):
     known_at: str = ""
 
 
-def removals(records: Sequence[RemovalRecord], times: tuple[str, str] = ("", "")) -> RemovalsDocument:
+def removals(
+    records: Sequence[RemovalRecord], notices: Sequence[Sequence[str]], times: tuple[str, str] = ("", "")
+) -> RemovalsDocument:
     """Removals with what became of them."""
     views = [RemovalView(r.removal, r.state.value, r.claimed, r.approved, r.void, r.positions) for r in records]
-    return RemovalsDocument(tuple(views), *times)
+    return RemovalsDocument(tuple(views), document.notices(notices), *times)
 
 
 def corrections(records: Sequence[CorrectionRecord], times: tuple[str, str] = ("", "")) -> CorrectionsDocument:
@@ -42,13 +47,13 @@ def corrections(records: Sequence[CorrectionRecord], times: tuple[str, str] = ("
     return CorrectionsDocument(tuple(views), *times)
 
 
-def removals_text(document: RemovalsDocument) -> str:
+def removals_text(said: RemovalsDocument) -> str:
     """Each removal with its evidence, its claimant and its approver."""
-    times = document.as_of, document.known_at
-    if not document.removals:
+    times = said.as_of, said.known_at
+    if not said.removals:
         return page([f"No removal was ever claimed{when(*times)}."])
-    lines = [f"{count(len(document.removals), 'removal')}{when(*times)}:"] if any(times) else []
-    for view in document.removals:
+    lines = [f"{count(len(said.removals), 'removal')}{when(*times)}:"] if any(times) else []
+    for view in said.removals:
         removal = view.removal
         sources = [*removal.sources[:MOST]]
         if len(removal.sources) > MOST:
@@ -68,8 +73,10 @@ def removals_text(document: RemovalsDocument) -> str:
                 ("claimed", f"{view.claimed} by {removal.claimed_by}"),
                 ("approved", f"{view.approved} by {removal.approved_by}" if view.approved else ""),
                 ("void", view.void),
+                *(("note", n.message) for n in said.notices if n.where == f"removal {removal.id}"),
             ]
         )
+    lines.append("Names are as each user's own settings give them; nobody authenticated them.")
     return page(lines)
 
 

@@ -24,7 +24,7 @@ from lineage.evidence.validation import SEARCHED, ValidationEvidence, read_valid
 from lineage.evidence.validation import checked_words as validated_words
 from lineage.evidence.validation import result_words as outcome_words
 from lineage.graph import ClaimState, CorrectionRecord, Graph, Maker, RemovalRecord
-from lineage.vocabulary import Artifact, Basis, Correction, Origin, Removal, same_person
+from lineage.vocabulary import Artifact, ArtifactType, Basis, Correction, Origin, Removal, same_person
 from lineage.vocabulary.identifier import new_uuid, short
 
 if TYPE_CHECKING:
@@ -136,6 +136,52 @@ def approve_removal(gate: Gate, identity: str) -> RemovalRecord:
     _unchanged(gate, record.removal)
     said = replace(record.removal, approved_by=gate.user)
     return _removal(_say(gate, said, None), record.removal.id)
+
+
+def removal_notices(graph: Graph, records: Iterable[RemovalRecord]) -> list[tuple[str, str, str, str]]:
+    """What whoever reads or approves a removal should look at first: (code, removal, message, hint).
+
+    Args:
+        graph: as it stands now; what was recorded before a claim does not depend on when one asks.
+        records: the removals.
+    """
+    found = []
+    for record in records:
+        removal, where = record.removal, f"removal {record.removal.id}"
+        if not removal.evidence_hash:
+            found.append((
+                "EVIDENCE_NOT_KEPT", where,
+                f"its evidence ({removal.evidence or 'none'}) is no file with a recorded hash: "
+                "what it said then cannot be shown",
+                "lineagegate removal claim … --evidence FILE",
+            ))  # fmt: skip
+        made = _made_before(graph, removal.content, min(record.positions))
+        if made:
+            more = f" and {len(made) - _NAMED} more" if len(made) > _NAMED else ""
+            changes = {ClaimState.IN_FORCE: "it changes", ClaimState.WAITING: "approving it changes"}.get(
+                record.state, ""
+            )
+            found.append((
+                "REMOVAL_AFTER_MODELS", where,
+                f"it was claimed after models were made of that content: {', '.join(made[:_NAMED])}{more}"
+                + (f"; {changes} what is answered about them, too" if changes else ""),
+                f"lineagegate impact {removal.content}",
+            ))  # fmt: skip
+    return found
+
+
+_NAMED = 5
+"""Models that a notice names; the rest is counted."""
+
+
+def _made_before(graph: Graph, content: str, position: int) -> list[str]:
+    """Models made of some content by runs that were recorded before an entry."""
+    artifact = graph.find_content(content)
+    if artifact is None:
+        return []
+    models = [item.artifact for item in graph.impact(artifact).items if item.artifact.type is ArtifactType.MODEL]
+    made = [model for model in models if any(maker.entry < position for maker in graph.makers(model))]
+    return list(dict.fromkeys(naming.display(model.namespace, model.name) for model in made))
 
 
 def claim_correction(

@@ -125,6 +125,8 @@ class Maker(NamedTuple):
     inputs: tuple[str, ...]
     """What it read, as removals call it (`Graph.key`)."""
     time: str
+    entry: int
+    """Where it was recorded first."""
 
 
 class ClaimState(str, Enum):

@@ -118,7 +118,7 @@ def maker(working: Working, run: Run) -> Maker:
     named = next((e for e in events if e.run), events[0])
     stages = [stage for event in events if (stage := stage_of(event))]
     run_id = named.run.run_id if named.run else ""
-    return Maker(run_id, stages[0] if stages else "", tuple(dict.fromkeys(inputs)), named.time)
+    return Maker(run_id, stages[0] if stages else "", tuple(dict.fromkeys(inputs)), named.time, run.entry)
 
 
 def executions(working: Working, closure: Closure) -> Executions:

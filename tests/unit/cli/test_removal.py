@@ -61,6 +61,27 @@ def test_a_removal_narrows_once_a_second_person_approves(
     assert len(view["entries"]) == 2
 
 
+def test_what_to_look_at_before_believing_one_is_said(project: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Evidence that nobody kept, and a claim that came after the models."""
+    removal = claim(cli)
+    for arguments, changes in ((("show", removal), "approving it changes"), (("approve", removal), "it changes")):
+        monkeypatch.setenv("LINEAGE_USER", "Bob <bob@seed.example>")
+        found = cli("removal", *arguments).out
+        assert "its evidence (MEMO-7) is no file with a recorded hash" in found
+        assert "claimed after models were made of that content: " in found
+        assert "models:/seed-chat/1" in found
+        assert f"; {changes} what is answered about them, too" in found
+        assert "nobody authenticated them" in found
+    notices = cli("removal", "list", verb="removal").document["notices"]
+    assert [n["code"] for n in notices] == ["EVIDENCE_NOT_KEPT", "REMOVAL_AFTER_MODELS"]
+    (project / "check.csv").write_text("record,match\n")
+    later = dataset("data/clean", "9")
+    with Gate.open(start=project) as gate:
+        gate.record([stage("clean-2", [Input(dataset("data/gpt4", "1"))], [later])])
+    asked = ["md5:" + "9" * 32, *OPENAI, *ASKED, "--evidence", "check.csv"]
+    assert cli("removal", "claim", *asked, verb="removal").document["notices"] == []
+
+
 def test_models_trained_before_keep_theirs(project: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     later = dataset("data/clean", "9")
     with Gate.open(start=project) as gate:
