@@ -12,6 +12,7 @@ import gzip
 import io
 import json
 import lzma
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -104,7 +105,7 @@ def _files(path: Path) -> tuple[list[tuple[str, Path, int]], list[Unread]]:
                 failed.append(Unread(name, "a link to a directory is not followed"))
             elif not below.is_dir():
                 failed.append(Unread(name, "no file is there" if below.is_symlink() else "it is not a file"))
-    elif path.suffix == ".dir" and path.parent.parent.name == "md5":  # dvc_data/hashfile/db: <md5>/<xx>/<rest>.dir
+    elif _LISTED.search(path.as_posix()):
         return _cached(path)
     else:
         found.append((path.name, path))
@@ -115,6 +116,10 @@ def _files(path: Path) -> tuple[list[tuple[str, Path, int]], list[Unread]]:
         except OSError as error:
             failed.append(Unread(name, str(error)))
     return listed, failed
+
+
+_LISTED = re.compile(r"/[0-9a-f]{2}/[0-9a-f]{30}\.dir$")
+"""The list of a directory in DVC's cache, ``files/md5/<xx>/<rest>.dir``; before DVC 3 ``<xx>/<rest>.dir``."""
 
 
 def _cached(path: Path) -> tuple[list[tuple[str, Path, int]], list[Unread]]:

@@ -185,11 +185,15 @@ def compare(
             inside.writer.close()
         kept = Index.open(Path(scratch), [("before", whole.file)], key)
         second, left, new = _Counting(len(sources)), Places(), Places()
-        equal = similar = 0
+        equal = similar = wordless = 0
         for batch in records(after, progress=progress):
             prints = fingerprints(normalise(batch.texts), key)
             left.add(batch, second.add(prints, origin))
-            same = _same(prints, kept, inside.wordless, whole.short)
+            same = _same(prints, kept, whole.short)
+            # all of them look the same: there may be as many as before and no more (numbers may stand for text)
+            blank = prints.letters == 0
+            same |= blank & (np.cumsum(blank) <= inside.wordless - wordless)
+            wordless += int(blank.sum())
             like = np.zeros(len(same), np.bool_)
             if not same.all():
                 like[kept.match(_without(prints, same), KEPT).record] = True
@@ -198,7 +202,7 @@ def compare(
             similar += int(like.sum())
             new.add(batch, ~same & ~like)
         del kept  # it maps a file of the directory that goes now
-    if not second.records:
+    if second.records == wordless:
         raise _empty(after)
     return Comparison(first.side(), second.side(), left, equal, similar, new, origin.index.digest)
 
@@ -210,15 +214,15 @@ class _Inside:
         self.writer = IndexWriter(directory, key)
         self.short: list[Words] = []
         self.shorts = 0
-        self.wordless = False
-        """Whether it has a record without any letter."""
+        self.wordless = 0
+        """Records without any letter: of those nothing can be said."""
 
     def add(self, prints: Fingerprints) -> None:
         """Take the records of a batch."""
         self.writer.add(prints)
         short = _short(prints)
         self.shorts += int(short.sum())
-        self.wordless = self.wordless or bool((prints.letters == 0).any())
+        self.wordless += int((prints.letters == 0).sum())
         if short.any():
             self.short.append(np.unique(prints.exact[short]))
             if len(self.short) == 64:  # what repeats takes no more room
@@ -226,7 +230,7 @@ class _Inside:
 
     def finish(self, name: str, path: Path) -> Source:
         """Write the file."""
-        if not self.writer.records:
+        if self.writer.records == self.wordless:
             raise _empty(path)
         short = np.unique(np.concatenate(self.short)) if self.short else np.empty(0, np.uint64)
         return Source(self.writer.finish(name), short, self.shorts)
@@ -294,11 +298,9 @@ def _holds(values: Words, asked: Words) -> _Mask:
     return held
 
 
-def _same(prints: Fingerprints, kept: Index, wordless: bool, short: Words) -> _Mask:
-    """Records with all letters of a record before; one without any equals every other."""
+def _same(prints: Fingerprints, kept: Index, short: Words) -> _Mask:
+    """Records with all letters of a record before, one letter at least."""
     same = _short(prints) & _holds(short, prints.exact)
-    if wordless:
-        same |= prints.letters == 0
     nothing = prints._replace(record=prints.record[:0], anchors=prints.anchors[:0])
     matches = kept.match(nothing, KEPT)
     same[matches.record[matches.exact]] = True
@@ -313,7 +315,7 @@ def _without(prints: Fingerprints, same: _Mask) -> Fingerprints:
 
 def _empty(path: Path) -> CannotDecide:
     return CannotDecide(
-        f"{path} holds no record",
+        f"{path} holds no record of text",
         code="CONTENT_EMPTY",
         cause="from nothing nothing follows: neither what was taken out nor what was left",
         hint="see whether it is the file that was meant, and whether it was written to its end",

@@ -170,8 +170,8 @@ def result_words(evidence: RemovalEvidence) -> str:
         f"before {_found(before)}, after {_found(after)}",
         f"{before.records - after.records:,} records fewer" if before.records >= after.records
         else f"{after.records - before.records:,} records more",
-        f"{evidence.kept_equal:,} records after equal and {evidence.kept_similar:,} resemble records before, "
-        f"{evidence.new_records:,} do not",
+        f"of those after {evidence.kept_equal:,} equal and {evidence.kept_similar:,} resemble records before, "
+        f"{evidence.new_records or 'none'} {'are' if evidence.new_records > 1 else 'is'} new",
     ]  # fmt: skip
     if _fewer(evidence):
         words.append(f"fewer are gone than were of the origin: {_FEWER}")
@@ -231,6 +231,8 @@ def _fewer(evidence: RemovalEvidence) -> bool:
 
 
 def _found(side: ComparedSide) -> str:
+    if not side.found:
+        return "no record of the origin"
     return f"{count(side.found, 'record')} of the origin ({side.equal:,} equal, {side.similar:,} similar)"
 
 

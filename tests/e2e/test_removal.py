@@ -149,7 +149,7 @@ def test_from_a_refused_removal_to_a_cleared_model_and_back(repository: Reposito
     repository.environment["LINEAGE_USER"] = "Bob <bob@seed.example>"
     approved = repository.must("lineagegate", "removal", "approve", removal["id"])
     assert f"removal {removal['id']}: in force" in approved
-    assert "result   before 40 records of the origin (40 equal, 0 similar), after 0 records" in approved
+    assert "result   before 40 records of the origin (40 equal, 0 similar), after no record" in approved
     assert repository.ask("check", "model.pkl", "--model", "seed-chat")["outcome"] == "allow"
 
     # later, logged answers of the provider turn up that are in it after all

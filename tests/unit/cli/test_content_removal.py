@@ -102,7 +102,9 @@ def test_a_claim_takes_everything_from_it_and_the_approver_sees_it(
     assert removal["sources"] == [contents["gpt"].hash]  # type: ignore[union-attr]
     assert (removal["run"], removal["inputs"]) == ("dvc.yaml:scrub", [contents["before"].hash])  # type: ignore[union-attr]
     assert "every record of" in removal["checked"] and "(50)" in removal["checked"]
-    assert removal["result"].startswith("before 10 records of the origin (10 equal, 0 similar), after 0 records")
+    assert removal["result"].startswith(
+        "before 10 records of the origin (10 equal, 0 similar), after no record of the origin; 10"
+    )
     monkeypatch.setenv("LINEAGE_USER", "Bob")
     (project.root / "removal.json").write_bytes((project.root / "removal.json").read_bytes() + b" ")
     changed = cli("removal", "approve", removal["id"], verb="error").document["error"]

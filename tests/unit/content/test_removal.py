@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import random
 from collections.abc import Callable, Sequence
@@ -151,6 +152,13 @@ def test_short_records_of_a_source_of_long_ones_tell_nothing(compared: Compared)
     assert told(compared([*MIXED, "Yes."], [*OWN, "1"]))[3] == 1  # without a letter, and none such was there
 
 
+def test_numbers_in_place_of_text_are_not_taken_for_what_was_there(compared: Compared) -> None:
+    coded = [" ".join(str(ord(char)) for char in record) for record in GPT]
+    assert told(compared([*MIXED, "", ""], [*OWN, *coded]))[3] == len(coded) - 2
+    with pytest.raises(CannotDecide, match="no record of text"):
+        compared([*MIXED, *[""] * 40], coded)
+
+
 def test_short_records_of_a_source_of_short_ones_count(compared: Compared) -> None:
     gpt, own = ["good idea", "bad idea", "no idea"], ["dog", "cat", "bird"]
     assert told(compared([*gpt, *own], own, gpt)) == (3, 0, 3, 0)
@@ -198,6 +206,19 @@ def test_records_behind_a_link_are_not_passed_over(compared: Compared, tmp_path:
     (tmp_path / "out" / "more").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(CannotDecide, match="more"):
         compared(MIXED, tmp_path / "out")
+
+
+@pytest.mark.parametrize("above", ["files/md5", "cache"])
+def test_a_directory_in_the_cache_of_any_dvc_is_its_files(above: str, compared: Compared, tmp_path: Path) -> None:
+    data = "\n".join(GPT).encode()
+    md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    for name, content in (
+        (md5, data),
+        ("0" * 32 + ".dir", json.dumps([{"md5": md5, "relpath": "gpt.txt"}]).encode()),
+    ):
+        (tmp_path / above / name[:2]).mkdir(parents=True, exist_ok=True)
+        (tmp_path / above / name[:2] / name[2:]).write_bytes(content)
+    assert told(compared(MIXED, OWN, tmp_path / above / "00" / ("0" * 30 + ".dir"))) == (30, 0, 200, 0)
 
 
 def test_the_same_files_give_the_same_result(compared: Compared) -> None:
