@@ -11,7 +11,7 @@ from lineage.gate.life import Version, changes, versions
 from lineage.gate.wanted import Wanted
 from lineage.graph import ClaimState, Cut, Graph
 from lineage.policy import catalogue
-from lineage.vocabulary import Artifact, ArtifactType, Origin, Use
+from lineage.vocabulary import Artifact, ArtifactType, Kind, Origin, Use
 
 if TYPE_CHECKING:
     from lineage.gate.inquiry import Inquiry
@@ -58,7 +58,8 @@ def of_source(inquiry: Inquiry, source: Artifact) -> ImpactDocument:
 
 def of_origin(inquiry: Inquiry, wanted: Wanted) -> ImpactDocument:
     """Every model that carries an origin, or would if no removal were in force: registered versions, then models that
-    are no version, by name.
+    are no version, by name. What may carry it is told apart: something it was made from has no declared origin, or not
+    enough of it is stated, or its lineage leads to no source.
 
     Raises:
         UsageError: ``ORIGIN_UNKNOWN``, a word of the question means nothing here.
@@ -67,11 +68,12 @@ def of_origin(inquiry: Inquiry, wanted: Wanted) -> ImpactDocument:
     graph, names = inquiry.graph, catalogue()
     wanted.known(inquiry.origins(), names)
     narrows = _narrows(graph)
-    speaks: dict[Origin, bool] = {}
+    speaks: dict[Origin, bool | None] = {}
 
-    def fits(origin: Origin) -> bool:
+    def fits(origin: Origin) -> bool | None:
         if origin not in speaks:
-            speaks[origin] = wanted.speaks_of(origin, names) is True
+            said = wanted.speaks_of(origin, names)
+            speaks[origin] = None if said is False and origin.kind is Kind.UNDECLARED else said
         return speaks[origin]
 
     versions_ = graph.registered()
@@ -86,19 +88,23 @@ def of_origin(inquiry: Inquiry, wanted: Wanted) -> ImpactDocument:
         if not (version.namespace.startswith("mlflow://") and version.content and version.content.hash in contents)
     ]
     touched: list[tuple[Artifact, set[Use], tuple[str, ...], bool]] = []
+    doubtful: list[tuple[Artifact, set[Use]]] = []
     for artifact in (*versions_, *others):
         try:
             labels = graph.labels(artifact).labels
         except CannotDecide as unknown:
             if unknown.code not in _NO_LABELS:
                 raise
+            doubtful.append((artifact, set()))
             continue
         uses = {label.use for label in labels if fits(label.origin)}
         cuts = [cut for cut in _cuts(graph, artifact) if fits(cut.label.origin)] if narrows else []
         if uses or cuts:
             removals = tuple(dict.fromkeys(id_ for cut in cuts for id_ in cut.removals))
             touched.append((artifact, uses or {cut.label.use for cut in cuts}, removals, not uses))
-    life = _life(graph, [artifact for artifact, *_ in touched])
+        elif any(fits(label.origin) is None for label in labels):
+            doubtful.append((artifact, {label.use for label in labels if fits(label.origin) is None}))
+    life = _life(graph, [artifact for artifact, *_ in (*touched, *doubtful)])
     return ImpactDocument(
         None,
         str(wanted),
@@ -108,6 +114,9 @@ def of_origin(inquiry: Inquiry, wanted: Wanted) -> ImpactDocument:
             for a, uses, removals, removed in touched
         ),
         (),
+        tuple(
+            Reached(reference(a), None, tuple(u for u in Use if u in uses), _version(a, life)) for a, uses in doubtful
+        ),
     )
 
 
