@@ -159,5 +159,12 @@ def test_from_a_refused_removal_to_a_cleared_model_and_back(repository: Reposito
     repository.must("lineagegate", "content", "index", "--completions", "log.txt", *openai)
     found = repository.run("lineagegate", "content", "scan", "data/out.jsonl", "--tag")
     assert found.status == 1, found.out + found.err
+    # a source that was emptied in the cache would be found nowhere: it is noticed
+    content = evidence["sources"][0]["key"].removeprefix("md5:")
+    cached = repository.root / ".dvc" / "cache" / "files" / "md5" / content[:2] / content[2:]
+    cached.chmod(0o644)
+    cached.write_text("{}\n")
+    damaged = repository.run(*CHECK.replace("reports/removal.json", "again.json").split())
+    assert (damaged.status, "is damaged" in damaged.err) == (3, True)
     assert f"removal {removal['id']}: void" in repository.must("lineagegate", "removal", "show", removal["id"])
     assert repository.ask("check", "model.pkl", "--model", "seed-chat")["outcome"] == "deny"
