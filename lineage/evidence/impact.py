@@ -56,6 +56,8 @@ class ImpactDocument(Document, frozen=True):
     """Registered versions first."""
     datasets: tuple[Reached, ...]
     """Of a source alone."""
+    doubtful: tuple[Reached, ...] = ()
+    """Of an origin alone: models that may carry it, and nobody can tell from the record."""
 
 
 def impact_text(document: ImpactDocument) -> str:
@@ -64,7 +66,8 @@ def impact_text(document: ImpactDocument) -> str:
     of = document.source.display if document.source else document.origin
     verb = "made from" if document.source else "touched by"
     if not document.models and not document.datasets:
-        return page([f"Nothing recorded was {verb} {of}{times}."])
+        sure = "is known to have been" if document.doubtful else "was"
+        return page([f"Nothing recorded {sure} {verb} {of}{times}.", *_doubtful(document)])
     models = [item for item in document.models if not item.removed]
     versions = [item for item in models if item.version]
     others = [item for item in models if not item.version]
@@ -86,7 +89,23 @@ def impact_text(document: ImpactDocument) -> str:
         lines += ["", "after a removal", *table([_version(item) for item in removed if item.version])]
         lines += table(list(_rows([item for item in removed if not item.version], models=False)))
         lines.append(f"{MARK}The records do not test that claim: lineagegate removal show {removed[0].removals[0]}")
-    return page(lines)
+    return page([*lines, *_doubtful(document)])
+
+
+def _doubtful(document: ImpactDocument) -> list[str]:
+    items = document.doubtful
+    if not items:
+        return []
+    versions, others = [item for item in items if item.version], [item for item in items if not item.version]
+    parts = [count(len(versions), "registered version"), count(_names(others), "other model")]
+    told = listed([part for part, some in zip(parts, (versions, others), strict=True) if some])
+    return [
+        f"{MARK}Cannot tell of {told}: what they were made from has no declared origin, or not enough of it is stated.",
+        "",
+        "may be touched",
+        *table([_version(item) for item in versions]),
+        *table(list(_rows(others, models=True))),
+    ]
 
 
 def _version(item: Reached) -> tuple[str, str, str, str]:

@@ -104,7 +104,7 @@ def of_origin(inquiry: Inquiry, wanted: Wanted) -> ImpactDocument:
             touched.append((artifact, uses or {cut.label.use for cut in cuts}, removals, not uses))
         elif any(fits(label.origin) is None for label in labels):
             doubtful.append((artifact, {label.use for label in labels if fits(label.origin) is None}))
-    life = _life(graph, [artifact for artifact, *_ in (*touched, *doubtful)])
+    life = _life(graph, [*(item[0] for item in touched), *(item[0] for item in doubtful)])
     return ImpactDocument(
         None,
         str(wanted),

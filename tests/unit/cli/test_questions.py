@@ -261,7 +261,7 @@ def test_impact_of_an_origin_names_versions_with_uses_and_state(life: Path, cli:
         (CHAT, ["content"], "Jo Park"), ("models:/seed-own/1", ["evaluation"], "Jo Park"),
     ]  # fmt: skip
     assert "alias champion, stage Production  by Jo Park" in cli("impact", "data/gpt4").out
-    assert "Nothing recorded was touched by anthropic." in cli("impact", "--origin", "anthropic").out
+    assert "Nothing recorded is known to have been touched by anthropic." in cli("impact", "--origin", "anthropic").out
 
 
 def test_every_question_is_asked_of_the_past(life: Path, cli: Cli) -> None:
