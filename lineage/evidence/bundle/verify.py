@@ -537,6 +537,7 @@ class Record:
             self.by_name.setdefault(name, set()).add(node)
         self.alone.add(node)
         for member in content.get("members") or ():
+            self.bound.add((f"{name}/{member['path']}", member["hash"]))
             if not _trivial(member) and member["hash"] != node:
                 self.files.setdefault(node, set()).add(member["hash"])
                 self.names.setdefault(member["hash"], f"{name}/{member['path']}")
@@ -632,22 +633,20 @@ class Record:
                     waiting += [(e.node, True, e.model) for e in run.inputs if e.use == "evaluation"]
         return {node for node, _, _ in reached}, generators
 
-    def labels(self, end: Node, tags: Iterable[Said], cut: Callable[[Node, Json], bool]) -> set[Label]:
+    def labels(self, end: Node, tags: Iterable[Said], cut: Callable[[Said], bool]) -> set[Label]:
         """Every label that reaches a node in these entries, in every use (laws 1 and 5 to 7).
 
         Args:
             end: the node.
             tags: those that count.
-            cut: whether a removal takes an origin out on all ways from a node.
+            cut: whether a removal takes what a tag names out on all ways here.
         """
         uses = {"content"} | {edge.use for run in self.runs.values() for edge in run.inputs}
         found: set[Label] = set()
         for use in uses:
             nodes, generated = self._backwards(end, use)
             found |= {
-                Label(tuple(sorted(t.origin.items())), use, t.basis)
-                for t in tags
-                if t.node in nodes and not cut(t.node, t.origin)
+                Label(tuple(sorted(t.origin.items())), use, t.basis) for t in tags if t.node in nodes and not cut(t)
             }
             for name in generated:
                 origin = {"kind": "first-party-model-output", "service": name}
@@ -808,10 +807,17 @@ class Findings:
     def check(self) -> None:
         """Go through everything that a case says and that the entries can bear out."""
         case = self.case
+        if case["answer"]["contains"] not in _ANSWERS:
+            raise Wrong(f"the answer is {shown(case['answer']['contains'])}, which is none of {', '.join(_ANSWERS)}")
+        self._subject()
         for number, trace in enumerate(case["traces"], 1):
             self._trace(number, trace)
         for item in case["decisions"]:
             self._act(f"decision {item['decision']['id']}", "decision", [item["entry"]], item["decision"], ())
+        told = {item["entry"] for item in case["decisions"]}
+        for position, (kind, act) in self.record.acts.items():
+            if kind == "decision":
+                self.claim(f"decision {shown(act.get('id'))} (entry {position}) is in the case", position in told)
         for item in case["grants"]:
             self._grant(item)
         for item in case["removals"]:
@@ -821,10 +827,81 @@ class Findings:
         for item in case["history"]:
             self._history(item)
         self._answer()
+        self._whole()
 
-    def _acts(self, kind: str, entries: Sequence[int], identity: str) -> list[Json]:
-        found = [self.record.acts.get(position) for position in entries]
-        return [act for name, act in (f for f in found if f) if name == kind and act.get("id") == identity]
+    def _subject(self) -> None:
+        """Whether it is one and the same thing that was asked about, that is named, and that the entries speak of."""
+        case, record = self.case, self.record
+        subject, artifact = case["subject"], case["subject"]["artifact"]
+        name, content = artifact["display"], artifact["content"] or ""
+        self.claim(f"the question is about {shown(name)}, as the case is", case["question"]["subject"] == name)
+        if subject["model"]:
+            full = f"models:/{subject['model']}" + (f"/{subject['version']}" if subject["version"] else "")
+            self.claim(f"{shown(name)} is the version that the case names", name == full)
+        with_content = any(hash_ for named, hash_ in record.bound if named == name)
+        holds = (name, content) in record.bound and (bool(content) or not with_content)
+        if content and name.endswith("/?"):  # a file of which nobody knows where in its directory it lies
+            holds = content in record.names
+        text = (
+            f"an entry says that {shown(name)} is {shown(content) if content else 'something without recorded content'}"
+        )
+        if holds or case["answer"]["contains"] in ("no", "evaluation-only") or (not content and with_content):
+            self.claim(text, holds)
+        else:
+            self.open.append(f"that {text}: none of the entries here does")
+
+    def _whole(self) -> None:
+        """Whether the paths of the case are all that these entries show, and an answer that denies has a source."""
+        case, record = self.case, self.record
+        asked, answer = case["question"]["origin"], case["answer"]["contains"]
+        name = shown(case["subject"]["artifact"]["display"])
+        shown_ = {Label(_origin(t["origin"]), t["use"], t["basis"]) for t in case["traces"] if t["basis"] is not None}
+        ends = sorted(_subject(record, case["subject"]["artifact"]))
+        before = {number: list(entries) for number, entries in self.removed.items()}
+        found = []
+        for end in ends:
+            tags = [t for t in record.tags if not self._taken(t)]
+            labels = {
+                label
+                for label in record.labels(end, tags, lambda tag, end=end: self._removed(tag, end, False))  # type: ignore[misc]
+                if speaks_of(dict(label.origin), asked)
+            }
+            found.append(sorted(labels - shown_ if answer in ("yes", "evaluation-only") else labels))
+        self.removed = before
+        left = min(found, key=len)
+        label = f" (not: {origin_text(dict(left[0].origin))}, as {shown(left[0].use)})" if left else ""
+        self.claim(
+            f"the answer is {answer}, and a path shows each use of the origin asked about that these entries lead to{label}",
+            not left,
+        )
+        nodes = set().union(*(record.lineage({end})[0] for end in ends))
+        tags = self._tags_on(nodes)
+        if answer in ("no", "evaluation-only"):
+            self.claim(f"the answer is {answer}, and these entries name a source of {name}", bool(tags))
+        vague = [t for t in tags if t.origin["kind"] == "third-party-model-output"]
+        vague = [t for t in vague if not (t.origin.keys() & {"provider", "service", "channel"})]
+        if answer == "no":
+            sure = [t for t in vague if asked.partition(" ")[0] not in _FIELDS and not speaks_of(t.origin, asked)]
+            sure = [t for t in sure if not all(self._removed(t, end, False) for end in ends)]
+            entry = f" (not: entry {sure[0].entry})" if sure else ""
+            self.claim(
+                f"the answer is no, and of no model output in these entries the provider is unknown{entry}", not sure
+            )
+        elif answer == "cannot-tell":
+            open_ = any(n in record.alone and not self._tags_on({n}) and not record.explained(n) for n in nodes)
+            thirds = any(t.origin["kind"] == "third-party-model-output" for t in tags)
+            self.claim(
+                f"the answer is cannot-tell, and something about the sources of {name} is open",
+                open_ or thirds or not tags,
+            )
+
+    def _acts(self, kind: str, identity: str) -> dict[int, Json]:
+        """What all entries here say of a decision, grant, removal or correction, by position."""
+        acts = self.record.acts.items()
+        return {position: act for position, (name, act) in acts if name == kind and act.get("id") == identity}
+
+    def _times(self, acts: Iterable[int]) -> set[int | None]:
+        return {instant(str(self.record.events[position].get("eventTime", ""))) for position in acts}
 
     def _act(self, text: str, kind: str, entries: Sequence[int], value: Json, leave: Sequence[str]) -> None:
         def plain(act: Json) -> Json:
@@ -833,14 +910,18 @@ class Findings:
                 kept["sources"] = sorted(kept["sources"])
             return kept
 
-        acts = self._acts(kind, entries, value["id"])
-        self.claim(f"{shown(text)} is as entry {_listed(entries)} has it", any(plain(a) == plain(value) for a in acts))
+        acts = self._acts(kind, value["id"])
+        said = [act for position, act in acts.items() if position in entries]
+        self.claim(f"{shown(text)} is as entry {_listed(entries)} has it", any(plain(a) == plain(value) for a in said))
+        if kind != "grant":  # one id may have been given to two claims
+            acts = {position: act for position, act in acts.items() if plain(act) == plain(value)}
+        self.claim(f"the case names each entry here that speaks of {shown(text)}", set(acts) <= set(entries))
 
     def _grant(self, item: Json) -> None:
         grant, entries = item["grant"], item["entries"]
         text = f"grant {grant['id']}"
         self._act(text, "grant", entries, grant, ("withdrawn",))
-        gone = any(act.get("withdrawn") for act in self._acts("grant", entries, grant["id"]))
+        gone = any(act.get("withdrawn") for act in self._acts("grant", grant["id"]).values())
         self.claim(
             f"{shown(text)} is {'withdrawn' if gone else 'not withdrawn in these entries'}",
             gone == bool(grant.get("withdrawn")),
@@ -850,8 +931,16 @@ class Findings:
         value, entries = item[kind], item["entries"]
         text = f"{kind} {value['id']}"
         self._act(text, kind, entries, value, ("approvedBy",))
-        acts = self._acts(kind, entries, value["id"])
-        claimed = any(not a.get("approvedBy") for a in acts)
+        placed = {p: act for p, act in self._acts(kind, value["id"]).items() if p in entries}
+        acts = list(placed.values())
+        claims = [position for position, act in placed.items() if not act.get("approvedBy")]
+        claimed = bool(claims)
+        for word, positions in (("claimed", claims), ("approved", sorted(set(placed) - set(claims)))):
+            if item[word]:
+                self.claim(
+                    f"{shown(text)} was {word} {shown(item[word])}, as an entry states",
+                    instant(item[word]) in self._times(positions),
+                )
         approvers = [a["approvedBy"] for a in acts if not same_person(a.get("approvedBy", ""), value["claimedBy"])]
         if item["state"] == "in force":
             self.claim(f"{shown(text)} was claimed, and approved by someone else", claimed and bool(approvers))
@@ -859,30 +948,28 @@ class Findings:
             said = {a.get("approvedBy") for a in acts}
             self.claim(f"{shown(text)} names the approver that its entry names", value["approvedBy"] in said)
 
-    _KINDS: Mapping[str, tuple[str, ...]] = {
-        "decided": ("decision",), "granted": ("grant",), "withdrawn": ("grant",), "policy": ("policy",),
-        "removal-claimed": ("removal",), "removal-approved": ("removal",), "correction-claimed": ("correction",),
-        "correction-approved": ("correction",), "registered": ("change",), "alias": ("change",),
-        "alias-removed": ("change",), "stage": ("change",), "renamed": ("change",), "deleted": ("change",),
-        "recalled": ("change", "decision"),
-    }  # fmt: skip
-
     def _history(self, item: Json) -> None:
-        event = self.record.events.get(item["entry"])
-        runs = [run for run in self.record.runs.values() if item["entry"] in run.entries]
-        told = [self.record.events[entry] for run in runs for entry in run.entries] or [
-            event
-        ]  # a run is told many times
-        holds = event is not None and any(
-            instant(str(one.get("eventTime", ""))) == instant(item["time"]) for one in told if one is not None
-        )
-        kinds = self._KINDS.get(item["kind"])
-        act = self.record.acts.get(item["entry"])
-        holds = holds and (act is None if kinds is None else act is not None and act[0] in kinds)
-        holds = holds and (not item["by"] or item["by"] in set(_strings(told)))
+        event, act = self.record.events.get(item["entry"]), self.record.acts.get(item["entry"])
+        said: list[tuple[str, str, str]] = []
+        times = self._times([item["entry"]] if event is not None else [])
+        if event is not None:
+            said = list(_told_by_act(*act)) if act else list(_told(event))
+            if act is None and item["kind"] == "executed":  # the earliest time that any telling of it states
+                times |= self._times(
+                    p for run in self.record.runs.values() if item["entry"] in run.entries for p in run.entries
+                )
+                times |= self._times(p for p in self.record.events if self._same_stage(event, p))
         self.claim(
             f"{shown(item['time'])}: {shown(item['kind'])} {shown(item['subject'])} (entry {shown(item['entry'])})",
-            holds,
+            instant(item["time"]) in times and (item["kind"], item["subject"], item["by"]) in said,
+        )
+
+    def _same_stage(self, event: Json, position: int) -> bool:
+        stage = _execution(event).get("stage")
+        return (
+            bool(stage)
+            and position not in self.record.acts
+            and _execution(self.record.events[position]).get("stage") == stage
         )
 
     def _trace(self, number: int, trace: Json) -> None:
@@ -893,6 +980,8 @@ class Findings:
             return
         nodes = [record.nodes(step["artifact"], step["content"]) for step in steps]
         tags = [t for t in self._tags_on(nodes[0]) if t.origin == stated(trace["origin"]) and t.basis == trace["basis"]]
+        source = record.nodes(trace["source"]["display"], trace["source"]["content"] or "")
+        others = [t for t in self._tags_on(source) if (t.origin, t.basis) == (stated(trace["origin"]), trace["basis"])]
         start = shown(steps[0]["artifact"])
         generated = trace["origin"]["kind"] == "first-party-model-output" and not tags and len(steps) > 1
         if trace["basis"] is None:
@@ -906,7 +995,7 @@ class Findings:
         else:
             self.claim(
                 f"{what} begins at {start}, and an entry says that it is {origin_text(trace['origin'])}",
-                bool(tags) and (not trace["declaredBy"] or any(t.by == trace["declaredBy"] for t in tags)),
+                bool(tags) and any(self._declared(trace, t) for t in [*tags, *others]),
             )
         uses = self._around({"content"}, nodes[0])
         for i in range(1, len(steps)):
@@ -916,6 +1005,20 @@ class Findings:
         self.claim(f"{what} makes it {shown(trace['use'])}", trace["use"] in uses)
         subject = self.case["subject"]["artifact"]
         self.claim(f"{what} ends at {shown(subject['display'])}", bool(nodes[-1] & _subject(record, subject)))
+        if trace["since"]:
+            runs = {p for run in record.runs.values() for p in run.entries}
+            first = next((instant(step["time"]) for step in steps if step["run"] and step["time"]), None)
+            since = instant(trace["since"])
+            self.claim(
+                f"{what} says since when: {shown(trace['since'])}, as an entry states",
+                since is not None and since in self._times(runs) and (first is None or since <= first),
+            )
+
+    def _declared(self, trace: Json, tag: Said) -> bool:
+        """Whether a tag says what a path says of it."""
+        said = (("declaredBy", tag.by), ("reason", tag.reason), ("evidence", tag.evidence))
+        at = instant(trace["declared"]) in self._times([tag.entry])
+        return all(trace[name] in ("", value) for name, value in said) and (at or not trace["declared"])
 
     def _read_by(self, step: Json, nodes: set[Node]) -> list[Edge]:
         """The inputs of a step's run that are one of some nodes."""
@@ -1040,6 +1143,49 @@ class Findings:
                         entries.append(tag.entry)
                     return True
         return False
+
+
+_ANSWERS = ("yes", "evaluation-only", "no", "cannot-tell")
+_FIELDS = ("kind", "provider", "service", "channel", "reseller", "terms", "licence")
+_CHANGED = {"created": "registered"}
+
+
+def _origin(origin: Json) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(stated(origin).items()))
+
+
+def _execution(event: Json) -> Json:
+    facets = (event.get("run") or {}).get("facets") or {}
+    return (facets.get("lineage_execution") or {}).get("execution") or {}
+
+
+def _told_by_act(kind: str, act: Json) -> Iterable[tuple[str, str, str]]:
+    """(kind, subject, person) of what is listed in a history for something that a person or a registry said."""
+    if kind == "decision":
+        yield "decided", act["subject"], act.get("by", "")
+    elif kind == "grant":
+        gone = act.get("withdrawn")
+        yield ("withdrawn", act["id"], act.get("by", "")) if gone else ("granted", act["id"], act.get("approver", ""))
+    elif kind in ("removal", "correction"):
+        by = act.get("approvedBy", "")
+        yield f"{kind}-{'approved' if by else 'claimed'}", act["content"], by or act.get("claimedBy", "")
+    elif kind == "change":
+        name = f"models:/{act['model']}" + (f"/{act['version']}" if act.get("version") else "")
+        yield _CHANGED.get(act["happening"], act["happening"]), name, act.get("by", "")
+    else:
+        yield "policy", act["sha256"][:12], act.get("by", "")
+
+
+def _told(event: Json) -> Iterable[tuple[str, str, str]]:
+    """The same for an execution, and for each tag."""
+    found = _execution(event)
+    name = found.get("stage") or (event.get("job") or {}).get("name", "")
+    yield "executed", name.rpartition(":")[2] or name, found.get("author", "")
+    datasets = [*(event.get("inputs") or ()), *(event.get("outputs") or ())]
+    datasets += [event["dataset"]] if event.get("dataset") else []
+    for dataset in datasets:
+        for tag in ((dataset.get("facets") or {}).get("lineage_origin") or {}).get("tags") or ():
+            yield "declared", display(dataset["namespace"], dataset["name"]), tag.get("by", "")
 
 
 def _through(uses: set[str], use: str) -> set[str]:
@@ -1254,6 +1400,8 @@ class Check:
     def _entries(self) -> str:
         leaves: dict[int, bytes] = {}
         last = -1
+        if not self.files["entries.jsonl"].endswith(b"\n"):
+            raise Wrong("entries.jsonl does not end with a whole line")
         commitments = self.bundle["commitments"]
         tokens: set[str] = set()
         for number, line in enumerate(self.files["entries.jsonl"].decode("utf-8").split("\n")[:-1], 1):
