@@ -88,6 +88,10 @@ class HistoryDocument(Document, frozen=True):
     recorded_after: tuple[HistoryItem, ...]
     """Recorded after ``since``, and said to have happened before it: when it happened is whoever recorded it's word."""
     position: int
+    undeclared: int = 0
+    """Of a question about an origin on record: sources with no declared origin. What happened to them is left out."""
+    unstated: int = 0
+    """Of such a question: recorded origins that may be the one asked about, because too little of them is stated."""
 
 
 def contains_text(document: ContainsDocument) -> str:
@@ -348,6 +352,12 @@ def history_text(document: HistoryDocument) -> str:
             "the clock of whoever keeps the record."
         )
         lines += ["", *_happenings(late)]
+    if document.undeclared or document.unstated:
+        parts = [
+            *([f"{count(document.undeclared, 'source')} without a declared origin"] if document.undeclared else []),
+            *([f"{count(document.unstated, 'origin')} of which too little is stated"] if document.unstated else []),
+        ]
+        lines += ["", f"{MARK}Cannot tell of {listed(parts)}: what happened to them is left out."]
     return page(lines)
 
 

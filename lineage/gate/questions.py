@@ -86,11 +86,15 @@ def history(inquiry: Inquiry, subject: str, wanted: Wanted, since: str = "", unt
         CannotDecide: nothing is recorded of the model, or its lineage cannot be read.
     """
     first, last = moment(since, end=False), moment(until, end=True)
+    undeclared = unstated = 0
     if not subject:
         names = catalogue()
         wanted.known(inquiry.origins(), names)
         speaks = None if wanted.anything else lambda origin: wanted.speaks_of(origin, names) is True
         items = of_record(inquiry.graph, speaks)
+        if not wanted.anything:
+            undeclared = len(inquiry.undeclared())
+            unstated = sum(wanted.speaks_of(origin, names) is None for origin in inquiry.origins())
         name, position = "", inquiry.graph.position()
     else:
         found = Examination(inquiry, subject, wanted, whole_model="/" not in subject.removeprefix("models:/"))
@@ -106,6 +110,8 @@ def history(inquiry: Inquiry, subject: str, wanted: Wanted, since: str = "", unt
         inside,
         late,
         position,
+        undeclared,
+        unstated,
     )
 
 
