@@ -34,7 +34,7 @@ def bundle(
     It holds the dossier, the ledger entries it rests on and nothing of any other, their proofs, the signed checkpoint,
     and a verifier that needs Python and openssl only. MODEL is anything `check` takes. A redacted bundle says
     [person-1] instead of a name, everywhere; --openings names a file, kept by you, with which single values can be
-    opened later (`python3 verify.py case.zip --open FILE`).
+    opened later (`python3 -I verify.py case.zip --open FILE`).
     """
     from lineage.evidence.bundle import document
 
@@ -61,6 +61,7 @@ def bundle(
     from lineage.gate.bundle import notes_of
 
     notes = notes_of([(name, _text(settings.start / name)) for name in checkpoints])
+    settings.in_force()
     with settings.gate() as gate:
         gate.refresh()
         with settings.asked(gate, as_of, known_at) as inquiry:

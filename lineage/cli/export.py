@@ -31,6 +31,7 @@ def export(settings: Settings, model: str, standard: str, output: str | None, as
     """
     from lineage.evidence import exports
 
+    settings.in_force()
     with settings.gate() as gate:
         gate.refresh()
         with settings.asked(gate, as_of, known_at) as asked:

@@ -22,7 +22,7 @@ def report(settings: Settings, model: str, origin: str, output: str | None, as_o
 
     MODEL is anything `check` takes. Without -o the answer, the paths and what is not known are printed. A dossier has,
     besides, the data by origin, decisions, grants, removals, the history, the checkpoint and how to check it. The same
-    question about the same record gives the same file, byte for byte. A .pdf needs the extra `pdf`; .json, and
+    question about the same record, asked by the same person, gives the same file, byte for byte. A .pdf needs the extra `pdf`; .json, and
     `--format json`, is the whole case, of which the other two cut long lists.
 
     \b
@@ -36,6 +36,7 @@ def report(settings: Settings, model: str, origin: str, output: str | None, as_o
         raise UsageError(
             f"{output} is none of the forms of a dossier", code="OUTPUT_INVALID", hint="end it in .html, .pdf or .json"
         )
+    settings.in_force()
     with settings.gate() as gate:
         gate.refresh()
         with settings.asked(gate, as_of, known_at) as inquiry:

@@ -69,6 +69,21 @@ class Settings:
         policy = Path(self.policy).resolve() if self.policy else None
         return gate.at(as_of=as_of, known_at=known_at, policy=policy)
 
+    def in_force(self) -> None:
+        """Refuse ``--policy``: what is handed over speaks of the policy that holds, never of a proposed one.
+
+        Raises:
+            UsageError: ``POLICY_PROPOSED``.
+        """
+        if self.policy:
+            from lineage.errors import UsageError
+
+            raise UsageError(
+                "a document to hand over is made under the policy that holds, not under --policy",
+                code="POLICY_PROPOSED",
+                hint=f"lineagegate check MODEL --policy {self.policy} tells what another policy would say",
+            )
+
     def name(self, gate: Inquiry, text: str) -> str:
         """What a person typed, as the gate knows it: a path that exists here, from the project's root."""
         path = text.partition(":")[0] if ":" in text and "://" not in text else text

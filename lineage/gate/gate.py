@@ -462,12 +462,14 @@ def _write(path: Path, text: str) -> None:
 def _check_provider(origin: Origin) -> None:
     from lineage.policy import catalogue
 
-    if origin.kind is Kind.THIRD_PARTY_MODEL_OUTPUT and origin.provider.strip() and not catalogue().named(origin).providers:
+    if origin.kind is not Kind.THIRD_PARTY_MODEL_OUTPUT or not origin.provider.strip():
+        return
+    if not catalogue().named(origin).providers:
         raise UsageError(
             f"--provider {origin.provider} does not say whose model's output it is",
             code="PROVIDER_NOT_STATED",
             cause="it stands for nobody, or for somebody who sells models of others",
-            hint="name the maker, or the model with --service; leave --provider out if nobody knows: it may then be anybody's",
+            hint="name the maker, or the model with --service; if nobody knows, leave --provider out",
         )
 
 

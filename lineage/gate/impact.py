@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lineage.errors import CannotDecide
 from lineage.evidence.document import artifact as reference
 from lineage.evidence.impact import ImpactDocument, Reached, VersionRef
-from lineage.gate.life import Version, changes, versions
+from lineage.gate.life import Version, changes, registered, versions
 from lineage.gate.wanted import Wanted
 from lineage.graph import ClaimState, Cut, Graph
 from lineage.policy import catalogue
@@ -76,7 +76,7 @@ def of_origin(inquiry: Inquiry, wanted: Wanted) -> ImpactDocument:
             speaks[origin] = None if said is False and origin.kind is Kind.UNDECLARED else said
         return speaks[origin]
 
-    versions_ = graph.registered()
+    versions_ = registered(graph)
     known = {(v.namespace, v.name) for v in versions_}
     contents = {v.content.hash for v in versions_ if v.content}
     others = [

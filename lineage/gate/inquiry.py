@@ -20,6 +20,7 @@ from lineage.errors import CannotDecide, LineageError, UsageError
 from lineage.events import naming
 from lineage.evidence.layout import when
 from lineage.evidence.text import decision_text
+from lineage.gate.life import registered
 from lineage.graph import Cut, Graph, Impact, ImpactItem, Labels, Status
 from lineage.pipeline import Pipeline
 from lineage.vocabulary import Artifact, ArtifactType, Decision, Label, Origin, Step, Use
@@ -316,7 +317,7 @@ class Inquiry:
                 far[item.artifact.content.hash] = ImpactItem(item.artifact, nearest, tuple(u for u in Use if u in uses))
         versions = [
             ImpactItem(version, *far[version.content.hash][1:])
-            for version in graph.registered(far)
+            for version in registered(graph, far)
             if version.content is not None and version.content.hash in far
         ]
         named = {v.artifact.content.hash for v in versions if v.artifact.content}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from lineage.graph import Graph
 from lineage.graph.rows import Act
-from lineage.vocabulary import Change, Happening
+from lineage.vocabulary import Artifact, Change, Happening
 
 
 @dataclass
@@ -28,6 +28,8 @@ class Version:
     recalled: str = ""
     """Id of the decision by which it was recalled."""
     deleted: bool = False
+    recorded: str = ""
+    """When its creation was recorded; empty when no change says so."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ def versions(found: Iterable[Changed]) -> dict[tuple[str, str], Version]:
         version = out.setdefault((change.model, change.version), Version(change.model, change.version))
         if happening is Happening.CREATED:  # anew, where a deleted model's name and numbers are used again
             made = Version(change.model, change.version, item.time, change.by or version.by, decision=change.decision)
+            made.recorded = item.recorded
             out[change.model, change.version] = made
         elif happening is Happening.ALIAS:
             for other in _of(out, change.model):
@@ -102,6 +105,28 @@ def versions(found: Iterable[Changed]) -> dict[tuple[str, str], Version]:
             version.recalled = change.decision or "yes"
             version.aliases.clear()
     return out
+
+
+def registered(graph: Graph, contents: Iterable[str] | None = None) -> list[Artifact]:
+    """The versions of registered models, each under the name that it has: after a renaming, not under the old one too.
+
+    Args:
+        graph: the record.
+        contents: only those whose content key is one of these.
+    """
+    found = graph.registered(contents)
+    names = {(version.namespace, version.name) for version in found}
+    moved: dict[str, set[str]] = {}
+    for change in graph.renamings():
+        moved.setdefault(change.model, set()).add(change.value)
+
+    def gone(version: Artifact) -> bool:
+        model, _, number = version.name.removeprefix("models/").rpartition("/")
+        kept = any((version.namespace, f"models/{new}/{number}") in names for new in moved.get(model, ()))
+        # a name that was freed may be given again
+        return kept and (model, number) not in versions(changes(graph, model))
+
+    return [version for version in found if not gone(version)]
 
 
 def _of(found: dict[tuple[str, str], Version], model: str) -> list[Version]:

@@ -17,10 +17,11 @@ from lineage.errors import CannotDecide, UsageError
 from lineage.events import naming
 from lineage.evidence.layout import when
 from lineage.gate.inquiry import Inquiry, model_without_version, recorded_name
+from lineage.gate.life import changes, versions
 from lineage.graph import Act, Graph
 from lineage.ledger import happened
 from lineage.ledger.clock import moment_of
-from lineage.vocabulary import Artifact, Change, Content, Happening, PolicyRecord
+from lineage.vocabulary import Artifact, Content, PolicyRecord
 
 if TYPE_CHECKING:
     from lineage.graph.seals import Seals
@@ -217,17 +218,15 @@ def _recorded_moment(graph: Graph, text: str, *, known: bool) -> datetime | None
         moments = [(said.recorded, said.happened) for said in found]
     elif text.startswith("models:/"):
         model, _, version = text.removeprefix("models:/").partition("/")
-        moments = [
-            (said.recorded, said.happened)
-            for said in graph.acts((Act.CHANGE,), model)
-            if isinstance(said.act, Change)
-            and said.act.happening is Happening.CREATED
-            and (said.act.model, said.act.version) == (model, version)
-        ][:1]
-        if not moments:  # a registry that does not say what it did: when the version was first heard of
-            for row in graph.names(prefix=f"models/{model}/{version}"):
-                if row.name == f"models/{model}/{version}":
-                    moments += graph.first_named(row.namespace, row.name)
+        life = changes(graph, model)
+        # of a number that was used again the newest: it is what the name means
+        made = versions(life).get((model, version))
+        moments = [(made.recorded, made.created)] if made and made.created else []
+        for name in dict.fromkeys([*(item.change.model for item in life), model]):
+            if not moments:  # a registry that does not say what it did: when the version was first heard of
+                for row in graph.names(prefix=f"models/{name}/{version}"):
+                    if row.name == f"models/{name}/{version}":
+                        moments += graph.first_named(row.namespace, row.name)
     else:
         return None
     if not moments:

@@ -16,7 +16,7 @@ from lineage.errors import CannotDecide, LineageError
 from lineage.events.event import read
 from lineage.evidence.recall import RecallDocument, Rejudged, ReplayDocument, Replayed
 from lineage.gate.impact import version_ref
-from lineage.gate.life import Version, changes, versions
+from lineage.gate.life import Version, changes, registered, versions
 from lineage.gate.questions import moment
 from lineage.graph import Graph
 from lineage.graph.rows import Act
@@ -53,7 +53,7 @@ def rejudge(inquiry: Inquiry, since: str = "") -> tuple[RecallDocument, dict[str
     grants, before, at = graph.grants(), _Before(graph, life), inquiry.moment
     judged, found, artifacts = 0, list[Rejudged](), dict[str, Artifact]()
     recalled: list[Version] = []
-    for artifact in graph.registered():
+    for artifact in registered(graph):
         model, number = artifact.name.split("/", 1)[1].rpartition("/")[::2]
         version = life.get((model, number)) or Version(model, number)
         if version.deleted or (first and not _made_since(graph, artifact, version, first)):

@@ -61,6 +61,7 @@ from lineage.vocabulary import (
     UNDECLARED,
     Artifact,
     Basis,
+    Change,
     Decision,
     Grant,
     Input,
@@ -459,6 +460,18 @@ class Graph:
             working.load_nodes([last for *_, last in numbered])
             rows_ = [(working.find_dataset(space, name), last) for space, name, last in numbered]
             return [artifact_of(working, row.id, working.node(last)) for row, last in rows_ if row is not None]
+
+    def renamings(self) -> list[Change]:
+        """The recorded renamings of registered models, in order."""
+        with self._store.read():
+            working = self._view()
+            # a renaming is kept under both names, every other change under one
+            found = self._store.rows(
+                "SELECT entry FROM act WHERE kind = ? GROUP BY entry HAVING count(*) > 1 ORDER BY entry",
+                (int(Act.CHANGE),),
+            )
+            acts = [act_of(event_at(working, entry)) for (entry,) in found]
+        return [act for act in acts if isinstance(act, Change)]
 
     # why and what follows
 

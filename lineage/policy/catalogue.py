@@ -73,8 +73,8 @@ class _File(Value, frozen=True, forbid_unknown_fields=True):
 
 PLACEHOLDERS = (
     "unknown", "not known", "unstated", "not stated", "unspecified", "not specified", "undisclosed", "undefined", "n/a",
-    "none", "null", "nil", "nobody", "anonymous", "any", "other", "others", "various", "several", "misc", "mixed", "tbd",
-    "tba", "todo",
+    "none", "null", "nil", "nobody", "anonymous", "any", "other", "others", "various", "several", "misc", "mixed",
+    "tbd", "tba", "todo",
 )  # fmt: skip
 """What people write where they do not know a name."""
 
