@@ -1,15 +1,20 @@
 #!/usr/bin/env python3
-"""Checks a case bundle made by lineagegate. It needs Python 3.8 or newer and the `openssl` command, 3.0 or newer.
+"""Checks a case bundle made by lineagegate. It needs Python 3.9 or newer and the `openssl` command, 3.0 or newer.
 
-    python3 verify.py case.zip [--key KEY]... [--checkpoint FILE]... [--authority FILE] [--open openings.json]
+    python3 -I verify.py case.zip [--key KEY]... [--checkpoint FILE]... [--authority FILE] [--open openings.json]
 
 It reads the bundle, writes nothing but temporary files, uses no network, and shares no code with the program that made
 the bundle. It says what it checked in plain words, what is proven by that and what is not, and ends with VERIFIED
-(exit status 0), NOT VERIFIED (1) or CANNOT CHECK (2). Sources: RFC 6962 section 2.1 (hash tree, proofs), RFC 9162
+(exit status 0), NOT VERIFIED (1), CANNOT CHECK (2) or, where no key was given, VERIFIED within itself (3). Sources: RFC 6962 section 2.1 (hash tree, proofs), RFC 9162
 section 2.1.4.2 (checking consistency), C2SP signed-note and tlog-checkpoint, RFC 8032 (Ed25519), RFC 3161 (timestamps).
 """
 
-from __future__ import annotations
+import sys
+
+if __name__ == "__main__" and not sys.flags.isolated and not getattr(sys.flags, "safe_path", False):
+    del sys.path[
+        0
+    ]  # the directory of this file: what lies beside it, out of a bundle perhaps, is no module of Python's
 
 import base64
 import hashlib
@@ -18,7 +23,6 @@ import os
 import re
 import struct
 import subprocess
-import sys
 import tempfile
 import unicodedata
 import zlib
@@ -773,7 +777,7 @@ _TIME = re.compile(
 )
 
 
-def instant(text: str) -> int | None:
+def instant(text: str) -> "int | None":
     """Microseconds of an ISO 8601 time; None when it is none."""
     match = _TIME.fullmatch(text.strip())
     if not match:
@@ -838,6 +842,7 @@ class Findings:
         if subject["model"]:
             full = f"models:/{subject['model']}" + (f"/{subject['version']}" if subject["version"] else "")
             self.claim(f"{shown(name)} is the version that the case names", name == full)
+        self._registered(subject)
         with_content = any(hash_ for named, hash_ in record.bound if named == name)
         holds = (name, content) in record.bound and (bool(content) or not with_content)
         if content and name.endswith("/?"):  # a file of which nobody knows where in its directory it lies
@@ -849,6 +854,26 @@ class Findings:
             self.claim(text, holds)
         else:
             self.open.append(f"that {text}: none of the entries here does")
+
+    def _registered(self, subject: Json) -> None:
+        """When the version was made and by whom: as a registry's change says, else who let it in."""
+        acts, version, holds = self.record.acts, subject["version"], not subject["registered"] and not subject["by"]
+        for position, (kind, act) in acts.items():
+            if (
+                subject["registered"]
+                and kind == "change"
+                and act["happening"] == "created"
+                and act.get("version", "") == version
+            ):
+                at = instant(subject["registered"]) in self._times([position])
+                holds = holds or (at and subject["by"] == act.get("by", ""))
+            elif not subject["registered"] and kind == "decision" and act.get("action") == "register":
+                holds = holds or subject["by"] == act.get("by", "")
+        text = f"{shown(subject['artifact']['display'])} was registered {shown(subject['registered'])} by {shown(subject['by'])}"
+        self.claim(f"{text}, as an entry states", holds)
+        aliases = {act.get("value") for kind, act in acts.values() if kind == "change" and act["happening"] == "alias"}
+        for alias in subject["aliases"]:
+            self.claim(f"an entry says that the alias {shown(alias)} was given", alias in aliases)
 
     def _whole(self) -> None:
         """Whether the paths of the case are all that these entries show, and an answer that denies has a source."""
@@ -900,7 +925,7 @@ class Findings:
         acts = self.record.acts.items()
         return {position: act for position, (name, act) in acts if name == kind and act.get("id") == identity}
 
-    def _times(self, acts: Iterable[int]) -> set[int | None]:
+    def _times(self, acts: Iterable[int]) -> "set[int | None]":
         return {instant(str(self.record.events[position].get("eventTime", ""))) for position in acts}
 
     def _act(self, text: str, kind: str, entries: Sequence[int], value: Json, leave: Sequence[str]) -> None:
@@ -1231,6 +1256,12 @@ class Given(NamedTuple):
     openings: Json = None
 
 
+_MEMBER = re.compile(
+    r"README\.txt|verify\.py|dossier\.(?:html|pdf)|case\.json|entries\.jsonl|tree\.json|checkpoint\.txt|"
+    r"checkpoints/[0-9]+\.txt|keys\.txt|timestamp\.tsr|timestamp-authority\.pem|bundle\.(?:json|note)"
+)
+
+
 class Check:
     """One run over a bundle: what was found, step by step."""
 
@@ -1298,6 +1329,9 @@ class Check:
 
     def _unpack(self) -> str:
         self.files = members(self.data)
+        for name in self.files:
+            if not _MEMBER.fullmatch(name):
+                raise Wrong(f"{shown(name)} is no part of a bundle")
         return f"{len(self.files)} files, nothing between or after them"
 
     def _manifest(self) -> str:
@@ -1608,7 +1642,8 @@ class Check:
         )
         self.open.append(
             "what was computed and is not in any entry: the answer's sentence, the verdict under the policy, shares and sizes, "
-            "the list of what is not known, the times at which entries were recorded"
+            "the numbers of executions and sources, the wording of the history, the list of what is not known, which aliases "
+            "and stage the model has now, the run and commit named for it, the times at which entries were recorded"
         )
         self.open.append(
             "that dossier.html and dossier.pdf say what case.json says, beyond the operator's signature over all three: "
@@ -1682,12 +1717,11 @@ class Check:
             for text in self.open:
                 self.say(f"  - {text}.")
             self.say("")
-            self.say(
-                "VERIFIED"
-                if self.given.keys
-                else "VERIFIED within itself; whose record it is was not checked (no --key)"
-            )
-            return 0
+            if self.given.keys:
+                self.say("VERIFIED")
+                return 0
+            self.say("VERIFIED within itself; whose record it is was not checked (no --key)")
+            return 3
         self.say("")
         if self.wrong:
             self.say(f"NOT VERIFIED: {self.wrong[0]}")
@@ -1732,7 +1766,10 @@ def main(arguments: Sequence[str]) -> int:
                 value = rest.pop(0)
             if option == "--key":
                 text = _load(value).decode("utf-8", "replace") if Path(value).is_file() else value
-                keys += [read_key(line) for line in text.split("\n") if line.strip()]
+                found = [read_key(line) for line in text.split("\n") if line.strip()]
+                if not found:
+                    raise Unable(f"there is no key in {shown(value) or 'what --key was given'}")
+                keys += found
             elif option == "--checkpoint":
                 checkpoints.append((value, _load(value)))
             elif option == "--authority":

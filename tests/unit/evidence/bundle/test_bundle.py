@@ -35,7 +35,7 @@ def test_a_stranger_verifies_it(made: Made, verify: Verify, key: str) -> None:
 
 def test_without_a_key_it_says_that_nobody_knows_whose_it_is(made: Made, verify: Verify) -> None:
     found = verify(made().data)
-    assert found.status == 0
+    assert found.status == 3
     assert found.last.startswith("VERIFIED within itself; whose record it is was not checked")
     assert "whose record this is. The key came inside the bundle" in found.text
 
@@ -445,8 +445,8 @@ def test_openssl_that_cannot_check_signatures_does_not_pass(made: Made, tmp_path
 
 
 def test_wrong_usage_cannot_check(made: Made, verify: Verify) -> None:
-    for options in (("--key",), ("--nothing", "x"), ("other.zip",), ("--key", "x"), ("--authority", "missing.pem")):
-        found = verify(made().data, *options)
+    for options in (("--key",), ("--key", ""), ("--key", "case.txt"), ("--nothing", "x"), ("other.zip",), ("--key", "x"), ("--authority", "missing.pem")):
+        found = verify(made().data, *options, **{"case.txt": "\n"})
         assert (found.status, found.last[:12]) == (2, "CANNOT CHECK"), options
 
 

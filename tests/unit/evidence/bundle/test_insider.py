@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import copy
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lineage.evidence.bundle import Bundle
+from lineage.evidence.bundle import Bundle, verifier
 from lineage.evidence.bundle.verify import Findings, Record, Wrong
-from tests.unit.evidence.bundle.conftest import unzipped
+from lineage.gate import Gate
+from tests.unit.evidence.bundle.conftest import Verdict, list_anew, rezipped, unzipped
 
 Made = Callable[..., Bundle]
+Verify = Callable[..., Verdict]
 Case = dict[str, Any]
 
 
@@ -158,3 +164,44 @@ def test_a_line_of_the_history_is_what_the_entry_says(made: Made, field: str) ->
         changed = copy.deepcopy(case)
         changed["history"][number][field] = others[field]
         assert f"(entry {item['entry']})" in _missing(changed, entries), item
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("registered", "2019-01-01T00:00:00Z"), ("by", "Nobody"), ("aliases", ["live"])]
+)
+def test_when_it_was_registered_and_by_whom_is_what_an_entry_states(made: Made, field: str, value: object) -> None:
+    case, entries = _read(made())
+    case["subject"][field] = value
+    assert "models:/seed-chat/1 was registered" in _missing(case, entries) or "the alias live" in _missing(
+        case, entries
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("struct.py", b"print('VERIFIED')", "struct.py is no part of a bundle"),
+        ("dossier-corrected.html", b"<h1>No</h1>", "dossier-corrected.html is no part of a bundle"),
+        ("entries.jsonl", b'{"entry": 1000, "leaf": "00", "event": "{}"}', "does not end with a whole line"),
+    ],
+)
+def test_nothing_is_slipped_in(
+    made: Made, verify: Verify, gate: Gate, key: str, name: str, content: bytes, reason: str
+) -> None:
+    members = unzipped(made().data)
+    members[name] = members.get(name, b"") + content
+    list_anew(members, gate.seal.signer())
+    found = verify(rezipped(members), "--key", key)
+    assert (found.status, reason in found.last) == (1, True), found.text
+
+
+def test_what_lies_beside_the_verifier_does_not_run(made: Made, key: str, tmp_path: Path) -> None:
+    (tmp_path / "verify.py").write_bytes(verifier()[0])
+    (tmp_path / "case.zip").write_bytes(made().data)
+    for name in ("__future__", "struct", "base64", "zlib", "typing", "fnmatch", "openssl", "subprocess"):
+        (tmp_path / f"{name}.py").write_text("import os; os.write(1, b'TAKEN OVER'); os._exit(0)")
+    done = subprocess.run(
+        [sys.executable, "verify.py", "case.zip", "--key", key], cwd=tmp_path, env={"PATH": os.environ["PATH"]},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["VERIFIED"]), done.stdout + done.stderr
