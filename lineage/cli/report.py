@@ -22,8 +22,8 @@ def report(settings: Settings, model: str, origin: str, output: str | None, as_o
 
     MODEL is anything `check` takes. Without -o the answer, the paths and what is not known are printed. A dossier has,
     besides, the data by origin, decisions, grants, removals, the history, the checkpoint and how to check it. The same
-    question about the same record, asked by the same person, gives the same file, byte for byte. A .pdf needs the extra `pdf`; .json, and
-    `--format json`, is the whole case, of which the other two cut long lists.
+    question about the same record, asked by the same person, gives the same file, byte for byte. A .pdf needs the extra
+    `pdf`; .json, and `--format json`, is the whole case, of which the other two cut long lists.
 
     \b
     lineagegate report models:/seed-chat/7 --origin openai -o dossier.pdf
