@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -134,9 +133,7 @@ def test_the_gate_searches_what_is_declared_clean(repo: Repo) -> None:
     # nothing new: nothing is searched again
     with Gate.open() as gate:
         position = gate.graph.position()
-    started = time.perf_counter()
     assert judged("chat.pkl", "seed-chat").outcome is Outcome.DENY
-    assert time.perf_counter() - started < 5
     with Gate.open() as gate:
         assert gate.graph.position() == position + 1
 

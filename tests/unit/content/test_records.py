@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import csv
 import gzip
+import hashlib
 import io
 import json
 import lzma
@@ -143,19 +144,20 @@ def test_directories_and_the_cache(tmp_path: Path) -> None:
     (data / "a.jsonl").write_bytes(LINES)
     (data / "deep" / "b.csv").write_bytes(separated(","))
     assert {(batch.file, batch.first) for batch in records(data)} == {("a.jsonl", 1), ("deep/b.csv", 1)}
-    cache = tmp_path / "md5"
-    for number, content in enumerate((LINES, PARQUET)):
-        (cache / f"{number}{number}").mkdir(parents=True)
-        (cache / f"{number}{number}" / "cafe").write_bytes(content)
-    listed = [
-        {"relpath": "x.jsonl", "md5": "00cafe"},
-        {"relpath": "y", "md5": "11cafe"},
-        {"relpath": "z", "md5": "22cafe"},
-    ]
-    (cache / "ab").mkdir()
-    (cache / "ab" / "cdef.dir").write_text(json.dumps(listed))
+    cache, listed = tmp_path / "files" / "md5", []
+    for name, content in (("x.jsonl", LINES), ("y", PARQUET), ("z", b"not in the cache")):
+        md5 = hashlib.md5(content).hexdigest()
+        listed.append({"md5": md5, "relpath": name})
+        if name != "z":
+            (cache / md5[:2]).mkdir(parents=True)
+            (cache / md5[:2] / md5[2:]).write_bytes(content)
+    whole = json.dumps(listed).encode()
+    md5 = hashlib.md5(whole).hexdigest()
+    (cache / md5[:2]).mkdir(parents=True, exist_ok=True)
+    path = cache / md5[:2] / f"{md5[2:]}.dir"
+    path.write_bytes(whole)
     unread: list[Unread] = []
-    found = [batch.file for batch in records(cache / "ab" / "cdef.dir", unread=unread)]
+    found = [batch.file for batch in records(path, unread=unread)]
     assert set(found) == {"x.jsonl", "y"}
     assert [item.file for item in unread] == ["z"]
 
