@@ -58,7 +58,7 @@ def bundle_text(said: BundleDocument) -> str:
     rows = [
         ("holds", f"{held} of {said.size:,}" + (f", {said.withheld:,} redacted" if said.redacted else "")),
         ("sha256", said.sha256),
-        ("check", f"python3 verify.py {said.file} --key {said.keys[0] if said.keys else 'KEY'}"),
+        ("check", f"python3 -I verify.py {said.file} --key {said.keys[0] if said.keys else 'KEY'}"),
         ("key", "give it over another channel than the bundle; inside it proves nothing about who signed"),
         ("openings", f"{said.openings}: keep it; who has it reads every redacted value" if said.openings else ""),
     ]

@@ -15,11 +15,13 @@ from __future__ import annotations
 import hmac
 import json
 import re
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from functools import cache
 from hashlib import sha256
 from typing import Any, NamedTuple
+from unicodedata import combining, normalize
 
 import msgspec
 
@@ -52,7 +54,28 @@ _ABBREVIATED = (7, 8, 10, 12, 16)
 """Lengths to which commits are shortened."""
 _START = 4
 """Values are found by so many first characters."""
-_LOWER = str.maketrans({chr(c): chr(c + 32) for c in range(ord("A"), ord("Z") + 1)})
+
+
+def folded(text: str) -> tuple[str, Sequence[int], Sequence[int]]:
+    """A text in the form in which values are looked for (NFKC, case folded), and where each character of it comes from.
+
+    Returns:
+        The form; for each of its characters the place in ``text`` where what it stands for starts, and where that ends.
+    """
+    if text.isascii():
+        return text.lower(), range(len(text)), range(1, len(text) + 1)
+    form, starts, ends = [], [], []
+    at = 0
+    while at < len(text):
+        end = at + 1
+        while end < len(text) and (combining(text[end]) or "\u1160" <= text[end] <= "\u11ff"):  # accents; Hangul vowels
+            end += 1
+        new = normalize("NFKC", normalize("NFKC", text[at:end]).casefold())
+        form.append(new)
+        starts += [at] * len(new)
+        ends += [end] * len(new)
+        at = end
+    return "".join(form), starts, ends
 
 
 @cache
@@ -61,7 +84,7 @@ def _public() -> frozenset[str]:
     called so, and a case without them says nothing."""
     known = catalogue()
     entries = (*known.providers.values(), *known.resellers.values(), *known.channels.values())
-    return frozenset(name.translate(_LOWER) for e in entries for name in (e.id, e.name, *e.aliases))
+    return frozenset(folded(name)[0] for e in entries for name in (e.id, e.name, *e.aliases))
 
 
 class _Value(NamedTuple):
@@ -84,7 +107,7 @@ class Redaction:
     def __init__(self, kinds: frozenset[Redact], secret: bytes) -> None:
         self.kinds = kinds
         self._secret = secret
-        self._values: dict[str, _Value] = {}  # by text, ASCII letters in lower case
+        self._values: dict[str, _Value] = {}  # by text, `folded`
         self._starts: dict[str, list[str]] = {}  # by their first characters, longest first
         self._whole: dict[tuple[str, str], str] = {}  # group by kind and all that a field holds
         self._people: dict[str, str] = {}  # group by name and by address
@@ -152,7 +175,7 @@ class Redaction:
             group: what it is another spelling of; empty: nothing else.
             whole: whether it is all that a field holds, not a part of it.
         """
-        key = text.translate(_LOWER)
+        key = folded(text)[0]
         if whole and (kind, key) in self._whole:
             return self._whole[kind, key]
         if not group:
@@ -195,7 +218,7 @@ class Redaction:
         at, prose = 0, item.role in ("prose", "named")
         for role, first, last in (*item.parts(plain), ("", len(plain), len(plain))):
             yield from self._search(plain, places, raw, at, first, prose)
-            group = self._whole.get((role, plain[first:last].translate(_LOWER)), "")
+            group = self._whole.get((role, folded(plain[first:last])[0]), "")
             if group:
                 yield places[first], places[last], self._token(group, raw[places[first] : places[last]])
             else:
@@ -206,16 +229,17 @@ class Redaction:
         self, plain: str, places: list[int], raw: str, at: int, end: int, prose: bool
     ) -> Iterator[tuple[int, int, str]]:
         """The values that stand in a stretch of text, and what looks like a pseudonym."""
-        lower = plain.translate(_LOWER)
+        lower, starts, ends = folded(plain)
         looks = {match.start(): match.end() for match in TOKEN.finditer(plain, at, end)}
-        while at < end:
-            stop, group = looks.get(at, 0), "text-1"
+        here, last = bisect_left(starts, at), bisect_left(starts, end)
+        while here < last:
+            first, stop, group = starts[here], looks.get(starts[here], 0), "text-1"
             if not stop:
-                found = next((v for v in self._starting(lower, at, end) if self._fits(lower, at, v, prose)), "")
-                stop, group = (at + len(found), self._values[found].group) if found else (0, "")
+                found = next((v for v in self._starting(lower, here, last) if self._fits(lower, here, v, prose)), "")
+                stop, group = (ends[here + len(found) - 1], self._values[found].group) if found else (0, "")
             if stop:
-                yield places[at], places[stop], self._token(group, raw[places[at] : places[stop]])
-            at = stop or at + 1
+                yield places[first], places[stop], self._token(group, raw[places[first] : places[stop]])
+            here = bisect_left(starts, stop) if stop else here + 1
 
     def _starting(self, lower: str, at: int, end: int) -> Iterator[str]:
         for size in range(_START, 0, -1):
@@ -253,7 +277,7 @@ class Redaction:
 
     def left(self, text: str) -> str:
         """A value that still stands somewhere in a text, single words left aside; empty when none does."""
-        lower = text.translate(_LOWER)
+        lower = folded(text)[0]
         for at in range(len(lower)):
             for value in self._starting(lower, at, len(lower)):
                 if not self._values[value].word and self._fits(lower, at, value, True):

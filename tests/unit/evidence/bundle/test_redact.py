@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from lineage.errors import CannotDecide
 from lineage.events import Event, naming
-from lineage.events.event import act_event, read, run_event
+from lineage.events.event import act_event, dataset_event, read, run_event
 from lineage.evidence.bundle import Bundle, Redact
 from lineage.evidence.bundle.redact import TOKEN, Redaction, commitment, decoded, scan
 from lineage.gate import Gate
@@ -31,8 +31,9 @@ from lineage.vocabulary import (
     Origin,
     PolicyFile,
     PolicyRecord,
+    Tag,
 )
-from tests.unit.evidence.bundle.conftest import EVENTS, JO, PATHS, PEOPLE, Verdict, unzipped
+from tests.unit.evidence.bundle.conftest import EVENTS, JO, OWN, PATHS, PEOPLE, TIME, Verdict, unzipped
 
 Made = Callable[..., Bundle]
 Verify = Callable[..., Verdict]
@@ -287,3 +288,23 @@ def test_literals_are_found_where_they_are(text: str, ascii_: bool) -> None:
 
 def _unescaped(text: str) -> str:
     return re.sub(r"\\u([0-9a-fA-F]{4})", lambda m: chr(int(m.group(1), 16)), text)
+
+
+@pytest.mark.parametrize(
+    ("known", "written"),
+    [
+        ("Zoë Müller <z@x.example>", "asked ZOE\u0308 MÜLLER twice"),
+        ("Zoe\u0308 Mu\u0308ller <z@x.example>", "asked zoë müller twice"),
+        ("Jörg Weiß <j@x.example>", "asked JÖRG WEISS twice"),
+        ("Ann Ortega <a@x.example>", "asked \uff21\uff4e\uff4e Ortega twice"),
+    ],
+)
+def test_a_name_in_other_case_or_normal_form_is_found(known: str, written: str) -> None:
+    redaction = Redaction(frozenset({Redact.PEOPLE}), b"s")
+    tag = Tag(OWN, by=known, reason=written)
+    event = dataset_event(Artifact("dvc://seed", "d", tags=(tag,)), time=TIME).decode()
+    redaction.learn(event, Event)
+    assert redaction.left(event)
+    found = redaction.apply(event, Event)
+    assert re.search(r'"asked \[person-1[.0-9]*\] twice"', found), found
+    assert not redaction.left(found)
