@@ -25,7 +25,7 @@ from unicodedata import combining, normalize
 
 import msgspec
 
-from lineage.policy.catalogue import catalogue
+from lineage.policy.catalogue import Channel, Provider, catalogue
 from lineage.policy.load import PACKS
 from lineage.vocabulary.identity import spellings
 
@@ -83,7 +83,11 @@ def _public() -> frozenset[str]:
     """Names of providers, resellers and channels that the catalogue knows: they name nobody's files, also where one is
     called so, and a case without them says nothing."""
     known = catalogue()
-    entries = (*known.providers.values(), *known.resellers.values(), *known.channels.values())
+    entries: tuple[Provider | Channel, ...] = (
+        *known.providers.values(),
+        *known.resellers.values(),
+        *known.channels.values(),
+    )
     return frozenset(folded(name)[0] for e in entries for name in (e.id, e.name, *e.aliases))
 
 

@@ -909,6 +909,12 @@ class Findings:
                 "stand for it are the operator's catalogue, and this program compares words alone. Read the origins below "
                 "'What the entries say'"
             )
+        if answer in ("no", "evaluation-only", "cannot-tell") and asked:
+            self.open.append(
+                f"that nothing here is '{shown(asked)}' under another name: names of resellers, services and channels that "
+                "stand for it are the operator's catalogue, and this program compares words alone. Read the origins below "
+                "'What the entries say'"
+            )
         vague = [t for t in tags if t.origin["kind"] == "third-party-model-output"]
         vague = [t for t in vague if not (t.origin.keys() & {"provider", "service", "channel"})]
         if answer == "no":

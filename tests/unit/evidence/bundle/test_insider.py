@@ -75,6 +75,11 @@ def test_the_question_is_about_the_subject(made: Made) -> None:
         assert "an entry says that models:/seed-chat/1 is md5:6" in _missing(renamed, entries)
 
 
+def test_a_no_says_that_it_is_about_a_word(made: Made, verify: Verify, key: str) -> None:
+    found = verify(made("seed-own").data, "--key", key)
+    assert (found.status, "that nothing here is 'openai' under another name" in found.text) == (0, True), found.text
+
+
 @pytest.mark.parametrize("word", ["No", "NO", "maybe", "", None])
 def test_the_answer_is_one_of_four_words(made: Made, word: str | None) -> None:
     case, entries = _read(made())
