@@ -25,7 +25,8 @@ def contains(settings: Settings, model: str, origin: str, as_of: str, known_at: 
     lineagegate contains models:/seed-chat/7 openai
     lineagegate contains models:/seed-chat/7 --provider openai --channel azure-openai
 
-    Exit status: 0 no, 1 yes or in evaluation only, 3 cannot tell: a source has no declared origin, or the lineage cannot be read.
+    Exit status: 0 no, 1 yes or in evaluation only, 3 cannot tell: a source has no declared origin, or the lineage
+    cannot be read.
     """
     from lineage.evidence import questions as text
     from lineage.gate import questions
