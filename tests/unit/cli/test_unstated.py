@@ -21,7 +21,9 @@ def made_from(root: Path, origin: Origin) -> None:
         gate.record([dataset_event(source, time=TIME), stage("odd", [Input(source)], [model("seed-odd", 1, "a")])])
 
 
-@pytest.mark.parametrize("provider", ["", "microsoft", "Azure", "openrouter", "unknown", "N/A", "-", "none", "?", "Hugging Face"])
+@pytest.mark.parametrize(
+    "provider", ["", "microsoft", "Azure", "openrouter", "unknown", "N/A", "-", "none", "?", "Hugging Face"]
+)
 def test_a_seller_or_a_placeholder_states_no_provider(project: Path, cli: Cli, provider: str) -> None:
     made_from(project, Origin(Kind.THIRD_PARTY_MODEL_OUTPUT, provider))
     found = cli("contains", MODEL, "openai", verb="contains")
