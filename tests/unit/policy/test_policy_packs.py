@@ -120,9 +120,7 @@ def test_catalogue_is_sound() -> None:
     assert len(hosts) == len(set(hosts))
     for provider in known.providers.values():
         for service in provider.services:
-            assert len(known.owners(service.replace("*", "-x"))) == 1, (
-                f"{service} is somebody else's too"
-            )
+            assert len(known.owners(service.replace("*", "-x"))) == 1, f"{service} is somebody else's too"
 
 
 def _check_names(entries: Iterable[Provider | Channel]) -> None:

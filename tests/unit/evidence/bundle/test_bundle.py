@@ -445,7 +445,15 @@ def test_openssl_that_cannot_check_signatures_does_not_pass(made: Made, tmp_path
 
 
 def test_wrong_usage_cannot_check(made: Made, verify: Verify) -> None:
-    for options in (("--key",), ("--key", ""), ("--key", "case.txt"), ("--nothing", "x"), ("other.zip",), ("--key", "x"), ("--authority", "missing.pem")):
+    for options in (
+        ("--key",),
+        ("--key", ""),
+        ("--key", "case.txt"),
+        ("--nothing", "x"),
+        ("other.zip",),
+        ("--key", "x"),
+        ("--authority", "missing.pem"),
+    ):
         found = verify(made().data, *options, **{"case.txt": "\n"})
         assert (found.status, found.last[:12]) == (2, "CANNOT CHECK"), options
 
