@@ -248,15 +248,16 @@ def hand_over(story: Any) -> None:
         )
         with zipfile.ZipFile(here / "case.zip") as bundle:
             (here / "verify.py").write_bytes(bundle.read("verify.py"))
+        key = story.json("ledger", "key")["key"]  # what the company gave counsel in a letter
         # a stranger: no package of ours, no site-packages, nothing of this environment
         base = Path(sys.base_prefix) / "bin" / f"python{sys.version_info[0]}"
         checked = subprocess.run(
-            [str(base if base.exists() else sys.executable), "-I", "-S", "verify.py", "case.zip"],
+            [str(base if base.exists() else sys.executable), "-I", "-S", "verify.py", "case.zip", "--key", key],
             cwd=here, env={"PATH": "/usr/local/bin:/usr/bin:/bin"}, capture_output=True, text=True, check=False,
         )  # fmt: skip
-        story.show("python3 verify.py case.zip", checked.stdout + checked.stderr)
+        story.show(f"python3 -I verify.py case.zip --key {key}", checked.stdout + checked.stderr, most=60)
         story.verdict(
             "",
-            checked.returncode == 0 and "VERIFIED" in checked.stdout,
+            checked.returncode == 0 and checked.stdout.rstrip().endswith("\nVERIFIED"),
             "the bundle verifies on a desk that has never seen us",
         )

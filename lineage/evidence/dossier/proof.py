@@ -113,7 +113,7 @@ def record(case: Case) -> Section:
             "It is checked on any computer with Python and openssl, without lineagegate and without a network. Get "
             "verify.py from somewhere else than from whoever made the bundle:"
         ),
-        Code(("python3 verify.py case.zip",)),
+        Code(("python3 -I verify.py case.zip --key KEY",)),
         Paragraph("Where the record is kept, the whole of it is checked, and this document made again, with"),
         Code(("lineagegate ledger verify", f"{command(case, 'report')} -o dossier.html")),
     ]
