@@ -29,7 +29,9 @@ def bundle(
     settings: Settings, model: str | None, origin: str, output: str | None, redact: str, openings: str | None,
     checkpoints: tuple[str, ...], verifier: bool, as_of: str, known_at: str,
 ) -> None:  # fmt: skip
-    """A case in one zip file that a stranger can check without this program and without trusting you.
+    """A case in one file that a stranger can check.
+
+    Without this program, and without trusting you.
 
     It holds the dossier, the ledger entries it rests on and nothing of any other, their proofs, the signed checkpoint,
     and a verifier that needs Python and openssl only. MODEL is anything `check` takes. A redacted bundle says

@@ -14,7 +14,9 @@ from lineage.cli.settings import Settings, times, verb
 @origin_fields
 @times
 def contains(settings: Settings, model: str, origin: str, as_of: str, known_at: str, **fields: str) -> int:
-    """Whether a model contains an origin: for which uses, on which paths, since when, and who said so.
+    """Whether a model contains an origin, with the evidence.
+
+    For which uses, on which paths, since when, and who said so.
 
     MODEL is anything `check` takes. ORIGIN is a word in the kind, provider, service, channel, reseller, terms or
     licence of a source; a channel's name is looked for among channels alone. The options ask for exact values instead,

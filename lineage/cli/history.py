@@ -18,7 +18,7 @@ from lineage.cli.settings import Settings, times, verb
 def history(
     settings: Settings, model: str, since: str, until: str, origin: str, as_of: str, known_at: str, **fields: str
 ) -> None:
-    """What happened: to a model over its life, or on record at all.
+    """What happened to a model, or on record at all.
 
     MODEL is a registered model (models:/seed-chat), one of its versions, or anything `check` takes; without it, the
     whole record is read. Listed are executions, declarations, decisions, versions, aliases, stages, grants, removals,

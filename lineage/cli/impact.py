@@ -15,7 +15,9 @@ from lineage.errors import UsageError
 @origin_fields
 @times
 def impact(settings: Settings, source: str, origin: str, as_of: str, known_at: str, **fields: str) -> None:
-    """What was made from a source, models first; or which models an origin touches.
+    """What was made from a source, models first.
+
+    Or which models an origin touches.
 
     SOURCE is anything `check` takes. Everything recorded downstream of it is listed, the nearest first. Instead of it
     an origin can be asked about. Of registered versions their uses of it, aliases, stage, and who runs them are shown.

@@ -18,7 +18,9 @@ SUFFIXES = (".html", ".pdf", ".json")
 @click.option("-o", "--output", metavar="FILE", help="Write a dossier: .html, .pdf or .json.")
 @times
 def report(settings: Settings, model: str, origin: str, output: str | None, as_of: str, known_at: str) -> None:
-    """A dossier about a model, to hand over: the answer and everything that it rests on.
+    """Write a dossier about a model, to hand over.
+
+    It holds the answer and everything that it rests on.
 
     MODEL is anything `check` takes. Without -o the answer, the paths and what is not known are printed. A dossier has,
     besides, the data by origin, decisions, grants, removals, the history, the checkpoint and how to check it. The same

@@ -14,7 +14,9 @@ from lineage.cli.settings import Settings, times, verb
 @origin_fields
 @times
 def share(settings: Settings, model: str, origin: str, as_of: str, known_at: str, **fields: str) -> None:
-    """What part of a model's sources has which origin: in files, bytes and known records, for each use.
+    """What part of a model's sources has which origin.
+
+    In files, bytes and known records, for each use.
 
     MODEL is anything `check` takes. Shares are of what went in, not of what the model kept of it. Numbers of records
     are those that OpenLineage events state (outputStatistics, dataQualityMetrics); a source of unknown size is counted
