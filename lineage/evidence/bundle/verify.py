@@ -998,7 +998,11 @@ class Findings:
                 times |= self._times(p for p in self.record.events if self._same_stage(event, p))
         self.claim(
             f"{shown(item['time'])}: {shown(item['kind'])} {shown(item['subject'])} (entry {shown(item['entry'])})",
-            instant(item["time"]) in times and (item["kind"], item["subject"], item["by"]) in said,
+            instant(item["time"]) in times
+            and any(
+                (item["kind"], item["by"]) == (kind, by) and _is_named(item["subject"], subject)
+                for kind, subject, by in said
+            ),
         )
 
     def _same_stage(self, event: Json, position: int) -> bool:
@@ -1223,6 +1227,11 @@ def _told(event: Json) -> Iterable[tuple[str, str, str]]:
     for dataset in datasets:
         for tag in ((dataset.get("facets") or {}).get("lineage_origin") or {}).get("tags") or ():
             yield "declared", display(dataset["namespace"], dataset["name"]), tag.get("by", "")
+
+
+def _is_named(shown_as: str, named: str) -> bool:
+    """Whether a name in the case is that of an entry. A pseudonym of a path, which says nothing, contradicts none."""
+    return shown_as == named or re.fullmatch(r"\[path-\d+(\.\d+)?\]", shown_as) is not None
 
 
 def _through(uses: set[str], use: str) -> set[str]:
