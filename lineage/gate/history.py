@@ -10,15 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
 from lineage.events import Event
 from lineage.events.event import act_of
 from lineage.events.naming import display
 from lineage.evidence.case import HistoryItem
 from lineage.evidence.happened import act_item, declared, declared_item, executed_item
 from lineage.graph import Graph
-from lineage.graph.executions import Telling, earliest, together
+from lineage.graph.executions import Telling, together
 from lineage.graph.rows import Act
 from lineage.ledger import happened
 from lineage.vocabulary import Artifact, Decision, Grant, Origin
@@ -162,9 +160,9 @@ def _ordered(items: Iterable[HistoryItem]) -> tuple[HistoryItem, ...]:
 
 
 def _executed(told: Sequence[Telling], text: str) -> HistoryItem:
-    """An execution: as its first telling has it, at the earliest time that one states."""
-    first = told[0]
-    return replace(executed_item(first.event, text, first.recorded, first.position), time=earliest(told))
+    """An execution, as the telling has it that states the earliest time."""
+    first = min(told, key=lambda telling: (happened(telling.event.time).microseconds, telling.position))
+    return executed_item(first.event, text, first.recorded, first.position)
 
 
 def _declared(

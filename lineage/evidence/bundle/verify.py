@@ -991,11 +991,11 @@ class Findings:
         times = self._times([item["entry"]] if event is not None else [])
         if event is not None:
             said = list(_told_by_act(*act)) if act else list(_told(event))
-            if act is None and item["kind"] == "executed":  # the earliest time that any telling of it states
-                times |= self._times(
-                    p for run in self.record.runs.values() if item["entry"] in run.entries for p in run.entries
-                )
-                times |= self._times(p for p in self.record.events if self._same_stage(event, p))
+            if act is None and item["kind"] == "executed":  # one execution may be told often, by more than one tool
+                told = {p for run in self.record.runs.values() if item["entry"] in run.entries for p in run.entries}
+                told |= {p for p in self.record.events if self._same_stage(event, p)}
+                times |= self._times(told)
+                said += [telling for p in told for telling in _told(self.record.events[p])]
         self.claim(
             f"{shown(item['time'])}: {shown(item['kind'])} {shown(item['subject'])} (entry {shown(item['entry'])})",
             instant(item["time"]) in times
