@@ -40,7 +40,7 @@ types: $(VENV)/.ready
 	@$(BIN)/mypy
 
 tests: $(VENV)/.ready
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -q
+	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile -q
 
 demo: $(VENV)/.ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python examples/project_seed/run.py
