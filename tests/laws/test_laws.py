@@ -36,7 +36,7 @@ from lineage.vocabulary import (
     Use,
 )
 
-N = int(os.environ.get("LAWS", "100"))
+N = int(os.environ.get("LAWS", "60"))
 law = settings(max_examples=N, deadline=None, suppress_health_check=list(HealthCheck))
 
 Answer = frozenset[Label] | str

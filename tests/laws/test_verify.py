@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from test_laws import graph_of, randoms
 from worlds import histories
 
-N = int(os.environ.get("LAWS", "100"))
+N = int(os.environ.get("LAWS", "60"))
 
 
 @settings(max_examples=N, deadline=None, suppress_health_check=list(HealthCheck))
