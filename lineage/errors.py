@@ -46,10 +46,6 @@ class LineageError(Exception):
             lines.append(f"  hint   {printable(self.hint)}")
         return "\n".join(lines)
 
-    def as_dict(self) -> dict[str, str]:
-        """The same as JSON-ready fields: ``code``, ``message``, ``cause``, ``hint``."""
-        return {"code": self.code, "message": self.message, "cause": self.cause, "hint": self.hint}
-
 
 class UsageError(LineageError):
     """The request or the configuration is wrong; nothing was changed. Exit status 2."""

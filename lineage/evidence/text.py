@@ -278,7 +278,7 @@ def findings_text(sentence: str, findings: Iterable[Sequence[str]]) -> str:
 
 
 def _sentence(decision: Decision) -> str:
-    what = _what(decision)
+    what = action_text(decision)
     asked = decision.action == "check"
     if decision.outcome is Outcome.CANNOT_DECIDE:
         if asked:
@@ -293,7 +293,8 @@ def _sentence(decision: Decision) -> str:
     return f"{what} {verb} by lineagegate" + (", with a warning" if decision.outcome is Outcome.WARN else "")
 
 
-def _what(decision: Decision) -> str:
+def action_text(decision: Decision) -> str:
+    """What a decision was about: ``registration of 'seed-chat'``."""
     attributes = decision.attributes
     return {
         "register": f"registration of '{decision.model}'",
@@ -301,6 +302,7 @@ def _what(decision: Decision) -> str:
         "rename": f"renaming to '{decision.model}'",
         "alias": f"alias '{attributes.get('alias', '')}' for {decision.subject}",
         "stage": f"stage '{attributes.get('stage', '')}' for {decision.subject}",
+        "recall": f"recall of {decision.subject}",
     }.get(decision.action, decision.subject)
 
 

@@ -22,7 +22,7 @@ from lineage.evidence.layout import when
 from lineage.evidence.text import decision_text
 from lineage.gate.life import registered
 from lineage.graph import Cut, Graph, Impact, ImpactItem, Labels, Status
-from lineage.pipeline import Pipeline
+from lineage.pipeline import Pipeline, Target
 from lineage.vocabulary import Artifact, ArtifactType, Decision, Label, Origin, Step, Use
 from lineage.vocabulary.identifier import new_uuid, short
 
@@ -191,19 +191,14 @@ class Inquiry:
             CannotDecide: nothing by that name is recorded.
         """
         for pipeline in self.pipelines:
-            targets = pipeline.targets(text)
-            if len(targets) > 1:
-                names = ", ".join(naming.display(t.artifact.namespace, t.artifact.name) for t in targets)
-                raise UsageError(
-                    f"{text} stands for several artifacts: {names}", code="TARGET_AMBIGUOUS", hint="name one"
-                )
-            if targets and targets[0].artifact.content is not None:
-                return targets[0].artifact
+            target = target_of(pipeline, text)
+            if target and target.artifact.content is not None:
+                return target.artifact
             # an output whose stage failed has a file and no lock entry: what lies there may be known by its content
             if (located := pipeline.locate(text)) is not None:
                 return located
-            if targets:
-                return targets[0].artifact
+            if target:
+                return target.artifact
         found = self._recorded(text, whole_model=whole_model)
         if found is None:
             raise self._unknown(text)
@@ -375,6 +370,19 @@ def _speaker(text: str) -> Callable[[Origin], bool]:
 
     wanted, names = Wanted(text), catalogue()
     return lambda origin: wanted.speaks_of(origin, names) is True
+
+
+def target_of(pipeline: Pipeline, text: str) -> Target | None:
+    """What a pipeline knows under a name that a person typed.
+
+    Raises:
+        UsageError: ``TARGET_AMBIGUOUS``, it is more than one thing.
+    """
+    targets = pipeline.targets(text)
+    if len(targets) > 1:
+        names = ", ".join(naming.display(t.artifact.namespace, t.artifact.name) for t in targets)
+        raise UsageError(f"{text} stands for several artifacts: {names}", code="TARGET_AMBIGUOUS", hint="name one")
+    return targets[0] if targets else None
 
 
 def plugins(group: str) -> list[Any]:

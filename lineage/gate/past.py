@@ -14,9 +14,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from lineage.errors import CannotDecide, UsageError
-from lineage.events import naming
 from lineage.evidence.layout import when
-from lineage.gate.inquiry import Inquiry, model_without_version, recorded_name
+from lineage.gate.inquiry import Inquiry, model_without_version, recorded_name, target_of
 from lineage.gate.life import changes, versions
 from lineage.graph import Act, Graph
 from lineage.ledger import happened
@@ -130,13 +129,8 @@ class Past(Inquiry):
 
     def resolve(self, text: str, *, whole_model: bool = False) -> Artifact:
         for pipeline in self.pipelines:
-            targets = pipeline.targets(text)
-            if len(targets) > 1:
-                names = ", ".join(naming.display(t.artifact.namespace, t.artifact.name) for t in targets)
-                raise UsageError(
-                    f"{text} stands for several artifacts: {names}", code="TARGET_AMBIGUOUS", hint="name one"
-                )
-            named = targets[0].artifact if targets else pipeline.locate(text)
+            target = target_of(pipeline, text)
+            named = target.artifact if target else pipeline.locate(text)
             if named is not None:
                 name = Artifact(named.namespace, named.name)
                 if (found := self.over(name).find(name.namespace, name.name)) is not None:

@@ -28,7 +28,7 @@ from lineage.graph.closure import Closure, entries_upto, lineage_of
 from lineage.graph.keys import content_key, key_text, node_key, run_key
 from lineage.graph.names import any_artifact, artifact_of, recorded_tags, steps
 from lineage.graph.origins import Contribution, User, contributions, row_count, runs_in, users
-from lineage.graph.pairs import NUMBER, USES, through
+from lineage.graph.pairs import USES
 from lineage.graph.project import Projection, entries_of, event_at
 from lineage.graph.questions import (
     CorrectionRecord,
@@ -60,16 +60,12 @@ from lineage.store.store import damaged
 from lineage.vocabulary import (
     UNDECLARED,
     Artifact,
-    Basis,
     Change,
     Decision,
     Grant,
-    Input,
-    Kind,
     Label,
     Origin,
     Step,
-    Use,
 )
 
 Signer = Callable[[int, bytes, int], str]
@@ -297,51 +293,6 @@ class Graph:
         if working is None or working.head.position != head.position or working.head.epoch != head.epoch:
             working = self._working = Working(self._store, head)
         return working
-
-    def labels_of_inputs(self, inputs: Sequence[Input], *, model: bool) -> Labels:
-        """What an output of a run with these inputs would carry, to judge it before it exists.
-
-        Unknown inputs count as sources: with their own tags, or undeclared.
-
-        Args:
-            inputs: what the run reads, each with its role.
-            model: whether the output is a model.
-
-        Raises:
-            CannotDecide: ``NO_SOURCE``, ``GRAPH_DAMAGED``.
-        """
-        with self._store.read():
-            head = head_of(self._store)
-            working = self._reading(head)
-            labels: set[Label] = set()
-            pairs: set[int] = set()
-            sources = 0
-            for item in inputs:
-                artifact, use = item.artifact, item.use
-                is_model = artifact.type.value == "MODEL"
-                node = working.find_node(node_key(artifact.namespace, artifact.name, artifact.content))
-                spoken = [t for t in artifact.tags if t.origin.kind is not Kind.UNDECLARED]
-                labels.update(Label(tag.origin, use, tag.basis) for tag in spoken)
-                if node is not None and node.pairset:
-                    pairs |= through(working.pairs(node.pairset), NUMBER[use], is_model)
-                else:
-                    sources += 1
-                    if not spoken:
-                        labels.add(Label(UNDECLARED, use, None))
-                if is_model and not model and use is not Use.EVALUATION:
-                    service = display(artifact.namespace, artifact.name)
-                    labels.add(Label(_generated(service), Use.CONTENT, Basis.OBSERVED))
-                    sources += 1
-            known, codes = label_codes(working, frozenset(pairs))
-            labels.update(label(working, code) for code in codes)
-        if not sources + known:
-            raise CannotDecide(
-                "the inputs come from no source",
-                code="NO_SOURCE",
-                cause="no input leads back to anything that was recorded as a source",
-                hint="record the inputs of the run (`lineagegate sync`)",
-            )
-        return Labels(frozenset(labels), sources + known, head.position)
 
     # single facts
 
@@ -934,10 +885,6 @@ class Graph:
         if node is None or not node.pairset:
             raise _unknown(artifact)
         return node
-
-
-def _generated(service: str) -> Origin:
-    return Origin(Kind.FIRST_PARTY_MODEL_OUTPUT, service=service)
 
 
 @contextmanager

@@ -134,7 +134,6 @@ NODE_BY_KEY = Lookup(
     "bytea",
 )
 NODE_BY_ID = Lookup("SELECT id, pairset, made, run, source, flags FROM node", "id")
-KEY_OF_NODE = Lookup("SELECT node, key FROM content", "node")
 RUN_BY_KEY = Lookup("SELECT key, run FROM run_key", "key", "bytea")
 RUN_BY_ID = Lookup("SELECT id, entry, edges FROM run", "id")
 READERS = Lookup("SELECT node, run FROM reads", "node", order="run")

@@ -133,20 +133,6 @@ def test_a_closed_circle_has_no_source(graph: Graph) -> None:
     assert caught.value.code == "NO_SOURCE"
 
 
-def test_inputs_are_judged_before_the_output_exists(graph: Graph) -> None:
-    graph.record(PIPELINE)
-    inputs = [Input(MODEL), Input(thing("new"), Use.EVALUATION), Input(CLEAN, Use.PROMPT)]
-    before = graph.labels_of_inputs(inputs, model=False)
-    output = thing("answers")
-    graph.record([stage("ask", inputs, [output])])
-    assert graph.labels(output).labels == before.labels
-    assert graph.labels(output).sources == before.sources
-    model = thing("student.pkl", model=True)
-    before = graph.labels_of_inputs(inputs, model=True)
-    graph.record([stage("distil", inputs, [model])])
-    assert graph.labels(model).labels == before.labels
-
-
 def test_all_or_nothing(graph: Graph) -> None:
     graph.record(PIPELINE, {"dvc": "1"})
     before = graph.status()

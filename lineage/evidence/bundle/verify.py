@@ -495,11 +495,16 @@ class Record:
         self.alone: set[Node] = set()
         self.bound: set[tuple[str, str]] = set()
         """Names for people and content keys that an entry states together; no content: an empty key."""
+        self._lists: dict[str, set[tuple[str, str]]] = {}
         for position in sorted(entries):
             try:
                 self._read(position, entries[position])
             except (KeyError, TypeError, AttributeError, ValueError, IndexError):
                 raise Wrong(f"entry {position} is not an event that can be read") from None
+        # one content under two names has the same files under both, whichever entry listed them
+        self.bound |= {
+            (f"{name}/{path}", file) for name, hash_ in self.bound for path, file in self._lists.get(hash_, ())
+        }
 
     def _read(self, position: int, event: Json) -> None:
         run, job = event.get("run"), event.get("job") or {}
@@ -541,7 +546,7 @@ class Record:
             self.by_name.setdefault(name, set()).add(node)
         self.alone.add(node)
         for member in content.get("members") or ():
-            self.bound.add((f"{name}/{member['path']}", member["hash"]))
+            self._lists.setdefault(hash_, set()).add((member["path"], member["hash"]))
             if not _trivial(member) and member["hash"] != node:
                 self.files.setdefault(node, set()).add(member["hash"])
                 self.names.setdefault(member["hash"], f"{name}/{member['path']}")

@@ -20,7 +20,7 @@ from lineage.evidence.dossier.blocks import (
     faint,
     left_out,
 )
-from lineage.evidence.text import origin_text, recorded_by
+from lineage.evidence.text import action_text, origin_text, recorded_by
 
 MOST = 120
 """Rows of a list that are shown, the newest; the JSON document has all of them."""
@@ -43,7 +43,7 @@ def permissions(case: Case) -> Section:
         rows = [
             (
                 cell(words.when(judged.decision.time), faint(judged.decision.by)),
-                cell(words.action(judged.decision), faint(judged.content, code=True)),
+                cell(action_text(judged.decision), faint(judged.content, code=True)),
                 cell(words.outcome(judged.decision), faint(judged.decision.reason)),
                 cell(code(judged.decision.id), faint(f"entry {judged.entry}")),
             )

@@ -138,20 +138,6 @@ def finding(value: Finding) -> str:
     return ": ".join(part for part in (said[:1].upper() + said[1:], value.reason) if part)
 
 
-def action(decision: Decision) -> str:
-    """What a decision was about."""
-    attributes = decision.attributes
-    return {
-        "register": f"registration of {decision.model}",
-        "copy": f"copy to {decision.model}",
-        "rename": f"renaming to {decision.model}",
-        "alias": f"alias {attributes.get('alias', '')} for {decision.subject}",
-        "stage": f"stage {attributes.get('stage', '')} for {decision.subject}",
-        "recall": f"recall of {decision.subject}",
-        "check": f"check of {decision.subject}",
-    }.get(decision.action, f"{decision.action} of {decision.subject}")
-
-
 def outcome(decision: Decision) -> str:
     """The verdict in words; says when a refusal was not enforced."""
     said = OUTCOMES[decision.outcome]

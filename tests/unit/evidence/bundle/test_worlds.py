@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -31,7 +32,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
     return Config(root=root, project="p")
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=int(os.environ.get("LAWS", "25")), deadline=None, suppress_health_check=list(HealthCheck))
 @given(histories)
 def test_every_case_is_borne_out_by_its_entries(config: Config, events: list[bytes]) -> None:
     graph = Graph(scratch_store(), accept_clock=True)
@@ -52,6 +53,14 @@ def test_every_case_is_borne_out_by_its_entries(config: Config, events: list[byt
             findings.check()
             missing = [claim for claim in findings.missing if not _beyond(claim, everything, events)]
             assert not missing, (missing, content, origin)
+
+
+def test_a_directory_has_its_files_under_every_name() -> None:
+    listed = {"hash": DIRECTORIES[0], "members": [{"path": "f0", "hash": FILES[0]}]}
+    one = {"namespace": "dvc://p", "name": "a", "facets": {"lineage_content": listed}}
+    other = {"namespace": "dvc://p", "name": "b", "facets": {"lineage_content": {"hash": DIRECTORIES[0]}}}
+    record = Record({0: {"run": {"runId": "r"}, "inputs": [one], "outputs": [other]}})
+    assert {("a/f0", FILES[0]), ("b/f0", FILES[0])} <= record.bound
 
 
 def _beyond(claim: str, everything: Record, events: list[bytes]) -> bool:
