@@ -13,7 +13,21 @@ is the gate's business (`lineage.gate.content`).
 from __future__ import annotations
 
 from lineage.content.fingerprint import Fingerprints, Key, anchors, exact, fingerprints
-from lineage.content.index import RULE, Different, Evidence, Index, IndexFile, IndexWriter, Matches, Rule
+from lineage.content.formats import arrow_texts
+from lineage.content.index import (
+    RULE,
+    Different,
+    Evidence,
+    Index,
+    IndexFile,
+    IndexWriter,
+    Matches,
+    Rule,
+    Sorted,
+    assemble,
+    passages,
+    whole_records,
+)
 from lineage.content.normalise import Letters, normalise
 from lineage.content.records import Batch, Unread, records
 
@@ -30,10 +44,15 @@ __all__ = [
     "Letters",
     "Matches",
     "Rule",
+    "Sorted",
     "Unread",
     "anchors",
+    "arrow_texts",
+    "assemble",
     "exact",
     "fingerprints",
     "normalise",
+    "passages",
     "records",
+    "whole_records",
 ]

@@ -386,12 +386,17 @@ def table(stream: IO[bytes], head: bytes) -> Iterator[list[bytes]]:
         else:
             batches = iter(pyarrow.ipc.open_stream(stream))
         for batch in batches:
-            yield _arrow(batch)
+            yield arrow_texts(batch)
     except (pa.ArrowException, OSError) as error:
         raise Unreadable(f"it is damaged or of another kind: {error}") from None
 
 
-def _arrow(batch: Any) -> list[bytes]:
+def arrow_texts(batch: Any) -> list[bytes]:
+    """The texts of each row of an Arrow record batch, as a table read from a file gives them.
+
+    Raises:
+        Unreadable: a column holds bytes that are no text.
+    """
     import pyarrow as pa
 
     columns: list[list[Any]] = []

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -148,18 +148,26 @@ def _bits(count: int) -> int:
     return max(8, (count // 8).bit_length() - 1)
 
 
-class _Part(NamedTuple):
-    """A file of sorted fingerprints, each once."""
+class Sorted(NamedTuple):
+    """Some fingerprints, ascending, each once."""
 
-    file: IO[bytes]
-    size: int
+    values: Words
     common: int
     """How many were left out because they are common."""
 
+
+class _Part(NamedTuple):
+    """`Sorted`, in a file."""
+
+    file: IO[bytes]
+    place: int
+    size: int
+    common: int
+
     def values(self) -> Words:
         """What it holds."""
-        self.file.seek(0)
-        return np.frombuffer(self.file.read(), np.uint64)
+        self.file.seek(self.place)
+        return np.frombuffer(self.file.read(8 * self.size), np.uint64)
 
 
 class IndexWriter:
@@ -193,11 +201,15 @@ class IndexWriter:
             name: of the file in the directory.
         """
         try:
-            exact = [_sorted(file, 1, 0) for file in self._exact]
-            distinct = sum(part.size for part in exact)
-            most = max(8, int(distinct ** (1 / 3)))
-            anchors = [_sorted(file, 2, most) for file in self._anchors]
-            return self._write(name, exact, anchors, distinct)
+            exact = (whole_records(_taken(file, 1)[:, 0]) for file in self._exact)
+            return assemble(
+                self.directory,
+                self.key,
+                name,
+                self.records,
+                exact,
+                lambda most: (passages(_taken(file, 2), most) for file in self._anchors),
+            )
         finally:
             self.close()
 
@@ -207,43 +219,77 @@ class IndexWriter:
             file.close()
         self._scratch.cleanup()
 
-    def _write(self, name: str, exact: list[_Part], anchors: list[_Part], distinct: int) -> IndexFile:
-        passages = sum(part.size for part in anchors)
-        common = sum(part.common for part in anchors)
-        header = {
-            "key": self.key.id, "records": self.records, "exact": distinct, "anchors": passages, "common": common,
-        }  # fmt: skip
-        number, draft = tempfile.mkstemp(dir=self.directory, prefix=".index-")
-        digest, size = hashlib.sha256(), 0
-        try:
-            with os.fdopen(number, "wb") as file:
 
-                def put(data: bytes) -> None:
-                    nonlocal size
-                    file.write(data)
-                    digest.update(data)
-                    size += len(data)
+def assemble(
+    directory: Path,
+    key: Key,
+    name: str,
+    records: int,
+    exact: Iterable[Sorted],
+    anchors: Callable[[int], Iterable[Sorted]],
+) -> IndexFile:
+    """Write the file of one source from fingerprints sorted before, here or elsewhere; what it holds lies in temporary
+    files meanwhile.
 
-                put((_MAGIC + json.dumps(header, sort_keys=True).encode()).ljust(_HEADER))
-                for parts, count in ((exact, distinct), (anchors, passages)):
-                    bits = _bits(count)
-                    counts = np.zeros(1 << bits, np.uint32)
-                    for part in parts:
-                        buckets = (part.values() >> np.uint64(64 - bits)).astype(np.int64)
-                        if len(buckets):
-                            low, high = int(buckets[0]), int(buckets[-1]) + 1
-                            counts[low:high] += np.bincount(buckets - low, minlength=high - low).astype(np.uint32)
-                    put(b"\0\0\0\0" + np.cumsum(counts, dtype=np.uint64).astype("<u4").tobytes())
-                    for part in parts:
-                        rests = (part.values() >> np.uint64(32 - bits)) & np.uint64(0xFFFFFFFF)
-                        put(rests.astype("<u4").tobytes())
-                file.flush()
-                os.fsync(file.fileno())
-            Path(draft).replace(self.directory / name)
-        except BaseException:
-            Path(draft).unlink(missing_ok=True)
-            raise
-        return IndexFile(name, digest.hexdigest(), self.key.id, self.records, distinct, passages, common, size)
+    Args:
+        directory: where the file goes.
+        key: that the fingerprints were made with.
+        name: of the file; one that is there is replaced at once or not at all.
+        records: how many the source has.
+        exact: of its records, `whole_records` of consecutive ranges of fingerprints.
+        anchors: of its passages, `passages` of consecutive ranges; given after how many records one is common.
+    """
+    with tempfile.TemporaryFile(dir=directory) as scratch:
+
+        def kept(parts: Iterable[Sorted]) -> list[_Part]:
+            found = []
+            for part in parts:
+                found.append(_Part(scratch, scratch.seek(0, os.SEEK_END), len(part.values), part.common))
+                scratch.write(part.values.tobytes())
+            return found
+
+        whole = kept(exact)
+        most = max(8, int(sum(part.size for part in whole) ** (1 / 3)))
+        return _write(directory, key, name, records, whole, kept(anchors(most)))
+
+
+def _write(directory: Path, key: Key, name: str, records: int, exact: list[_Part], anchors: list[_Part]) -> IndexFile:
+    distinct, kept = sum(part.size for part in exact), sum(part.size for part in anchors)
+    common = sum(part.common for part in anchors)
+    header = {
+        "key": key.id, "records": records, "exact": distinct, "anchors": kept, "common": common,
+    }  # fmt: skip
+    number, draft = tempfile.mkstemp(dir=directory, prefix=".index-")
+    digest, size = hashlib.sha256(), 0
+    try:
+        with os.fdopen(number, "wb") as file:
+
+            def put(data: bytes) -> None:
+                nonlocal size
+                file.write(data)
+                digest.update(data)
+                size += len(data)
+
+            put((_MAGIC + json.dumps(header, sort_keys=True).encode()).ljust(_HEADER))
+            for parts, count in ((exact, distinct), (anchors, kept)):
+                bits = _bits(count)
+                counts = np.zeros(1 << bits, np.uint32)
+                for part in parts:
+                    buckets = (part.values() >> np.uint64(64 - bits)).astype(np.int64)
+                    if len(buckets):
+                        low, high = int(buckets[0]), int(buckets[-1]) + 1
+                        counts[low:high] += np.bincount(buckets - low, minlength=high - low).astype(np.uint32)
+                put(b"\0\0\0\0" + np.cumsum(counts, dtype=np.uint64).astype("<u4").tobytes())
+                for part in parts:
+                    rests = (part.values() >> np.uint64(32 - bits)) & np.uint64(0xFFFFFFFF)
+                    put(rests.astype("<u4").tobytes())
+            file.flush()
+            os.fsync(file.fileno())
+        Path(draft).replace(directory / name)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise
+    return IndexFile(name, digest.hexdigest(), key.id, records, distinct, kept, common, size)
 
 
 def _spread(files: list[IO[bytes]], rows: Words) -> None:
@@ -257,25 +303,32 @@ def _spread(files: list[IO[bytes]], rows: Words) -> None:
             file.write(rows[bounds[i] : bounds[i + 1]].tobytes())
 
 
-def _sorted(file: IO[bytes], columns: int, most: int) -> _Part:
-    """Sort what a file holds, each once; with two columns without those that stand beside more than ``most``."""
+def _taken(file: IO[bytes], columns: int) -> Words:
+    """What a file holds; it is empty afterwards."""
     file.seek(0)
     rows = np.frombuffer(file.read(), np.uint64).reshape(-1, columns)
-    if columns == 1:
-        return _rewritten(file, np.unique(rows[:, 0]), 0)
-    order = np.lexsort((rows[:, 1], rows[:, 0]))
-    first, second = rows[order, 0], rows[order, 1]
+    file.truncate(0)
+    return rows
+
+
+def whole_records(fingerprints: Words) -> Sorted:
+    """What an index keeps of the records of a range: each fingerprint once."""
+    return Sorted(np.unique(fingerprints), 0)
+
+
+def passages(pairs: Words, most: int) -> Sorted:
+    """What an index keeps of the passages of a range.
+
+    Args:
+        pairs: shape (n, 2), the fingerprint of a passage and of the whole record that it stands in.
+        most: a passage that stands in more different records is common.
+    """
+    order = np.lexsort((pairs[:, 1], pairs[:, 0]))
+    first, second = pairs[order, 0], pairs[order, 1]
     fresh = np.ones(len(first), np.bool_)
     fresh[1:] = (first[1:] != first[:-1]) | (second[1:] != second[:-1])
     values, counts = np.unique(first[fresh], return_counts=True)
-    return _rewritten(file, values[counts <= most], int((counts > most).sum()))
-
-
-def _rewritten(file: IO[bytes], values: Words, common: int) -> _Part:
-    file.seek(0)
-    file.truncate()
-    file.write(values.tobytes())
-    return _Part(file, len(values), common)
+    return Sorted(values[counts <= most], int((counts > most).sum()))
 
 
 class Index:
