@@ -75,8 +75,10 @@ LineageRemovalRunFacet = _client_class("lineage_removal")
 LineageCorrectionRunFacet = _client_class("lineage_correction")
 LineageRegistryRunFacet = _client_class("lineage_registry")
 LineagePolicyRunFacet = _client_class("lineage_policy")
+LineageAccessRunFacet = _client_class("lineage_access")
 
 __all__ = [
+    "LineageAccessRunFacet",
     "LineageContentDatasetFacet",
     "LineageCorrectionRunFacet",
     "LineageDecisionRunFacet",

@@ -15,6 +15,7 @@ from lineage.errors import UsageError
 from lineage.events import facets as f
 from lineage.events.naming import OUR_NAMESPACE
 from lineage.vocabulary import (
+    Access,
     Artifact,
     ArtifactType,
     Change,
@@ -30,7 +31,7 @@ from lineage.vocabulary import (
     Use,
 )
 
-Act = Decision | Grant | Removal | Correction | Change | PolicyRecord
+Act = Decision | Grant | Removal | Correction | Change | PolicyRecord | Access
 """What the gate, a registry or a person says, as a run of a job in our own namespace."""
 
 _SPEC = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/"
@@ -104,6 +105,7 @@ class RunFacets(_Struct, frozen=True):
     correction: f.LineageCorrectionRunFacet | None = msgspec.field(default=None, name="lineage_correction")
     change: f.LineageRegistryRunFacet | None = msgspec.field(default=None, name="lineage_registry")
     policy: f.LineagePolicyRunFacet | None = msgspec.field(default=None, name="lineage_policy")
+    access: f.LineageAccessRunFacet | None = msgspec.field(default=None, name="lineage_access")
 
 
 class Run(_Struct, frozen=True):
@@ -219,6 +221,7 @@ _ACTS: dict[type, tuple[str, str, type[f.Facet]]] = {
     Correction: ("correction", "correction", f.LineageCorrectionRunFacet),
     Change: ("registry", "change", f.LineageRegistryRunFacet),
     PolicyRecord: ("policy", "policy", f.LineagePolicyRunFacet),
+    Access: ("access", "access", f.LineageAccessRunFacet),
 }
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from lineage.vocabulary import (
+    Access,
     Change,
     Correction,
     Decision,
@@ -107,6 +108,12 @@ class LineagePolicyRunFacet(Facet, frozen=True, kw_only=True):
     policy: PolicyRecord
 
 
+class LineageAccessRunFacet(Facet, frozen=True, kw_only=True):
+    """What happened at a server's door: a dossier that was read, a refusal, a token made or revoked."""
+
+    access: Access
+
+
 class DatasetTypeDatasetFacet(Facet, frozen=True, kw_only=True):
     """OpenLineage's own ``datasetType`` facet; ``MODEL`` marks a model version."""
 
@@ -131,10 +138,11 @@ FACETS: dict[str, type[Facet]] = {
     "lineage_correction": LineageCorrectionRunFacet,
     "lineage_registry": LineageRegistryRunFacet,
     "lineage_policy": LineagePolicyRunFacet,
+    "lineage_access": LineageAccessRunFacet,
 }
 """Every facet of ours by its key. ``schemas/facets/`` and the classes in ``lineage_openlineage`` come from here."""
 
-ACTS = ("decide", "grant", "removal", "correction", "registry", "policy")
+ACTS = ("decide", "grant", "removal", "correction", "registry", "policy", "access")
 """Jobs in our own namespace: what people and the gate say, as runs."""
 
 

@@ -25,6 +25,7 @@ from lineage.events.naming import display
 from lineage.graph import rows
 from lineage.graph.asof import Covered, not_covered, partial, replay, whole
 from lineage.graph.closure import Closure, entries_upto, lineage_of
+from lineage.graph.jobs import Jobs
 from lineage.graph.keys import content_key, key_text, node_key, run_key
 from lineage.graph.names import any_artifact, artifact_of, recorded_tags, steps
 from lineage.graph.origins import Contribution, User, contributions, row_count, runs_in, users
@@ -50,6 +51,7 @@ from lineage.graph.resolve import label, label_codes, label_of, resolve, unpack_
 from lineage.graph.rows import EXPLAINED, Act, Head, Node, SourceKind
 from lineage.graph.said import claims, executions, maker, removed_on, said, speaks_of, step_entries
 from lineage.graph.seals import Seals
+from lineage.graph.tokens import Tokens
 from lineage.graph.walk import cut_labels, downstream, labels_of, path
 from lineage.graph.working import Working, matches, read_origin, unpack_pairs
 from lineage.graph.write import flush, head_of, put_chunk
@@ -104,6 +106,16 @@ class Graph:
     def seals(self) -> Seals:
         """Checkpoints and leaf hashes."""
         return Seals(self._store)
+
+    @property
+    def tokens(self) -> Tokens:
+        """Who may ask a server."""
+        return Tokens(self._store)
+
+    @property
+    def jobs(self) -> Jobs:
+        """Jobs, their runs, and events as they came: for looking at."""
+        return Jobs(self._store)
 
     # writing
 

@@ -36,6 +36,7 @@ from lineage.graph.rows import (
 )
 from lineage.graph.working import DatasetRow, Working
 from lineage.vocabulary import (
+    Access,
     Basis,
     Change,
     Content,
@@ -263,6 +264,8 @@ class Projection:
                 self._keep(Act.CHANGE, act.value, position)
         elif isinstance(act, PolicyRecord):
             self._keep(Act.POLICY, act.sha256, position)
+        elif isinstance(act, Access):
+            self._keep(Act.ACCESS, act.subject, position)
         elif isinstance(act, Removal):
             if self._agreed(Act.REMOVAL, act, position):
                 self._narrow(act)

@@ -44,6 +44,7 @@ class Act(IntEnum):
     CORRECTION = 4
     CHANGE = 5  # model a registry's change is about
     POLICY = 6  # sha256 of the policy
+    ACCESS = 7  # what was read, the route that was refused, the id of a token
 
 
 BASES = (None, *Basis)

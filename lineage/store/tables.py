@@ -176,3 +176,32 @@ checkpoint = Table(
     _text("note"),  # the signed note (lineage.ledger.note)
     _bytes("timestamp"),  # RFC 3161 token over the note; empty where none was asked for
 )
+
+# who may ask a server (lineage.graph.tokens); the secret itself is nowhere
+token = _keyed(
+    "token",
+    _text("id", key=True),
+    _text("name"),  # whom it stands for
+    _bytes("secret"),  # sha256
+    _text("role"),
+    _text("namespaces"),  # JSON list
+    _integer("made"),  # microseconds UTC, as are the two below; 0: never
+    _text("made_by"),
+    _integer("expires"),
+    _integer("revoked"),
+)
+
+# jobs by name, for looking at: read from the entries when somebody looks (lineage.graph.jobs)
+job = Table(
+    "job",
+    metadata,
+    _integer("id", key=True),
+    _text("namespace"),
+    _text("name"),
+    _integer("first"),  # entry that named it first
+    _integer("last"),
+    Index("job_name", "namespace", "name", unique=True),
+)
+
+job_run = _keyed("job_run", _integer("job", key=True), _integer("entry", key=True), _integer("run"))
+Index("job_run_run", job_run.c.run, job_run.c.job)

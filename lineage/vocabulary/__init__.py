@@ -3,6 +3,7 @@
 The words are the field's own: dataset, job, run (OpenLineage), derivation (W3C PROV), trainedOn (SPDX 3).
 """
 
+from lineage.vocabulary.access import Access, Passage, Role
 from lineage.vocabulary.artifact import Artifact, ArtifactType, Content, Execution, Input, Member
 from lineage.vocabulary.decision import Decision, Finding, Grant, Outcome, Scope, Step
 from lineage.vocabulary.identity import same_person
@@ -24,6 +25,7 @@ from lineage.vocabulary.registry import Change, Happening, PolicyFile, PolicyRec
 __all__ = [
     "CLEAN_KINDS",
     "UNDECLARED",
+    "Access",
     "Artifact",
     "ArtifactType",
     "Basis",
@@ -42,9 +44,11 @@ __all__ = [
     "Member",
     "Origin",
     "Outcome",
+    "Passage",
     "PolicyFile",
     "PolicyRecord",
     "Removal",
+    "Role",
     "Scope",
     "Step",
     "Tag",
