@@ -15,6 +15,7 @@ from __future__ import annotations
 from lineage.content.fingerprint import Fingerprints, Key, anchors, exact, fingerprints
 from lineage.content.formats import arrow_texts
 from lineage.content.index import (
+    ENOUGH,
     RULE,
     Different,
     Evidence,
@@ -29,9 +30,10 @@ from lineage.content.index import (
     whole_records,
 )
 from lineage.content.normalise import Letters, normalise
-from lineage.content.records import Batch, Unread, records
+from lineage.content.records import Batch, Unread, files, records
 
 __all__ = [
+    "ENOUGH",
     "RULE",
     "Batch",
     "Different",
@@ -50,6 +52,7 @@ __all__ = [
     "arrow_texts",
     "assemble",
     "exact",
+    "files",
     "fingerprints",
     "normalise",
     "passages",

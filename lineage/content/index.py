@@ -82,10 +82,17 @@ class Different:
     def add(self, evidence: Evidence, sources: Iterable[int]) -> None:
         """Take what matches with some sources rest on."""
         of = np.isin(evidence.source, list(sources))
-        if len(self._exact) < _ENOUGH:
+        if len(self._exact) < _MOST:
             self._exact = np.union1d(self._exact, evidence.fingerprint[of & evidence.exact])
-        if len(self._passages) < _ENOUGH:
+        if len(self._passages) < _MOST:
             self._passages = np.union1d(self._passages, evidence.fingerprint[of & ~evidence.exact])
+
+    def merge(self, other: Different) -> None:
+        """Take what was found elsewhere."""
+        if len(self._exact) < _MOST:
+            self._exact = np.union1d(self._exact, other._exact)
+        if len(self._passages) < _MOST:
+            self._passages = np.union1d(self._passages, other._passages)
 
     @property
     def records(self) -> float:
@@ -93,7 +100,9 @@ class Different:
         return len(self._exact) + len(self._passages) / LEAST
 
 
-_ENOUGH = 1 << 20
+_MOST = 1 << 20
+ENOUGH = _MOST // LEAST
+"""Records' worth of different content that is enough, however large a dataset is: of passages no more is counted."""
 
 
 class IndexFile(NamedTuple):

@@ -64,7 +64,7 @@ def records(path: Path, *, unread: list[Unread] | None = None, progress: Progres
     Raises:
         CannotDecide: ``CONTENT_UNREADABLE``, with ``unread`` None. Batches before it may have been given out.
     """
-    listed, failed = _files(path)
+    listed, failed = files(path)
     total, done = sum(size for _, _, size in listed), 0
     for problem in failed:
         _say(problem, unread)
@@ -93,7 +93,8 @@ def _say(problem: Unread, unread: list[Unread] | None) -> None:
     unread.append(problem)
 
 
-def _files(path: Path) -> tuple[list[tuple[str, Path, int]], list[Unread]]:
+def files(path: Path) -> tuple[list[tuple[str, Path, int]], list[Unread]]:
+    """The files that `records` reads, in its order (name, place, bytes), and what cannot be read."""
     found: list[tuple[str, Path]] = []
     failed: list[Unread] = []
     if path.is_dir():

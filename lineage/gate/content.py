@@ -34,7 +34,7 @@ from lineage.evidence.document import artifact as reference
 from lineage.vocabulary import Artifact, Basis, Content, Kind, Label, Match, Origin, Tag, Use
 
 if TYPE_CHECKING:
-    from lineage.content import Index, Key
+    from lineage.content import Batch, Index, IndexFile, Key, Unread
     from lineage.gate.gate import Gate
     from lineage.pipeline import Progress
     from lineage.policy import Policy
@@ -56,7 +56,9 @@ class Threshold(NamedTuple):
 
     def reached(self, different: float, records: int) -> bool:
         """Whether so much different content in so many records is enough."""
-        return different >= max(1, min(self.records, records)) and different >= self.share * records
+        from lineage.content import ENOUGH
+
+        return different >= max(1, min(self.records, records)) and different >= min(self.share * records, ENOUGH)
 
 
 class Known(NamedTuple):
@@ -190,8 +192,6 @@ class ContentIndex:
         return Known(artifact, origins, self._row(artifact))
 
     def _indexed(self, known: Known, progress: Progress | None, verify: bool) -> IndexedSource:
-        from lineage.content import IndexWriter, Unread, fingerprints, normalise, records
-
         key = self.key
         if known.row is not None and known.row["key"] == key.id and not known.row["unread"]:
             path = self.directory / known.row["name"]
@@ -202,16 +202,32 @@ class ContentIndex:
         if where is None or content is None:
             return self._said(known, "absent")
         self.directory.mkdir(parents=True, exist_ok=True)
-        writer, unread = IndexWriter(self.directory, key), list[Unread]()
-        try:
-            for batch in records(where, unread=unread, progress=progress):
-                writer.add(fingerprints(normalise(batch.texts), key))
-            file = writer.finish(f"{hashlib.sha256(content.hash.encode()).hexdigest()[:32]}.lgc")
-        finally:
-            writer.close()
+        file, unread = self.made(where, f"{hashlib.sha256(content.hash.encode()).hexdigest()[:32]}.lgc", progress)
         row = {**file._asdict(), "unread": [list(item) for item in unread]}
         self.gate.graph.record([], {f"content/index/{content.hash}": json.dumps(row)})
         return self._said(known._replace(row=row), "indexed")
+
+    def made(self, path: Path, name: str, progress: Progress | None = None) -> tuple[IndexFile, list[Unread]]:
+        """Take the fingerprints of a file or directory.
+
+        Args:
+            path: what to read.
+            name: of the file to make in the index's directory.
+            progress: told how far it is.
+
+        Returns:
+            The file, and what could not be read.
+        """
+        from lineage.content import IndexWriter, Unread, fingerprints, normalise, records
+
+        key = self.key
+        writer, unread = IndexWriter(self.directory, key), list[Unread]()
+        try:
+            for batch in records(path, unread=unread, progress=progress):
+                writer.add(fingerprints(normalise(batch.texts), key))
+            return writer.finish(name), unread
+        finally:
+            writer.close()
 
     def _said(self, known: Known, state: str) -> IndexedSource:
         row = known.row or {}
@@ -281,26 +297,11 @@ class ContentIndex:
         progress: Progress | None = None,
     ) -> Scanned:
         """Search one file or directory."""
-        import numpy as np
-
-        from lineage.content import RULE, Unread, fingerprints, normalise, records
 
         sources = [known[int(name)] for name in index.sources]
         unread: list[Unread] = []
-        tallies: dict[Origin, _Tally] = {}
-        number = short = 0
-        for batch in records(path, unread=unread, progress=progress):
-            prints = fingerprints(normalise(batch.texts), index.key)
-            number += len(batch.texts)
-            short += int((prints.letters < RULE.letters).sum())
-            matches = index.match(prints)
-            for origin in {origin for i in np.unique(matches.source) for origin in sources[i].origins}:
-                of = np.array([origin in source.origins for source in sources])[matches.source]
-                tally = tallies.setdefault(origin, _Tally())
-                tally.sources |= set(matches.source[of].tolist())
-                tally.different.add(matches.evidence, [i for i, s in enumerate(sources) if origin in s.origins])
-                tally.equal += len(np.unique(matches.record[of & matches.exact]))
-                tally.add(batch.file, (np.unique(matches.record[of]) + batch.first).tolist())
+        tallies = self.tally(index, [source.origins for source in sources], path, unread, progress)
+        number, short = tallies.records, tallies.short
         found = tuple(
             ContentFound(
                 origin,
@@ -313,12 +314,36 @@ class ContentIndex:
                 tuple(Place(*place) for place in tally.places),
                 tally.records - sum(last - first + 1 for _, first, last in tally.places),
             )
-            for origin, tally in sorted(tallies.items(), key=lambda item: (-item[1].records, repr(item[0])))
+            for origin, tally in sorted(tallies.found.items(), key=lambda item: (-item[1].records, repr(item[0])))
         )
         return Scanned(
             str(path), reference(artifact) if artifact else None, number, short, found,
             tuple(UnreadRef(*item) for item in unread), False,
         )  # fmt: skip
+
+    def tally(
+        self,
+        index: Index,
+        origins: Sequence[tuple[Origin, ...]],
+        path: Path,
+        unread: list[Unread],
+        progress: Progress | None = None,
+    ) -> Tallies:
+        """Hold every record of a file or directory against the index.
+
+        Args:
+            index: of the sources.
+            origins: of each source of the index.
+            path: what to read.
+            unread: takes what could not be read.
+            progress: told how far it is.
+        """
+        from lineage.content import records
+
+        tallies = Tallies()
+        for batch in records(path, unread=unread, progress=progress):
+            tallies.take(batch, index, origins)
+        return tallies
 
     def tag(self, artifact: Artifact, scanned: Scanned, digest: str, threshold: Threshold) -> None:
         """Record what was found, as far as it is enough, as tags of basis ``matched``."""
@@ -336,7 +361,7 @@ class ContentIndex:
         self.gate.record([event])
 
 
-class _Tally:
+class Tally:
     """What is found of one origin."""
 
     def __init__(self) -> None:
@@ -347,14 +372,60 @@ class _Tally:
         self.sources: set[int] = set()
         self.places: list[tuple[str, int, int]] = []
 
-    def add(self, file: str, numbers: Iterable[int]) -> None:
-        """Records of a file, ascending."""
-        for number in numbers:
-            self.records += 1
-            if self.places and self.places[-1][0] == file and self.places[-1][2] == number - 1:
-                self.places[-1] = (file, self.places[-1][1], number)
-            elif len(self.places) < PLACES:
-                self.places.append((file, number, number))
+    def place(self, file: str, first: int, last: int) -> None:
+        """Records of a file that follow one another, after all that were placed before."""
+        if self.places and self.places[-1][0] == file and self.places[-1][2] == first - 1:
+            self.places[-1] = (file, self.places[-1][1], last)
+        elif len(self.places) < PLACES:
+            self.places.append((file, first, last))
+
+
+class Tallies:
+    """What is found in some records. Those of parts, merged in order, are those of the whole."""
+
+    def __init__(self) -> None:
+        self.records = self.short = 0
+        self.found: dict[Origin, Tally] = {}
+
+    def take(self, batch: Batch, index: Index, origins: Sequence[tuple[Origin, ...]]) -> None:
+        """Hold the records of a batch against an index.
+
+        Args:
+            batch: the records.
+            index: of the sources.
+            origins: of each source of the index.
+        """
+        import numpy as np
+
+        from lineage.content import RULE, fingerprints, normalise
+
+        prints = fingerprints(normalise(batch.texts), index.key)
+        self.records += len(batch.texts)
+        self.short += int((prints.letters < RULE.letters).sum())
+        matches = index.match(prints)
+        for origin in {origin for i in np.unique(matches.source) for origin in origins[i]}:
+            of = np.array([origin in some for some in origins])[matches.source]
+            tally = self.found.setdefault(origin, Tally())
+            tally.sources |= set(matches.source[of].tolist())
+            tally.different.add(matches.evidence, [i for i, some in enumerate(origins) if origin in some])
+            tally.equal += len(np.unique(matches.record[of & matches.exact]))
+            numbers = np.unique(matches.record[of]) + batch.first
+            tally.records += len(numbers)
+            for run in np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1):
+                tally.place(batch.file, int(run[0]), int(run[-1]))
+
+    def merge(self, later: Tallies) -> None:
+        """Take what was found in records that come after these."""
+        self.records += later.records
+        self.short += later.short
+        for origin, other in later.found.items():
+            tally = self.found.setdefault(origin, Tally())
+            tally.records += other.records
+            tally.equal += other.equal
+            tally.sources |= other.sources
+            tally.different.merge(other.different)
+            for place in other.places:
+                tally.place(*place)
 
 
 _METHOD = "1"
