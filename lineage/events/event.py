@@ -26,10 +26,15 @@ from lineage.vocabulary import (
     Grant,
     Input,
     Match,
+    Observation,
     PolicyRecord,
     Removal,
     Use,
 )
+from lineage.vocabulary.moment import happened
+
+BEFORE_EVERYTHING = "1970-01-01T00:00:00Z"
+"""The time of an event that states none that can be read: what it says counts at every time that is asked about."""
 
 Act = Decision | Grant | Removal | Correction | Change | PolicyRecord | Access
 """What the gate, a registry or a person says, as a run of a job in our own namespace."""
@@ -99,6 +104,7 @@ class RunFacets(_Struct, frozen=True):
     """The run facets that lineage reads."""
 
     execution: f.LineageExecutionRunFacet | None = msgspec.field(default=None, name="lineage_execution")
+    observation: f.LineageObservationRunFacet | None = msgspec.field(default=None, name="lineage_observation")
     decision: f.LineageDecisionRunFacet | None = msgspec.field(default=None, name="lineage_decision")
     grant: f.LineageGrantRunFacet | None = msgspec.field(default=None, name="lineage_grant")
     removal: f.LineageRemovalRunFacet | None = msgspec.field(default=None, name="lineage_removal")
@@ -140,32 +146,38 @@ _decoder = msgspec.json.Decoder(Event)
 _encode = msgspec.json.Encoder().encode
 
 
-def read(data: bytes) -> Event:
-    """Read an event.
+def read(data: bytes, warnings: list[str] | None = None) -> Event:
+    """Read an event. What other producers write against the schema is read as far as it can be (`foreign.mended`).
 
     Args:
         data: the JSON of one OpenLineage event, UTF-8.
+        warnings: gets a sentence for each place that was read otherwise than written.
 
     Raises:
         UsageError: ``EVENT_INVALID``, with the place in the document that cannot be understood.
     """
     try:
         event = _decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:  # ValidationError is a DecodeError
-        raise UsageError(
-            "this is not an OpenLineage event that can be read",
-            code="EVENT_INVALID",
-            cause=str(error),
-            hint="see docs/reference/events.md for the fields that are read",
-        ) from None
+        happened(event.time)
+    except (ValueError, RecursionError):  # DecodeError, ValidationError and UnicodeDecodeError are ValueErrors
+        from lineage.events.foreign import mended
+
+        event = mended(data, [] if warnings is None else warnings)
     if event.run is None and event.dataset is None and event.job is None:
-        raise UsageError(
-            "this is not an OpenLineage event that can be read",
-            code="EVENT_INVALID",
-            cause="it has neither `run`, `job` nor `dataset`",
-            hint="see docs/reference/events.md for the fields that are read",
-        )
+        raise invalid("it has neither `run`, `job` nor `dataset`")
+    if event.run is not None and not event.run.run_id:
+        raise invalid("`run.runId` is empty")
     return event
+
+
+def invalid(cause: str) -> UsageError:
+    """What an event that cannot be understood raises."""
+    return UsageError(
+        "this is not an OpenLineage event that can be read",
+        code="EVENT_INVALID",
+        cause=cause,
+        hint="see docs/reference/events.md for the fields that are read",
+    )
 
 
 def run_event(
@@ -176,6 +188,7 @@ def run_event(
     inputs: Sequence[Input] = (),
     outputs: Sequence[Artifact] = (),
     execution: Execution | None = None,
+    observation: Observation | None = None,
 ) -> bytes:
     """The bytes of a COMPLETE RunEvent.
 
@@ -186,14 +199,15 @@ def run_event(
         inputs: what it read, each with its role.
         outputs: what it made.
         execution: how it came about.
+        observation: what was seen of it.
     """
-    facets = (
-        RunFacets(execution=f.LineageExecutionRunFacet(execution=execution, **f.envelope(f.LineageExecutionRunFacet)))
-        if execution
-        else None
-    )
+    how = seen = None
+    if execution:
+        how = f.LineageExecutionRunFacet(execution=execution, **f.envelope(f.LineageExecutionRunFacet))
+    if observation:
+        seen = f.LineageObservationRunFacet(observation=observation, **f.envelope(f.LineageObservationRunFacet))
     return _run(
-        run_id, job, time, facets, [_dataset(i.artifact, i.use) for i in inputs], [_dataset(o) for o in outputs]
+        run_id, job, time, RunFacets(execution=how, observation=seen) if how or seen else None, [_dataset(i.artifact, i.use) for i in inputs], [_dataset(o) for o in outputs]
     )
 
 

@@ -18,6 +18,7 @@ from lineage.vocabulary import (
     Grant,
     Match,
     Member,
+    Observation,
     PolicyRecord,
     Removal,
     Tag,
@@ -70,6 +71,12 @@ class LineageExecutionRunFacet(Facet, frozen=True, kw_only=True):
     """How a run came about."""
 
     execution: Execution
+
+
+class LineageObservationRunFacet(Facet, frozen=True, kw_only=True):
+    """What was seen of a run while it ran."""
+
+    observation: Observation
 
 
 class LineageDecisionRunFacet(Facet, frozen=True, kw_only=True):
@@ -132,6 +139,7 @@ FACETS: dict[str, type[Facet]] = {
     "lineage_match": LineageMatchDatasetFacet,
     "lineage_use": LineageUseInputDatasetFacet,
     "lineage_execution": LineageExecutionRunFacet,
+    "lineage_observation": LineageObservationRunFacet,
     "lineage_decision": LineageDecisionRunFacet,
     "lineage_grant": LineageGrantRunFacet,
     "lineage_removal": LineageRemovalRunFacet,

@@ -12,6 +12,7 @@ MLflow run artifact    ``mlflow://<server>``     ``runs/<run id>/<artifact path>
 logged model           ``mlflow://<server>``     ``logged-models/<model id>``
 registered version     ``mlflow://<server>``     ``models/<name>/<version>``
 GX validation (job)    ``gx://<project>``        ``<checkpoint>/<validation definition>``
+observed command (job) ``exec://<project>``      the program (``train.py``)
 what people say or     ``lineagegate``           ``declare``, ``grant``, ``decide`` … (jobs)
 decide
 anything with a URI    ``scheme://authority``    the path, without its first slash
@@ -29,6 +30,8 @@ import uuid
 from urllib.parse import unquote, urlsplit
 
 OUR_NAMESPACE = "lineagegate"
+MOST_NAME = 2000
+"""Bytes of a namespace and a name; an index of PostgreSQL holds 2,704."""
 _RUNS = uuid.UUID("6f0e6c0e-5d9c-5c65-9b8c-6f2f0b8f3d21")
 
 
@@ -40,6 +43,11 @@ def dvc_namespace(project: str) -> str:
 def gx_namespace(project: str) -> str:
     """Namespace of what Great Expectations validates in a project, and of batches that have no place of their own."""
     return f"gx://{project}"
+
+
+def exec_namespace(project: str) -> str:
+    """Namespace of commands that ``lineagegate exec`` saw and that are no stage of a pipeline."""
+    return f"exec://{project}"
 
 
 def mlflow_namespace(tracking_uri: str) -> str:

@@ -148,11 +148,56 @@ class Graph:
         time = microseconds(now or datetime.now(timezone.utc))
         with self._store.lock, _no_collection(len(events)):
             incoming = [(data, _checked(data, i), time) for i, data in enumerate(events)]
-            return self._write(incoming, state or {}, seal, time, then)
+            return self._write(lambda _: incoming, state or {}, seal, time, then)
+
+    def receive(self, events: Sequence[tuple[bytes, Event]], *, now: datetime | None = None) -> tuple[int, list[bool]]:
+        """Record those of some events that were not received before, all or nothing, durably.
+
+        What was received is known by its exact bytes, so that whoever does not know whether an event arrived sends it
+        again (law 3). What `record` recorded is not looked at.
+
+        Args:
+            events: exact bytes, and what `lineage.events.read` made of them.
+            now: the recording time; default: the clock.
+
+        Returns:
+            Number of entries after them; of each event whether it is recorded now.
+
+        Raises:
+            UsageError: ``EVENT_INVALID``, ``CLOCK_WENT_BACK``, ``STORE_BUSY``; then nothing changed.
+        """
+        time = microseconds(now or datetime.now(timezone.utc))
+        new: list[bool] = []
+
+        def unknown(working: Working) -> list[tuple[bytes, Event, int]]:
+            keys = [leaf_hash(data)[:16] for data, _ in events]
+            known = self._received(working, {key: data for key, (data, _) in zip(keys, events, strict=True)})
+            position = working.head.position
+            incoming: list[tuple[bytes, Event, int]] = []
+            for key, (data, event) in zip(keys, events, strict=True):
+                new.append(key not in known)
+                if key not in known:
+                    known.add(key)
+                    working.pending[rows.PUT_RECEIVED].append((key, position + len(incoming)))
+                    incoming.append((data, event, time))
+            return incoming
+
+        with self._store.lock, _no_collection(len(events)):
+            return self._write(unknown, {}), new
+
+    def _received(self, working: Working, asked: Mapping[bytes, bytes]) -> set[bytes]:
+        """Keys of the events that are recorded. The entry decides: a row alone makes no event known."""
+        known = set()
+        for key, position in working.store.lookup(rows.RECEIVED, list(asked)):
+            key = bytes(key)
+            if working.entry(position)[0] != asked[key]:
+                raise damaged(f"entry {position} is not the event that was received")
+            known.add(key)
+        return known
 
     def _write(
         self,
-        incoming: Sequence[tuple[bytes, Event, int]],
+        incoming: Callable[[Working], Sequence[tuple[bytes, Event, int]]],
         state: Mapping[str, str],
         seal: Signer | None = None,
         time: int = 0,
@@ -162,7 +207,7 @@ class Graph:
         try:
             with store.write():
                 working = self._fresh()
-                self._append(working, incoming)
+                self._append(working, incoming(working))
                 if then is not None:
                     flush(working)
                     working.changed()

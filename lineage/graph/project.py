@@ -15,7 +15,7 @@ from lineage.errors import UsageError
 from lineage.events import ACTS, Event
 from lineage.events.event import Dataset, act_of, read
 from lineage.events.facets import LineageContentDatasetFacet
-from lineage.events.naming import OUR_NAMESPACE
+from lineage.events.naming import MOST_NAME, OUR_NAMESPACE
 from lineage.graph import rows
 from lineage.graph.keys import content_key, key_of_text, named_key, node_key, run_key
 from lineage.graph.pairs import EVALUATION, NUMBER
@@ -53,8 +53,6 @@ from lineage.vocabulary.artifact import TRIVIAL_BYTES, TRIVIAL_HASHES
 
 MOST_EVENTS = 2000
 """Events of entries that are kept read: the parts of one answer rest on the same ones."""
-MOST_NAME = 2000
-"""Bytes of a name; an index of PostgreSQL holds 2,704."""
 _SHORT = MOST_NAME // 4
 """Characters that cannot be more bytes than that."""
 Accepted = tuple[int, Event]

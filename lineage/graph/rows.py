@@ -156,6 +156,8 @@ REMOVALS = Lookup("SELECT node, origin, source FROM removal", "node")
 AGAIN = Lookup("SELECT run, entry FROM again", "run", order="entry")
 SPOKEN = Lookup("SELECT node, entry FROM spoken", "node", order="entry")
 
+RECEIVED = Lookup("SELECT key, entry FROM received", "key", "bytea")
+
 I8, TX, BY = "bigint", "text", "bytea"
 PUT_ENTRY = Insert("entry", ("position", "count", "recorded", "body"), (I8, I8, I8, BY))
 PUT_NODE = Insert(
@@ -207,6 +209,7 @@ PUT_CHECKPOINT = Insert(
     "ON CONFLICT (position) DO UPDATE SET recorded = excluded.recorded, note = excluded.note, "
     "timestamp = excluded.timestamp",
 )
+PUT_RECEIVED = Insert("received", ("key", "entry"), (BY, I8))
 PUT_STATE = Insert("state", ("key", "value"), (TX, TX), "ON CONFLICT (key) DO UPDATE SET value = excluded.value")
 
 ENTRY_AT = "SELECT position, count, recorded, body FROM entry WHERE position <= ? ORDER BY position DESC LIMIT 1"

@@ -19,9 +19,9 @@ from typing import Any
 
 from lineage.errors import CannotDecide, UsageError
 
-SCHEMA = "0003"
+SCHEMA = "0004"
 """The Alembic revision this code reads and writes."""
-KNOWN = ("0001", "0002", "0003")
+KNOWN = ("0001", "0002", "0003", "0004")
 """Every revision there has been, oldest first; anything else is newer than this code."""
 
 Row = tuple[Any, ...]

@@ -205,3 +205,6 @@ job = Table(
 
 job_run = _keyed("job_run", _integer("job", key=True), _integer("entry", key=True), _integer("run"))
 Index("job_run_run", job_run.c.run, job_run.c.job)
+
+# events that came from outside, by their bytes: one that is sent again is found here (lineage.graph.Graph.receive)
+received = _keyed("received", _bytes("key", key=True), _integer("entry"))

@@ -143,7 +143,7 @@ def test_a_client_facet_refuses_what_our_reader_would_refuse() -> None:
         b"[]",
         b"{}",
         b"\xff",
-        b'{"eventTime": 3, "run": {"runId": "x"}}',
+        b'{"eventTime": "2023-01-01T00:00:00Z", "run": {"runId": 3}}',
         b'{"eventTime": "2023-01-01T00:00:00Z"}',
         b'{"eventTime": "2023-01-01T00:00:00Z", "dataset": {"namespace": "a", "name": "b", "facets": '
         b'{"lineage_origin": {"tags": [{"origin": {"kind": "nonsense"}}]}}}}',

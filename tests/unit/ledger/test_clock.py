@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from lineage.errors import UsageError
-from lineage.ledger import clock
 from lineage.ledger.clock import TOLERANCE, happened, microseconds, moment_of, recording_time
+from lineage.vocabulary import moment
 
 SECOND = 1_000_000
 FIRST_OF_MARCH = 1_677_628_800 * SECOND
 
 
-@pytest.mark.parametrize("read", [happened, lambda text: clock.Moment(microseconds(clock._lenient(text)), True)])
+@pytest.mark.parametrize("read", [happened, lambda text: moment.Moment(microseconds(moment._lenient(text)), True)])
 @pytest.mark.parametrize(
     ("text", "offset"),
     [
