@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from lineage.config import Config
-from lineage.vocabulary import Artifact, Change, Decision, Input, Tag
+from lineage.vocabulary import Artifact, Change, Decision, Input, Tag, Use
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much is done, and the total (0 when unknown)."""
@@ -50,6 +50,24 @@ class Notice(NamedTuple):
     """The command that helps."""
 
 
+class Executed(NamedTuple):
+    """What a pipeline recorded of commands that were seen while they ran."""
+
+    run_id: str
+    namespace: str
+    address: str
+    key: str
+    """The tool's own identity of the execution."""
+    outputs: tuple[Artifact, ...]
+    declared: tuple[str, ...]
+    """Absolute paths of the files and directories that it declares to read or make."""
+    uses: tuple[tuple[str, Use], ...]
+    """Roles that somebody declared for calls: pattern of a host, role."""
+    notes: tuple[str, ...]
+    """What does not fit: dependencies that changed, outputs that the commands did not make. With any of them the
+    record is no more than an assertion."""
+
+
 class Pipeline(Protocol):
     """A tool whose records are read after the fact. Entry point group ``lineagegate.pipelines``."""
 
@@ -82,6 +100,30 @@ class Pipeline(Protocol):
 
     def stage(self, address: str, cwd: Path, known_content: Known) -> tuple[Input, ...] | None:
         """Data inputs of a stage as recorded or as they lie now, or None when there is no such stage."""
+        ...
+
+    def executed(
+        self, stage: str, cwd: Path, environment: Mapping[str, str], commands: Sequence[str], times: tuple[int, int]
+    ) -> Executed | None:
+        """What it recorded of a stage whose commands were seen, or None when there is no such record (yet).
+
+        Args:
+            stage: as the environment of the commands named it.
+            cwd: working directory of the commands.
+            environment: what the pipeline's tool put into theirs.
+            commands: what ran, in order.
+            times: when the first began and the last ended, nanoseconds since 1970.
+        """
+        ...
+
+    def reads(self, paths: Sequence[str], cwd: Path, known_content: Known) -> tuple[Input, ...]:
+        """The data among files that a command read, code left out. Without content where it cannot be read now.
+
+        Args:
+            paths: absolute.
+            cwd: working directory of the command.
+            known_content: which of some content keys are recorded as data.
+        """
         ...
 
     def locate(self, path: str) -> Artifact | None:

@@ -166,6 +166,10 @@ class Now:
         made = {content.hash for said in self.tree.outputs.values() for content in said.values() if content}
         return (*inputs, *self.said.given(left, known_content(keys) | (keys & made) if keys else keys))
 
+    def inputs_of(self, read: tuple[Entry, ...], known_content: Known) -> tuple[Input, ...]:
+        """The data among files that a command read, whatever it declared; paths from the root, or absolute ones."""
+        return self._inputs(read, Meaning("."), known_content)
+
     def recorded_inputs(self, address: str, known_content: Known) -> tuple[Input, ...]:
         """Data inputs of a stage as its lock entry says; empty when it never ran."""
         record = self.recorded(address)

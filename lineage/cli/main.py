@@ -12,6 +12,7 @@ from collections.abc import Sequence
 VERBS = {
     "init": "Set up a repository: settings, policy, store, and what its history tells.",
     "declare": "Say where a source comes from, or in which role a stage reads it.",
+    "exec": "Run a command, and see what it and every DVC stage in it really do.",
     "sync": "Read what the pipelines have done since last time.",
     "check": "What the gate would say about an artifact now.",
     "why": "What an artifact carries, and on which path it came.",
@@ -31,6 +32,8 @@ VERBS = {
     "policy": "Test, check, show or replay the policy.",
     "ledger": "Verify the ledger, seal it, prove what is in it.",
     "status": "Count what the ledger holds.",
+    "serve": "Answer a team over HTTP.",
+    "token": "Who may ask a server: make, list and revoke tokens.",
     "doctor": "Find what is wrong with the set-up.",
 }
 """Every verb and what it is for; `lineage.cli.<verb>` holds it."""

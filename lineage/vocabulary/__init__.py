@@ -7,6 +7,7 @@ from lineage.vocabulary.access import Access, Passage, Role
 from lineage.vocabulary.artifact import Artifact, ArtifactType, Content, Execution, Input, Member
 from lineage.vocabulary.decision import Decision, Finding, Grant, Outcome, Scope, Step
 from lineage.vocabulary.identity import same_person
+from lineage.vocabulary.observation import Call, Observation
 from lineage.vocabulary.origin import (
     CLEAN_KINDS,
     UNDECLARED,
@@ -29,6 +30,7 @@ __all__ = [
     "Artifact",
     "ArtifactType",
     "Basis",
+    "Call",
     "Change",
     "Content",
     "Correction",
@@ -42,6 +44,7 @@ __all__ = [
     "Label",
     "Match",
     "Member",
+    "Observation",
     "Origin",
     "Outcome",
     "Passage",

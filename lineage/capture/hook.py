@@ -1,0 +1,88 @@
+"""What the environment of a command must hold so that what it does is seen. Writes two files below ``.lineage/hook``.
+
+The shell is ours under the name of the user's own: DVC adds options by that name (``bash --noprofile``). It stays there
+after a command ended, as a worker of DVC's queue goes on with the environment it was started in.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+OBSERVER = Path(__file__).parent / "observer"
+"""The folder that goes first into PYTHONPATH."""
+
+MODES = ("python", "off")
+"""What is looked at beside the start and end of stages: what Python processes do, or nothing."""
+
+
+class Hook(NamedTuple):
+    """Where things are, for one project."""
+
+    spool: Path
+    """Folder of the records."""
+    shell: Path | None
+    """What stands in for the shell; None where no program can be put there."""
+    real: str
+    """The user's own shell; empty where SHELL is not set."""
+
+
+def spool_of(root: Path) -> Path:
+    """The spool of a project.
+
+    Args:
+        root: of the project.
+    """
+    return root / ".lineage" / "spool"
+
+
+def prepare(root: Path, environment: Mapping[str, str]) -> Hook:
+    """Make the spool and the shell.
+
+    Args:
+        root: of the project.
+        environment: of whoever starts the command; its SHELL may be ours already.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    spool = spool_of(root)
+    spool.mkdir(parents=True, exist_ok=True)
+    ours = environment.get("LINEAGE_HOOK", "")
+    given = environment.get("SHELL", "")
+    real = environment.get("LINEAGE_SHELL", "") if ours and given == ours else given
+    folder = root / ".lineage" / "hook"
+    folder.mkdir(exist_ok=True)
+    shell = folder / (Path(real).name or "sh")
+    text = (Path(__file__).parent / "shell.sh").read_bytes()
+    if not shell.is_file() or shell.read_bytes() != text or not os.access(shell, os.X_OK):
+        draft = shell.with_name(f".{shell.name}.{os.getpid()}")
+        draft.write_bytes(text)
+        draft.chmod(0o755)
+        draft.replace(shell)
+    # on a file system mounted without execution the stage could not start
+    return Hook(spool, shell if os.access(shell, os.X_OK) else None, real)
+
+
+def environment(hook: Hook, before: Mapping[str, str], *, mode: str, execution: Path) -> dict[str, str]:
+    """The environment for a command.
+
+    Args:
+        hook: from `prepare`.
+        before: the environment without us.
+        mode: one of `MODES`.
+        execution: folder of the command's own record.
+    """
+    after = dict(before)
+    after["LINEAGE_SPOOL"] = str(hook.spool)
+    after["LINEAGE_SHELL"] = hook.real
+    after["LINEAGE_EXECUTION"] = str(execution)
+    if hook.shell is not None:
+        after["SHELL"] = after["LINEAGE_HOOK"] = str(hook.shell)
+    after["LINEAGE_OBSERVER"] = str(OBSERVER) if mode == "python" else ""
+    if mode == "python":
+        rest = [entry for entry in before.get("PYTHONPATH", "").split(os.pathsep) if entry and entry != str(OBSERVER)]
+        after["PYTHONPATH"] = os.pathsep.join([str(OBSERVER), *rest])
+    return after

@@ -1,0 +1,417 @@
+"""Sees what a Python process of a stage opens, calls and starts, and writes it to the spool as it happens.
+
+Its folder stands first in PYTHONPATH, so ``site`` imports it in place of a ``sitecustomize`` of the user's, which it
+then runs under its own name. It needs the standard library alone and any Python from 3.8 on: a stage's environment
+need not have this package. Nothing here may disturb the program: what fails is written down once and forgotten.
+
+One file for each process, one JSON object a line: ``n`` counts, ``k`` is what kind of thing, ``v`` the thing, ``c`` how
+often by now, ``h`` the chain: sha256 over the chain before and this line, 16 digits. Every thing is written the first
+time; a number is written again whenever it doubled, and at the end.
+
+What this cannot see is said in docs/explanation/observation.md.
+"""
+
+import os
+import sys
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+
+LIBRARIES = frozenset(
+    ("transformers", "vllm", "llama_cpp", "onnxruntime", "ctranslate2", "sentence_transformers", "mlx_lm", "exllamav2",
+     "gpt4all", "ollama", "sglang", "diffusers", "optimum", "auto_gptq", "llamafile", "openvino")
+)  # fmt: skip
+"""What runs models on this machine."""
+
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+
+def _is_dvc(arguments):
+    """Whether a command line is DVC's own process: it runs stages, and reads everything without using it."""
+    rest = iter(arguments[1:])
+    for argument in rest:
+        if argument == "-m":
+            return next(rest, "").split(".")[0] == "dvc"
+        if not argument.startswith("-"):
+            return os.path.basename(argument) in ("dvc", "dvc.exe")
+        if argument == "-c":
+            return False
+    return False
+
+
+def _quoted(text):
+    if text.isprintable() and text.isascii() and '"' not in text and "\\" not in text:
+        return '"' + text + '"'
+    out = []
+    for char in text:
+        code = ord(char)
+        if char in '"\\':
+            out.append("\\" + char)
+        elif 31 < code < 127:
+            out.append(char)
+        elif code < 0x10000:
+            out.append("\\u%04x" % code)
+        else:
+            code -= 0x10000
+            out.append("\\u%04x\\u%04x" % (0xD800 + (code >> 10), 0xDC00 + (code & 0x3FF)))
+    return '"' + "".join(out) + '"'
+
+
+class _Spool:
+    """The file of this process. A forked child begins its own."""
+
+    def __init__(self, folder):
+        from _thread import RLock
+
+        try:
+            from _sha256 import sha256
+        except ImportError:
+            try:
+                from _sha2 import sha256
+            except ImportError:
+                from hashlib import sha256
+        self.folder = folder
+        self.new_lock = RLock
+        self.sha256 = sha256
+        self.seen = set()
+        self.begin()
+
+    def begin(self):
+        self.lock = self.new_lock()
+        self.busy = False
+        self.file = None
+        self.number = 0
+        self.chain = ""
+        self.counts = {}
+        self.written = {}
+
+    def say(self, kind, value, count=0):
+        """Write one line. Never raises, and never sees itself."""
+        with self.lock:
+            if self.busy:
+                return
+            self.busy = True
+            try:
+                if self.file is None:
+                    self.open()
+                self.line(kind, value, count)
+            except Exception:
+                self.file = -1
+            finally:
+                self.busy = False
+
+    def open(self):
+        import time
+
+        name = "%d-%d.jsonl" % (os.getpid(), time.time_ns())
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+        self.file = os.open(self.folder + "/" + name, flags, 0o600)
+        self.line("process", _program(), os.getppid())
+
+    def line(self, kind, value, count):
+        if self.file < 0:
+            return
+        self.number += 1
+        body = '{"n":%d,"k":"%s","v":%s' % (self.number, kind, _quoted(value))
+        if count:
+            body += ',"c":%d' % count
+        self.chain = self.sha256((self.chain + body).encode()).hexdigest()[:16]
+        os.write(self.file, (body + ',"h":"' + self.chain + '"}\n').encode())
+
+    def once(self, kind, value):
+        """A thing, the first time."""
+        mark = (kind, value)
+        if mark not in self.seen:
+            self.seen.add(mark)
+            self.say(kind, value)
+
+    def count(self, kind, value):
+        """One more of something."""
+        mark = (kind, value)
+        number = self.counts[mark] = self.counts.get(mark, 0) + 1
+        if number & (number - 1) == 0:
+            self.written[mark] = number
+            self.say(kind, value, number)
+
+    def end(self):
+        for mark, number in list(self.counts.items()):
+            if self.written.get(mark) != number:
+                self.written[mark] = number
+                self.say(mark[0], mark[1], number)
+        if self.file is not None:
+            self.say("end", "")
+
+
+def _program():
+    """What runs: a script, a module or ``-c``; no arguments, which may hold secrets."""
+    arguments = list(getattr(sys, "orig_argv", ()))
+    rest = iter(arguments[1:])
+    for argument in rest:
+        if argument == "-m":
+            return "-m " + next(rest, "")
+        if argument == "-c" or not argument.startswith("-"):
+            return argument
+    return arguments[0] if arguments else ""
+
+
+def _hosts(arguments):
+    """The hosts in URLs among the arguments of a command."""
+    for argument in arguments:
+        try:
+            text = os.fsdecode(argument)
+        except TypeError:
+            continue
+        for piece in text.split("://")[1:]:
+            authority = piece.split("/", 1)[0].split("?", 1)[0].split()[:1]
+            host = authority[0].rpartition("@")[2].strip("\"'`;|&()<>,$") if authority else ""
+            if host:
+                yield host
+
+
+def _hook(spool):
+    """The audit hook: one function by the name of the event."""
+    ours = spool.folder + "/"
+    ignored = [_HERE + "/", ours, "/usr/", "/lib/", "/lib64/", "/proc/", "/sys/", "/dev/", "/etc/", "/run/"]
+    for prefix in (sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix):
+        if len(prefix) > 1:
+            ignored.append(prefix.rstrip("/") + "/")
+    ignored = tuple(ignored)
+    python = (".py", ".pyc", ".pyi")
+    writes, both = _WRITES, os.O_RDWR
+    append, cut = os.O_APPEND, os.O_TRUNC
+    fsdecode, getcwd, stat, seen, say = os.fsdecode, os.getcwd, os.stat, spool.seen, spool.say
+    from _stat import S_ISREG
+
+
+    def opened(arguments):
+        path, _, flags = arguments
+        if spool.busy:
+            return
+        if type(path) is not str:
+            if type(path) is int:
+                return
+            path = fsdecode(path)
+        if path[:1] != "/":
+            path = getcwd() + "/" + path
+        if path.startswith(ignored):
+            return
+        if flags & writes:
+            mark = "w" + path
+            if mark not in seen:
+                seen.add(mark)
+                say("write", path)
+            # what is opened for both, or to be added to, has its content before in it
+            if flags & cut or not flags & (both | append):
+                return
+        if path not in seen:
+            try:
+                if not S_ISREG(stat(path).st_mode):
+                    return
+            except OSError:  # it does not exist, and may do so later
+                return
+            seen.add(path)
+            if not (path.endswith(python) and "/site-packages/" in path):
+                say("read", path)
+
+    def resolved(arguments):
+        host = arguments[0]
+        if host:
+            spool.once("host", fsdecode(host))
+
+    def connected(arguments):
+        address = arguments[1]
+        if type(address) is tuple and address:
+            spool.once("connect", str(address[0]))
+
+    def imported(arguments):
+        if arguments[0] in LIBRARIES:
+            spool.once("library", arguments[0])
+
+    def started(executable, arguments):
+        if executable is None:
+            executable = arguments[0] if arguments else ""
+        spool.once("child", os.path.basename(fsdecode(executable)))
+        for host in _hosts(arguments):
+            spool.once("argument", host)
+
+    def popen(arguments):
+        given = arguments[1]
+        started(arguments[0], [given] if isinstance(given, (str, bytes)) else list(given))
+
+    def executed(arguments):
+        started(arguments[0], list(arguments[1]))
+
+    def system(arguments):
+        started("sh", [arguments[0]])
+
+    handlers = {
+        "open": opened,
+        "import": imported,
+        "socket.getaddrinfo": resolved,
+        "socket.gethostbyname": resolved,
+        "socket.connect": connected,
+        "subprocess.Popen": popen,
+        "os.exec": executed,
+        "os.posix_spawn": executed,
+        "os.system": system,
+    }
+    handler = handlers.get
+
+    def hook(event, arguments):
+        found = handler(event)
+        if found is not None:
+            try:
+                found(arguments)
+            except Exception:
+                try:
+                    spool.once("broken", event)
+                except Exception:
+                    return
+
+    return hook
+
+
+class _Patches:
+    """Finds nothing itself; wraps what it counts right after some modules were executed."""
+
+    def __init__(self, patches):
+        self.patches = patches
+
+    def find_spec(self, name, path=None, target=None):
+        patch = self.patches.pop(name, None)
+        if patch is None:
+            return None
+        for finder in sys.meta_path:
+            if finder is self or not hasattr(finder, "find_spec"):
+                continue
+            spec = finder.find_spec(name, path, target)
+            if spec is not None:
+                self.wrap(spec, patch)
+                return spec
+        return None
+
+    def wrap(self, spec, patch):
+        execute = getattr(spec.loader, "exec_module", None)
+        if execute is None:
+            return
+
+        def exec_module(module):
+            execute(module)
+            try:
+                patch(module)
+            except Exception:
+                return
+
+        try:
+            spec.loader.exec_module = exec_module
+        except AttributeError:
+            return
+
+
+def _wrap(owner, name, before):
+    """Have a function told of each call before a method runs."""
+    from functools import wraps
+
+    original = getattr(owner, name)
+
+    @wraps(original)
+    def method(self, *positional, **named):
+        try:
+            before(self, positional, named)
+        except Exception:
+            pass
+        return original(self, *positional, **named)
+
+    setattr(owner, name, method)
+
+
+def _patches(spool):
+    """Server names of TLS, and requests of the usual clients (several go over one connection)."""
+
+    def tls(place):
+        def before(_, positional, named):
+            host = named.get("server_hostname") or (positional[place] if len(positional) > place else None)
+            if host:
+                spool.count("tls", os.fsdecode(host))
+
+        return before
+
+    def ssl(module):
+        _wrap(module.SSLContext, "wrap_socket", tls(4))
+        _wrap(module.SSLContext, "wrap_bio", tls(3))
+
+    def http(module):
+        def before(connection, _, __):
+            spool.count("request", connection._tunnel_host or connection.host)
+
+        _wrap(module.HTTPConnection, "putrequest", before)
+
+    def httpx(module):
+        def before(_, positional, named):
+            spool.count("request", (positional[0] if positional else named["request"]).url.host)
+
+        for client in (module.Client, module.AsyncClient):
+            _wrap(client, "_send_single_request", before)
+
+    def aiohttp(module):
+        def before(session, positional, named):
+            url = positional[1] if len(positional) > 1 else named.get("str_or_url") or named.get("url")
+            host = getattr(url, "host", None) or next(_hosts([str(url)]), "")
+            base = getattr(session, "_base_url", None)
+            if not host and base is not None:
+                host = base.host
+            if host:
+                spool.count("request", host.rsplit(":", 1)[0])
+
+        _wrap(module.ClientSession, "_request", before)
+
+    return {"ssl": ssl, "http.client": http, "httpx": httpx, "aiohttp.client": aiohttp}
+
+
+def _observe():
+    environment = os.environ
+    arguments = list(getattr(sys, "orig_argv", ()))
+    if _is_dvc(arguments):
+        if environment.get("LINEAGE_HOOK"):
+            environment["SHELL"] = environment["LINEAGE_HOOK"]  # also for DVC inside a stage, which has the real shell
+        if not environment.get("DVC_STAGE"):
+            return
+    folder = environment.get("LINEAGE_EXECUTION")
+    if not folder or not os.path.isdir(folder):
+        return
+    spool = _Spool(folder)
+    spool.say("begin", "")
+    patches = _patches(spool)
+    for name in [name for name in patches if name in sys.modules]:
+        patches.pop(name)(sys.modules[name])
+    sys.meta_path.insert(0, _Patches(patches))
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=spool.begin)
+    import atexit
+
+    atexit.register(spool.end)
+    sys.addaudithook(_hook(spool))
+
+
+def _next():
+    """The ``sitecustomize`` that ours stands in front of."""
+    try:  # importlib's own parts, which are loaded already: `importlib.util` costs milliseconds
+        from _frozen_importlib import module_from_spec
+        from _frozen_importlib_external import PathFinder
+    except ImportError:
+        from importlib.machinery import PathFinder
+        from importlib.util import module_from_spec
+
+    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != _HERE]
+    spec = PathFinder.find_spec("sitecustomize", sys.path)
+    if spec is None or spec.loader is None:
+        return
+    module = module_from_spec(spec)
+    sys.modules["sitecustomize"] = module
+    spec.loader.exec_module(module)
+
+
+try:
+    _observe()
+except Exception:  # the program comes first
+    pass
+_next()

@@ -1,0 +1,83 @@
+#!/bin/sh
+# Stands in for the shell that DVC runs a stage's command with (`$SHELL -c COMMAND`, facts/dvc.md): records the start,
+# runs the real shell with the same arguments, records the end, and ends as it ended. Whatever of ours fails, the
+# command runs. `lineage.capture.hook` sets LINEAGE_SHELL, LINEAGE_SPOOL and LINEAGE_OBSERVER.
+#
+# In the spool: a folder for the execution with `start` (its fields, each followed by NUL) and `end` (one line), and a
+# line in `journal` for each of the two, so that an execution that is gone, or an end that was rewritten, is noticed.
+
+real=${LINEAGE_SHELL:-/bin/sh}
+if [ -n "$LINEAGE_SHELL" ]; then SHELL=$LINEAGE_SHELL; else unset SHELL; fi
+if [ -z "$DVC_STAGE" ] || [ -z "$LINEAGE_SPOOL" ]; then exec "$real" "$@"; fi
+
+at=$LINEAGE_SPOOL/$PPID-$$
+while ! mkdir "$at" 2>/dev/null; do
+  if ! [ -d "$at" ]; then
+    { printf 'broken %s\n' "$DVC_STAGE" >>"$LINEAGE_SPOOL/journal"; } 2>/dev/null
+    exec "$real" "$@"
+  fi
+  at=$at.
+done
+
+start() {
+  printf '%s\0' 1 "$PPID" "$$" "$PWD" "$parent" "$DVC_STAGE" "$DVC_ROOT" "$DVC_EXP_NAME" "$DVC_EXP_BASELINE_REV" \
+    "$LINEAGE_OBSERVER" "$real" "$@"
+}
+parent=$LINEAGE_EXECUTION
+{ start "$@" >"$at/start" && printf 'start %s\n' "${at##*/}" >>"$LINEAGE_SPOOL/journal"; } 2>/dev/null
+
+LINEAGE_EXECUTION=$at
+export LINEAGE_EXECUTION
+if [ -n "$LINEAGE_OBSERVER" ]; then
+  case $PYTHONPATH: in
+    "$LINEAGE_OBSERVER":*) ;;
+    *) PYTHONPATH=$LINEAGE_OBSERVER${PYTHONPATH:+:$PYTHONPATH} && export PYTHONPATH ;;
+  esac
+fi
+
+# Ctrl-C reaches the command itself; we wait for what it makes of it. What this shell says of a command that a signal
+# ended goes into the spool: without us DVC's shell would have said nothing.
+trap 'interrupted=1' INT
+trap : QUIT
+if : 2>/dev/null >"$at/shell"; then
+  exec 9>&2 2>"$at/shell"
+  (exec "$real" "$@" 2>&9 9>&-)
+  status=$?
+  exec 2>&9 9>&-
+else
+  "$real" "$@"
+  status=$?
+fi
+trap - INT QUIT
+signal=
+if [ $status -gt 128 ]; then
+  if [ -n "$interrupted" ] && [ $status = 130 ]; then signal=2; fi
+  if [ -s "$at/shell" ]; then signal=$((status - 128)); fi
+fi
+
+seal() {
+  gone=
+  if ! [ -f "$at/start" ]; then # somebody took it away while the command ran
+    gone=gone
+    mkdir -p "$at" && start "$@" >"$at/start"
+  fi
+  id=${at##*/}
+  set -- "$at"/*.jsonl
+  [ -e "$1" ] || set --
+  if command -v sha256sum >/dev/null; then hash=sha256sum; else hash='shasum -a 256'; fi
+  sums=$($hash -- "$at/start" "$@")
+  line="end $id $status${signal:+:$signal} ${gone:-whole}"
+  while read -r sum path; do
+    line="$line ${sum#\\}=${path##*/}"
+  done <<EOF
+$sums
+EOF
+  printf '%s\n' "$line" >"$at/end" && printf '%s\n' "$line" >>"$LINEAGE_SPOOL/journal"
+}
+seal "$@" 2>/dev/null
+
+if [ -n "$signal" ]; then
+  ulimit -c 0
+  kill -"$signal" $$
+fi
+exit $status

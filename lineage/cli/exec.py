@@ -1,0 +1,65 @@
+"""``lineagegate exec``."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from lineage.cli.settings import Settings, verb
+from lineage.errors import LineageError
+
+NOT_FOUND, NOT_EXECUTABLE = 127, 126
+"""As a shell reports a command that cannot be started."""
+
+
+@verb
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.option(
+    "--observe",
+    type=click.Choice(["python", "off"]),
+    default="python",
+    help="Look at what Python processes do (default), or at nothing but which stages run.",
+)
+def exec(settings: Settings, command: tuple[str, ...], observe: str) -> int:  # noqa: A001 - the verb's name
+    """Run a command, and see what it and every DVC stage in it really do.
+
+    COMMAND is `dvc repro`, `make`, `python train.py`, anything; write -- before it. Nothing in dvc.yaml, dvc.lock or the
+    run cache changes. Which stages ran, what they read and did not declare, and which model providers they called is
+    recorded when the command has ended.
+
+    \b
+    lineagegate exec -- dvc repro
+    lineagegate exec -- python train.py --epochs 3
+
+    Exit status: that of COMMAND; 127 and 126 where it cannot be started, 2 where there are no settings.
+    """
+    from lineage.capture import command as running
+    from lineage.capture import hook, spool
+
+    config = settings.config()
+    environment = dict(os.environ)
+    folder = None
+    try:
+        found = hook.prepare(config.root, environment)
+        inside = environment.get("LINEAGE_EXECUTION", "")
+        folder = spool.begin(found.spool, command, observed=observe == "python", parent=inside)
+        environment = hook.environment(found, environment, mode=observe, execution=folder)
+    except OSError as error:  # the command is what was asked for
+        click.echo(f"lineagegate: not observed: {error}", err=True)
+    try:
+        status = running.run(command, environment)
+    except OSError as error:
+        click.echo(f"lineagegate: {command[0]}: {error.strerror}", err=True)
+        status = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
+    if folder is not None:
+        try:
+            spool.seal(folder, status)
+            with settings.gate() as gate:
+                gate.refresh()
+        except (LineageError, OSError) as error:
+            click.echo(f"lineagegate: observed, not yet recorded: {error}", err=True)
+    return running.end_as(status)
+
+
+exec.context_settings["allow_interspersed_args"] = False  # what stands after COMMAND is its own
