@@ -1,5 +1,5 @@
 # Everything starts from a bare machine with Python (3.10 or newer), git and make.
-#   make setup    a virtual environment in .venv, and PostgreSQL for the tests
+#   make setup    a virtual environment in .venv, and PostgreSQL and Java for the tests
 #   make test     everything: lint, types, import floors, tests
 #   make demo     the story of examples/project_seed, in the terminal
 SHELL := /bin/bash
@@ -7,15 +7,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup test lint types tests demo bench schemas docs postgresql clean
+.PHONY: setup test lint types tests demo bench schemas docs postgresql java clean
 
-setup: $(VENV)/.ready postgresql
+setup: $(VENV)/.ready postgresql java
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	@echo "installing what constraints.txt names into $(VENV) (a few minutes the first time)"
-	@$(BIN)/python -m pip install --quiet -c constraints.txt --group dev -e '.[content,dvc,gx,mlflow,postgresql,pdf,timestamp]'
+	@$(BIN)/python -m pip install --quiet -c constraints.txt --group dev -e '.[content,dvc,gx,mlflow,postgresql,spark,pdf,timestamp]'
 	@touch $@
 
 # The tests start a PostgreSQL of their own; a running server is neither needed nor touched.
@@ -27,6 +27,17 @@ postgresql:
 	  apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql >/dev/null; \
 	else \
 	  echo "PostgreSQL is missing: install its server package (initdb) for the tests, e.g. apt-get install postgresql"; \
+	fi
+
+# Spark, for the tests of lineage_spark, runs on Java; a session of its own, on loopback only.
+java:
+	@if command -v java >/dev/null || [ -x "$$JAVA_HOME/bin/java" ]; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "installing Java for the tests"; \
+	  export DEBIAN_FRONTEND=noninteractive; \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends default-jre-headless >/dev/null; \
+	else \
+	  echo "Java is missing: install a runtime, 17 or newer, for the tests, e.g. apt-get install default-jre-headless"; \
 	fi
 
 test: setup lint types tests

@@ -13,6 +13,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -341,7 +342,7 @@ def passages(pairs: Words, most: int) -> Sorted:
 
 
 class Index:
-    """Some sources' files, opened. Reads only.
+    """Some sources' files, opened. Reads only. Pickled, it is opened anew where it arrives: the files must be there.
 
     Args:
         sources: what the caller calls each of them, in the order of ``files``.
@@ -353,6 +354,12 @@ class Index:
         self.sources, self._files, self.key = tuple(sources), files, key
         self.digest = digest
         """sha256 over the files' digests and names: what a result was made against."""
+        self._from: tuple[Path, tuple[tuple[str, IndexFile], ...]] | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._from is None:
+            raise TypeError("only an index that was opened from files can be opened elsewhere")
+        return _opened, (*self._from, self.key.secret)
 
     @classmethod
     def open(cls, directory: Path, files: Iterable[tuple[str, IndexFile]], key: Key) -> Index:
@@ -369,7 +376,9 @@ class Index:
         listed = sorted(files)
         sets = [_open(directory / file.name, file, key) for _, file in listed]
         whole = hashlib.sha256("".join(f"{source}\0{file.sha256}\n" for source, file in listed).encode())
-        return cls([source for source, _ in listed], sets, key, whole.hexdigest())
+        index = cls([source for source, _ in listed], sets, key, whole.hexdigest())
+        index._from = directory, tuple(listed)
+        return index
 
     def match(self, found: Fingerprints, rule: Rule = RULE) -> Matches:
         """The records of a batch that equal or resemble records of some source.
@@ -404,6 +413,12 @@ class Index:
         record, of, equal, share = (np.concatenate(column) for column in zip(*rows, strict=True))
         rests = Evidence(*(np.concatenate(column) for column in zip(*evidence, strict=True)))
         return Matches(record, of, equal, share, rests)
+
+
+@lru_cache(2)
+def _opened(directory: Path, files: tuple[tuple[str, IndexFile], ...], secret: bytes) -> Index:
+    """An index that arrives again and again, with each task of a job, is opened and checked once."""
+    return Index.open(directory, files, Key(secret))
 
 
 def _open(path: Path, file: IndexFile, key: Key) -> tuple[_Set, _Set]:

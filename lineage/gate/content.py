@@ -298,28 +298,11 @@ class ContentIndex:
     ) -> Scanned:
         """Search one file or directory."""
 
-        sources = [known[int(name)] for name in index.sources]
         unread: list[Unread] = []
-        tallies = self.tally(index, [source.origins for source in sources], path, unread, progress)
-        number, short = tallies.records, tallies.short
-        found = tuple(
-            ContentFound(
-                origin,
-                tuple(reference(sources[i].artifact) for i in sorted(tally.sources)),
-                tally.records,
-                tally.equal,
-                tally.records / number,
-                round(tally.different.records, 1),
-                threshold.reached(tally.different.records, number),
-                tuple(Place(*place) for place in tally.places),
-                tally.records - sum(last - first + 1 for _, first, last in tally.places),
-            )
-            for origin, tally in sorted(tallies.found.items(), key=lambda item: (-item[1].records, repr(item[0])))
-        )
-        return Scanned(
-            str(path), reference(artifact) if artifact else None, number, short, found,
-            tuple(UnreadRef(*item) for item in unread), False,
-        )  # fmt: skip
+        origins = [known[int(name)].origins for name in index.sources]
+        tallies = self.tally(index, origins, path, unread, progress)
+        sources = [known[int(name)].artifact for name in index.sources]
+        return scanned(str(path), artifact, sources, tallies, threshold, unread)
 
     def tally(
         self,
@@ -426,6 +409,43 @@ class Tallies:
             tally.different.merge(other.different)
             for place in other.places:
                 tally.place(*place)
+
+
+def scanned(
+    path: str,
+    artifact: Artifact | None,
+    sources: Sequence[Artifact],
+    tallies: Tallies,
+    threshold: Threshold,
+    unread: Iterable[Unread],
+) -> Scanned:
+    """What was found, as it is told.
+
+    Args:
+        path: what was searched.
+        artifact: what it is recorded as.
+        sources: those of the index.
+        tallies: of all its records.
+        threshold: what is enough.
+        unread: what could not be read.
+    """
+    number = tallies.records
+    found = tuple(
+        ContentFound(
+            origin,
+            tuple(reference(sources[i]) for i in sorted(tally.sources)),
+            tally.records,
+            tally.equal,
+            tally.records / number,
+            round(tally.different.records, 1),
+            threshold.reached(tally.different.records, number),
+            tuple(Place(*place) for place in tally.places),
+            tally.records - sum(last - first + 1 for _, first, last in tally.places),
+        )
+        for origin, tally in sorted(tallies.found.items(), key=lambda item: (-item[1].records, repr(item[0])))
+    )
+    refs = tuple(UnreadRef(*item) for item in unread)
+    return Scanned(path, reference(artifact) if artifact else None, number, tallies.short, found, refs, False)
 
 
 _METHOD = "1"
