@@ -59,7 +59,7 @@ Accepted = tuple[int, Event]
 """(position, event)."""
 
 
-class _Reference(msgspec.Struct, gc=False):
+class Reference(msgspec.Struct, gc=False):
     """A dataset as an event names it."""
 
     name: tuple[str, str]
@@ -72,16 +72,16 @@ class _Reference(msgspec.Struct, gc=False):
     tags: tuple[Tag, ...]
 
 
-class _Prepared(msgspec.Struct, gc=False):
+class Prepared(msgspec.Struct, gc=False):
     """An event, and what it names."""
 
     position: int
     event: Event
     act: bool
     run: bytes
-    inputs: Sequence[_Reference]
-    outputs: Sequence[_Reference]
-    alone: Sequence[_Reference]
+    inputs: Sequence[Reference]
+    outputs: Sequence[Reference]
+    alone: Sequence[Reference]
 
 
 class Projection:
@@ -101,7 +101,7 @@ class Projection:
     def apply(self, events: Sequence[Accepted]) -> None:
         """Project events and propagate what follows."""
         first = events[0][0]
-        prepared = [_prepare(position, event, position - first) for position, event in events]
+        prepared = [prepare(position, event, position - first) for position, event in events]
         self._prefetch(prepared)
         for item in prepared:
             if item.act:
@@ -116,7 +116,7 @@ class Projection:
         self._unsettle()
         self._propagate()
 
-    def _prefetch(self, prepared: Sequence[_Prepared]) -> None:
+    def _prefetch(self, prepared: Sequence[Prepared]) -> None:
         working = self.working
         named = [r for item in prepared for r in (*item.inputs, *item.outputs, *item.alone)]
         files = [content_key(m.hash) for r in named if r.content is not None for m in r.content.members]
@@ -126,7 +126,7 @@ class Projection:
 
     # what an event names
 
-    def _named(self, reference: _Reference, position: int) -> tuple[Node, int]:
+    def _named(self, reference: Reference, position: int) -> tuple[Node, int]:
         """The node and the name of a dataset reference, with its tags and files."""
         working = self.working
         node = working.node_of(reference.key)
@@ -202,7 +202,7 @@ class Projection:
 
     # runs
 
-    def _run(self, item: _Prepared) -> None:
+    def _run(self, item: Prepared) -> None:
         working = self.working
         position = item.position
         run = working.run_of(item.run, position)
@@ -409,8 +409,17 @@ def _check_lengths(index: int, *texts: str) -> None:
             )
 
 
-def _prepare(position: int, event: Event, index: int) -> _Prepared:
-    """What the projection needs of an event, worked out once."""
+def prepare(position: int, event: Event, index: int) -> Prepared:
+    """What the projection needs of an event, worked out once: of nothing but the event.
+
+    Args:
+        position: its position in the ledger.
+        event: as read.
+        index: its number in what is recorded, for the refusal.
+
+    Raises:
+        UsageError: ``EVENT_INVALID``: a name is too long.
+    """
     job, run = event.job, event.run
     if job is not None:
         _check_lengths(index, job.namespace + job.name)
@@ -419,24 +428,24 @@ def _prepare(position: int, event: Event, index: int) -> _Prepared:
     if run is not None:
         _check_lengths(index, run.run_id)
     if job is not None and job.namespace == OUR_NAMESPACE and job.name in ACTS:
-        return _Prepared(position, event, True, b"", (), (), ())
+        return Prepared(position, event, True, b"", (), (), ())
     if run is not None:
-        return _Prepared(position, event, False, run_key(run.run_id), inputs, outputs, ())
+        return Prepared(position, event, False, run_key(run.run_id), inputs, outputs, ())
     if alone:
-        return _Prepared(position, event, False, b"", (), (), alone)
+        return Prepared(position, event, False, b"", (), (), alone)
     if job is not None and (inputs or outputs):
         # a JobEvent states what every run of the job reads and makes: lineage like a run's
-        return _Prepared(position, event, False, b"j" + f"{job.namespace}/{job.name}".encode(), inputs, outputs, ())
-    return _Prepared(position, event, False, b"", (), (), ())
+        return Prepared(position, event, False, b"j" + f"{job.namespace}/{job.name}".encode(), inputs, outputs, ())
+    return Prepared(position, event, False, b"", (), (), ())
 
 
-def _reference(dataset: Dataset, index: int) -> _Reference:
+def _reference(dataset: Dataset, index: int) -> Reference:
     namespace, name, facets = dataset.namespace, dataset.name, dataset.facets
     if len(namespace) + len(name) > _SHORT:
         _check_lengths(index, namespace + name)
     role = 0 if dataset.input_facets is None else NUMBER[dataset.use] << 1
     if facets is None:
-        return _Reference((namespace, name), named_key(f"{namespace}/{name}"), role, None, ())
+        return Reference((namespace, name), named_key(f"{namespace}/{name}"), role, None, ())
     content, origin = facets.content, facets.origin
     if content is None:
         key = named_key(f"{namespace}/{name}")
@@ -452,7 +461,7 @@ def _reference(dataset: Dataset, index: int) -> _Reference:
             content = None
     if facets.dataset_type is not None and dataset.is_model:
         role |= 1
-    return _Reference((namespace, name), key, role, content, () if origin is None else origin.tags)
+    return Reference((namespace, name), key, role, content, () if origin is None else origin.tags)
 
 
 def claim_of(act: Removal | Correction) -> tuple[object, ...]:
