@@ -50,6 +50,15 @@ class Notice(NamedTuple):
     """The command that helps."""
 
 
+class Times(NamedTuple):
+    """Of commands that were seen: nanoseconds since 1970, by the clock of the file system."""
+
+    started: int
+    ended: int
+    over: int
+    """When the process that started them had ended; 0: not known."""
+
+
 class Executed(NamedTuple):
     """What a pipeline recorded of commands that were seen while they ran."""
 
@@ -103,7 +112,7 @@ class Pipeline(Protocol):
         ...
 
     def executed(
-        self, stage: str, cwd: Path, environment: Mapping[str, str], commands: Sequence[str], times: tuple[int, int]
+        self, stage: str, cwd: Path, environment: Mapping[str, str], commands: Sequence[str], times: Times
     ) -> Executed | None:
         """What it recorded of a stage whose commands were seen, or None when there is no such record (yet).
 
@@ -112,7 +121,7 @@ class Pipeline(Protocol):
             cwd: working directory of the commands.
             environment: what the pipeline's tool put into theirs.
             commands: what ran, in order.
-            times: when the first began and the last ended, nanoseconds since 1970.
+            times: when that was.
         """
         ...
 

@@ -117,7 +117,7 @@ def _check_uses(config: Config, root: Path, text: str, places: Sequence[Place], 
             raise UsageError(
                 f"{use!r} is no use", code="USE_INVALID", cause=f"known: {', '.join(u.value for u in Use)}"
             )
-        if path not in known and not any(char in path for char in "*?["):
+        if path not in known and "://" not in path and not any(char in path for char in "*?["):
             near = difflib.get_close_matches(path, known, n=3, cutoff=0.4)
             raise UsageError(
                 f"{path!r} is no dependency of {text}", code="USE_INVALID",

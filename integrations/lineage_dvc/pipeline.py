@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from lineage.config import Config
-from lineage.pipeline import Batch, Known, Notice, Progress, Target
+from lineage.pipeline import Batch, Executed, Known, Notice, Progress, Target, Times
 from lineage.vocabulary import Artifact, Input, Tag
 from lineage_dvc import live
 from lineage_dvc.worktree import find_root
@@ -57,6 +57,21 @@ class DvcPipeline:
             if found is None:
                 return None
             return live.merged(now.recorded_inputs(found, known_content), now.live_inputs(found, known_content))
+
+    def executed(
+        self, stage: str, cwd: Path, environment: Mapping[str, str], commands: Sequence[str], times: Times
+    ) -> Executed | None:
+        """The lock entry, or the entry of the run cache, that commands which were seen belong to."""
+        from lineage_dvc.observed import executed
+
+        root = Path(environment.get("DVC_ROOT") or self.root)
+        return executed(self.config, self.root, stage, cwd, root, commands, times)
+
+    def reads(self, paths: Sequence[str], cwd: Path, known_content: Known) -> tuple[Input, ...]:
+        """The data among files that were read, with the content they have now."""
+        from lineage_dvc.observed import reads
+
+        return reads(self.config, self.root, paths, cwd, known_content)
 
     def locate(self, path: str) -> Artifact | None:
         """The artifact at a path or URL, with the hash of what lies there now."""

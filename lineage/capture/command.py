@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from types import FrameType
+from typing import Any
 
 _PASSED_ON = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGCONT")
 _LEFT_TO_IT = ("SIGINT", "SIGQUIT")
@@ -36,12 +37,12 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
     def wait(_: int, __: FrameType | None) -> None:
         return
 
-    before = {}
-    for names, handler in ((_PASSED_ON, pass_on), (_LEFT_TO_IT, wait)):
+    before: dict[int, Any] = {}
+    for names, ours in ((_PASSED_ON, pass_on), (_LEFT_TO_IT, wait)):
         for name in names:
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # `nohup` stays in force
-                before[number] = signal.signal(number, handler)
+                before[number] = signal.signal(number, ours)
     try:
         # a handler of ours is the default again in the child
         child.append(subprocess.Popen(list(command), env=dict(environment), close_fds=False))  # noqa: S603 - the point

@@ -127,6 +127,8 @@ class Journal(NamedTuple):
 
     ends: dict[str, str]
     """The last line about the end of an execution, by the name of its folder."""
+    over: dict[int, list[int]]
+    """When processes of DVC ended, nanoseconds since 1970, by their number."""
     open: frozenset[str]
     """Executions that began and were not taken in."""
     broken: tuple[str, ...]
@@ -152,6 +154,10 @@ def journal(spool: Path, size: int = 0, before: Iterable[str] = ()) -> Journal:
     whole = data[: data.rfind(b"\n") + 1].decode("utf-8", "replace")
     cut = len(data) < size
     ends = {line.split(" ", 2)[1]: line for line in whole.splitlines() if line.startswith("end ")}
+    over: dict[int, list[int]] = {}
+    for words in (line.split() for line in whole.splitlines() if line.startswith("over ")):
+        if len(words) == 3 and words[1].isdigit() and words[2].isdigit():
+            over.setdefault(int(words[1]), []).append(int(words[2]))
     waiting = dict.fromkeys(before)
     broken: list[str] = []
     for line in data[0 if cut else size : data.rfind(b"\n") + 1].decode("utf-8", "replace").splitlines():
@@ -162,7 +168,7 @@ def journal(spool: Path, size: int = 0, before: Iterable[str] = ()) -> Journal:
             waiting.pop(rest, None)
         elif word == "broken":
             broken.append(rest)
-    return Journal(ends, frozenset(waiting), tuple(broken), data.rfind(b"\n") + 1, cut)
+    return Journal(ends, over, frozenset(waiting), tuple(broken), data.rfind(b"\n") + 1, cut)
 
 
 def executions(spool: Path, ends: dict[str, str]) -> list[Seen]:

@@ -7,7 +7,7 @@ import os
 import click
 
 from lineage.cli.settings import Settings, verb
-from lineage.errors import LineageError
+from lineage.errors import LineageError, printable
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 """As a shell reports a command that cannot be started."""
@@ -24,9 +24,9 @@ NOT_FOUND, NOT_EXECUTABLE = 127, 126
 def exec(settings: Settings, command: tuple[str, ...], observe: str) -> int:  # noqa: A001 - the verb's name
     """Run a command, and see what it and every DVC stage in it really do.
 
-    COMMAND is `dvc repro`, `make`, `python train.py`, anything; write -- before it. Nothing in dvc.yaml, dvc.lock or the
-    run cache changes. Which stages ran, what they read and did not declare, and which model providers they called is
-    recorded when the command has ended.
+    COMMAND is `dvc repro`, `make`, `python train.py`, anything; write -- before it. Nothing in dvc.yaml, dvc.lock or
+    the run cache changes. Which stages ran, what they read and did not declare, and which model providers they called
+    is recorded when the command has ended.
 
     \b
     lineagegate exec -- dvc repro
@@ -57,6 +57,8 @@ def exec(settings: Settings, command: tuple[str, ...], observe: str) -> int:  # 
             spool.seal(folder, status)
             with settings.gate() as gate:
                 gate.refresh()
+                for notice in gate.observed:
+                    click.echo(f"lineagegate: {printable(notice.where)}: {printable(notice.message)}", err=True)
         except (LineageError, OSError) as error:
             click.echo(f"lineagegate: observed, not yet recorded: {error}", err=True)
     return running.end_as(status)

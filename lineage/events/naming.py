@@ -26,6 +26,7 @@ server, or ``local``. A version is the content hash in the ``lineage_content`` f
 
 from __future__ import annotations
 
+import re
 import uuid
 from urllib.parse import unquote, urlsplit
 
@@ -80,6 +81,48 @@ def from_uri(uri: str) -> tuple[str, str]:
     if parts.port:
         host = f"{host}:{parts.port}"
     return f"{parts.scheme}://{host}", parts.path.lstrip("/")
+
+
+_OURS = ("dvc://", "mlflow://", "gx://", OUR_NAMESPACE)
+_URI = re.compile(r"([A-Za-z][A-Za-z0-9.+-]*)://([^/]*)(.*)", re.S)
+_LOCAL = re.compile(r"file(?::/(?!/[^/])|:///|//|://localhost/)[/]*", re.I)
+_SAME_SCHEME = {"s3a": "s3", "s3n": "s3", "gcs": "gs", "wasb": "wasbs", "abfs": "abfss", "postgresql": "postgres"}
+_STORES = frozenset({"s3", "gs", "wasbs", "abfss", "adl", "hdfs", "webhdfs", "viewfs", "dbfs", "oss", "cos", "obs"})
+"""Schemes whose names are paths: a slash before or behind one says nothing."""
+_HOSTS = frozenset({
+    "abfss", "awsathena", "cassandra", "clickhouse", "couchbase", "crate", "databricks", "db2", "ftp", "hbase", "hdfs",
+    "hive", "http", "https", "kafka", "mariadb", "mongodb", "mssql", "mysql", "opensearch", "oracle", "postgres",
+    "presto", "redshift", "sftp", "snowflake", "spark", "teradata", "trino", "vertica", "wasbs", "webhdfs",
+})  # fmt: skip
+"""Schemes whose authority is a host, in which case says nothing. A bucket of S3 may differ from another by case."""
+
+
+def canonical(uri: str) -> str:
+    """The one spelling of ``namespace/name`` under which a dataset is found whatever way it was written (law 7).
+
+    OpenLineage's naming page says what identifies a dataset; producers differ in what says nothing: ``s3a`` and ``s3n``
+    for ``s3``, the case of scheme and host, slashes around a path, the many forms of a local file. Names of ours, and
+    namespaces that are no URI, stay as they are.
+
+    Args:
+        uri: namespace, a slash, name.
+    """
+    if uri.startswith(_OURS):
+        return uri
+    if local := _LOCAL.match(uri):
+        return f"file//{uri[local.end() :].rstrip('/')}"
+    match = _URI.match(uri)
+    if match is None:
+        return uri
+    scheme, authority, path = match.groups()
+    scheme = scheme.lower()
+    scheme = _SAME_SCHEME.get(scheme, scheme)
+    if scheme in _HOSTS:
+        user, at, host = authority.rpartition("@")
+        authority = f"{user}{at}{host.lower()}"
+    if scheme in _STORES:
+        path = "/" + path.strip("/")
+    return f"{scheme}://{authority}{path}"
 
 
 def run_id(*identity: str) -> str:

@@ -25,6 +25,7 @@ from lineage.events import naming
 from lineage.events.event import act_event, dataset_event
 from lineage.gate.audit import AuditFinding, audit
 from lineage.gate.inquiry import Inquiry, marks, plugins
+from lineage.gate.observed import take_in
 from lineage.gate.seal import LedgerSettings, Seal
 from lineage.graph import Act, Graph, Status
 from lineage.pipeline import Notice, Progress, Registry, Target
@@ -61,6 +62,11 @@ class Gate(Inquiry):
     proposed = False
     """Whether the policy is one that somebody tries out: then it is not recorded as the one in force, but with a
     decision that is made under it."""
+
+    def __init__(self, config: Config, graph: Graph) -> None:
+        super().__init__(config, graph)
+        self.observed: list[Notice] = []
+        """What a person should look at in what was seen of executions, since this was opened."""
 
     @classmethod
     def open(cls, config: Config | None = None, start: Path | None = None) -> Gate:
@@ -214,12 +220,13 @@ class Gate(Inquiry):
                 self.graph.record(batch.events, {key: batch.cursor, f"{key}/commits": str(read)})
                 commits += batch.commits
                 executions += batch.executions
+        self.observed += take_in(self)
         return commits, executions, self.graph.position() - before
 
     def sync(self, progress: Progress | None = None) -> SyncReport:
         """`refresh`, and what a person should know afterwards."""
         commits, executions, events = self.refresh(progress)
-        notices = (*self.notices(), *self.seal.scheduled())
+        notices = (*self.notices(), *self.observed, *self.seal.scheduled())
         return SyncReport(commits, executions, events, self.graph.status(), tuple(self.undeclared()), notices)
 
     def notices(self) -> list[Notice]:

@@ -43,6 +43,6 @@ class Observation(Value, frozen=True):
     undeclared: tuple[str, ...] = ()
     """Files that were read and are no dependency; those with a content are inputs of the run as well."""
     notes: tuple[str, ...] = ()
-    """What does not fit the pipeline's own record: a dependency that changed, an output that the command did not make."""
+    """What does not fit the pipeline's own record: a dependency that changed, an output that nothing made."""
     faults: tuple[str, ...] = ()
     """Why the record is not whole."""

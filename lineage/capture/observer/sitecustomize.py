@@ -11,8 +11,20 @@ time; a number is written again whenever it doubled, and at the end.
 What this cannot see is said in docs/explanation/observation.md.
 """
 
+from __future__ import annotations
+
 import os
 import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `typing` costs milliseconds
+    from collections.abc import Callable, Iterable, Iterator
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+    from typing import Any
+
+    Before = Callable[[Any, tuple[Any, ...], dict[str, Any]], None]
+    Patch = Callable[[ModuleType], None]
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -25,7 +37,7 @@ LIBRARIES = frozenset(
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
-def _is_dvc(arguments):
+def _is_dvc(arguments: list[str]) -> bool:
     """Whether a command line is DVC's own process: it runs stages, and reads everything without using it."""
     rest = iter(arguments[1:])
     for argument in rest:
@@ -38,7 +50,7 @@ def _is_dvc(arguments):
     return False
 
 
-def _quoted(text):
+def _quoted(text: str) -> str:
     if text.isprintable() and text.isascii() and '"' not in text and "\\" not in text:
         return '"' + text + '"'
     out = []
@@ -49,33 +61,41 @@ def _quoted(text):
         elif 31 < code < 127:
             out.append(char)
         elif code < 0x10000:
-            out.append("\\u%04x" % code)
+            out.append(f"\\u{code:04x}")
         else:
             code -= 0x10000
-            out.append("\\u%04x\\u%04x" % (0xD800 + (code >> 10), 0xDC00 + (code & 0x3FF)))
+            out.append(f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}")
     return '"' + "".join(out) + '"'
 
 
 class _Spool:
     """The file of this process. A forked child begins its own."""
 
-    def __init__(self, folder):
+    lock: Any
+    busy: bool
+    file: int | None
+    number: int
+    chain: str
+    counts: dict[tuple[str, str], int]
+    written: dict[tuple[str, str], int]
+
+    def __init__(self, folder: str) -> None:
         from _thread import RLock
 
         try:
-            from _sha256 import sha256
+            from _sha256 import sha256  # type: ignore[import-not-found]  # `hashlib` loads OpenSSL
         except ImportError:
             try:
-                from _sha2 import sha256
+                from _sha2 import sha256  # type: ignore[import-not-found]
             except ImportError:
                 from hashlib import sha256
         self.folder = folder
         self.new_lock = RLock
         self.sha256 = sha256
-        self.seen = set()
+        self.seen: set[Any] = set()
         self.begin()
 
-    def begin(self):
+    def begin(self) -> None:
         self.lock = self.new_lock()
         self.busy = False
         self.file = None
@@ -84,7 +104,7 @@ class _Spool:
         self.counts = {}
         self.written = {}
 
-    def say(self, kind, value, count=0):
+    def say(self, kind: str, value: str, count: int = 0) -> None:
         """Write one line. Never raises, and never sees itself."""
         with self.lock:
             if self.busy:
@@ -99,32 +119,32 @@ class _Spool:
             finally:
                 self.busy = False
 
-    def open(self):
+    def open(self) -> None:
         import time
 
-        name = "%d-%d.jsonl" % (os.getpid(), time.time_ns())
+        name = f"{os.getpid()}-{time.time_ns()}.jsonl"
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
         self.file = os.open(self.folder + "/" + name, flags, 0o600)
         self.line("process", _program(), os.getppid())
 
-    def line(self, kind, value, count):
-        if self.file < 0:
+    def line(self, kind: str, value: str, count: int) -> None:
+        if self.file is None or self.file < 0:
             return
         self.number += 1
-        body = '{"n":%d,"k":"%s","v":%s' % (self.number, kind, _quoted(value))
+        body = f'{{"n":{self.number},"k":"{kind}","v":{_quoted(value)}'
         if count:
-            body += ',"c":%d' % count
-        self.chain = self.sha256((self.chain + body).encode()).hexdigest()[:16]
+            body += f',"c":{count}'
+        self.chain = str(self.sha256((self.chain + body).encode()).hexdigest())[:16]
         os.write(self.file, (body + ',"h":"' + self.chain + '"}\n').encode())
 
-    def once(self, kind, value):
+    def once(self, kind: str, value: str) -> None:
         """A thing, the first time."""
         mark = (kind, value)
         if mark not in self.seen:
             self.seen.add(mark)
             self.say(kind, value)
 
-    def count(self, kind, value):
+    def count(self, kind: str, value: str) -> None:
         """One more of something."""
         mark = (kind, value)
         number = self.counts[mark] = self.counts.get(mark, 0) + 1
@@ -132,7 +152,7 @@ class _Spool:
             self.written[mark] = number
             self.say(kind, value, number)
 
-    def end(self):
+    def end(self) -> None:
         for mark, number in list(self.counts.items()):
             if self.written.get(mark) != number:
                 self.written[mark] = number
@@ -141,7 +161,7 @@ class _Spool:
             self.say("end", "")
 
 
-def _program():
+def _program() -> str:
     """What runs: a script, a module or ``-c``; no arguments, which may hold secrets."""
     arguments = list(getattr(sys, "orig_argv", ()))
     rest = iter(arguments[1:])
@@ -149,11 +169,11 @@ def _program():
         if argument == "-m":
             return "-m " + next(rest, "")
         if argument == "-c" or not argument.startswith("-"):
-            return argument
-    return arguments[0] if arguments else ""
+            return str(argument)
+    return str(arguments[0]) if arguments else ""
 
 
-def _hosts(arguments):
+def _hosts(arguments: Iterable[Any]) -> Iterator[str]:
     """The hosts in URLs among the arguments of a command."""
     for argument in arguments:
         try:
@@ -167,22 +187,21 @@ def _hosts(arguments):
                 yield host
 
 
-def _hook(spool):
+def _hook(spool: _Spool) -> Callable[[str, tuple[Any, ...]], None]:
     """The audit hook: one function by the name of the event."""
     ours = spool.folder + "/"
-    ignored = [_HERE + "/", ours, "/usr/", "/lib/", "/lib64/", "/proc/", "/sys/", "/dev/", "/etc/", "/run/"]
+    kept_out = [_HERE + "/", ours, "/usr/", "/lib/", "/lib64/", "/proc/", "/sys/", "/dev/", "/etc/", "/run/"]
     for prefix in (sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix):
         if len(prefix) > 1:
-            ignored.append(prefix.rstrip("/") + "/")
-    ignored = tuple(ignored)
+            kept_out.append(prefix.rstrip("/") + "/")
+    ignored = tuple(kept_out)
     python = (".py", ".pyc", ".pyi")
     writes, both = _WRITES, os.O_RDWR
     append, cut = os.O_APPEND, os.O_TRUNC
     fsdecode, getcwd, stat, seen, say = os.fsdecode, os.getcwd, os.stat, spool.seen, spool.say
     from _stat import S_ISREG
 
-
-    def opened(arguments):
+    def opened(arguments: tuple[Any, ...]) -> None:
         path, _, flags = arguments
         if spool.busy:
             return
@@ -212,35 +231,35 @@ def _hook(spool):
             if not (path.endswith(python) and "/site-packages/" in path):
                 say("read", path)
 
-    def resolved(arguments):
+    def resolved(arguments: tuple[Any, ...]) -> None:
         host = arguments[0]
         if host:
             spool.once("host", fsdecode(host))
 
-    def connected(arguments):
+    def connected(arguments: tuple[Any, ...]) -> None:
         address = arguments[1]
         if type(address) is tuple and address:
             spool.once("connect", str(address[0]))
 
-    def imported(arguments):
+    def imported(arguments: tuple[Any, ...]) -> None:
         if arguments[0] in LIBRARIES:
             spool.once("library", arguments[0])
 
-    def started(executable, arguments):
+    def started(executable: Any, arguments: list[Any]) -> None:
         if executable is None:
             executable = arguments[0] if arguments else ""
         spool.once("child", os.path.basename(fsdecode(executable)))
         for host in _hosts(arguments):
             spool.once("argument", host)
 
-    def popen(arguments):
+    def popen(arguments: tuple[Any, ...]) -> None:
         given = arguments[1]
         started(arguments[0], [given] if isinstance(given, (str, bytes)) else list(given))
 
-    def executed(arguments):
+    def executed(arguments: tuple[Any, ...]) -> None:
         started(arguments[0], list(arguments[1]))
 
-    def system(arguments):
+    def system(arguments: tuple[Any, ...]) -> None:
         started("sh", [arguments[0]])
 
     handlers = {
@@ -256,7 +275,7 @@ def _hook(spool):
     }
     handler = handlers.get
 
-    def hook(event, arguments):
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
         found = handler(event)
         if found is not None:
             try:
@@ -273,10 +292,10 @@ def _hook(spool):
 class _Patches:
     """Finds nothing itself; wraps what it counts right after some modules were executed."""
 
-    def __init__(self, patches):
+    def __init__(self, patches: dict[str, Patch]) -> None:
         self.patches = patches
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         patch = self.patches.pop(name, None)
         if patch is None:
             return None
@@ -289,12 +308,12 @@ class _Patches:
                 return spec
         return None
 
-    def wrap(self, spec, patch):
+    def wrap(self, spec: Any, patch: Patch) -> None:
         execute = getattr(spec.loader, "exec_module", None)
         if execute is None:
             return
 
-        def exec_module(module):
+        def exec_module(module: ModuleType) -> None:
             execute(module)
             try:
                 patch(module)
@@ -307,14 +326,14 @@ class _Patches:
             return
 
 
-def _wrap(owner, name, before):
+def _wrap(owner: Any, name: str, before: Before) -> None:
     """Have a function told of each call before a method runs."""
     from functools import wraps
 
     original = getattr(owner, name)
 
     @wraps(original)
-    def method(self, *positional, **named):
+    def method(self: Any, *positional: Any, **named: Any) -> Any:
         try:
             before(self, positional, named)
         except Exception:
@@ -324,36 +343,36 @@ def _wrap(owner, name, before):
     setattr(owner, name, method)
 
 
-def _patches(spool):
+def _patches(spool: _Spool) -> dict[str, Patch]:
     """Server names of TLS, and requests of the usual clients (several go over one connection)."""
 
-    def tls(place):
-        def before(_, positional, named):
+    def tls(place: int) -> Before:
+        def before(_: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
             host = named.get("server_hostname") or (positional[place] if len(positional) > place else None)
             if host:
                 spool.count("tls", os.fsdecode(host))
 
         return before
 
-    def ssl(module):
+    def ssl(module: Any) -> None:
         _wrap(module.SSLContext, "wrap_socket", tls(4))
         _wrap(module.SSLContext, "wrap_bio", tls(3))
 
-    def http(module):
-        def before(connection, _, __):
+    def http(module: Any) -> None:
+        def before(connection: Any, _: tuple[Any, ...], __: dict[str, Any]) -> None:
             spool.count("request", connection._tunnel_host or connection.host)
 
         _wrap(module.HTTPConnection, "putrequest", before)
 
-    def httpx(module):
-        def before(_, positional, named):
+    def httpx(module: Any) -> None:
+        def before(_: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
             spool.count("request", (positional[0] if positional else named["request"]).url.host)
 
         for client in (module.Client, module.AsyncClient):
             _wrap(client, "_send_single_request", before)
 
-    def aiohttp(module):
-        def before(session, positional, named):
+    def aiohttp(module: Any) -> None:
+        def before(session: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
             url = positional[1] if len(positional) > 1 else named.get("str_or_url") or named.get("url")
             host = getattr(url, "host", None) or next(_hosts([str(url)]), "")
             base = getattr(session, "_base_url", None)
@@ -367,12 +386,33 @@ def _patches(spool):
     return {"ssl": ssl, "http.client": http, "httpx": httpx, "aiohttp.client": aiohttp}
 
 
-def _observe():
+def _note_end(spool: str) -> None:
+    """Have the journal say when a process of DVC is over: what was recorded until then, it recorded."""
+    import atexit
+    import time
+
+    process = os.getpid()
+
+    def over() -> None:
+        if os.getpid() != process:
+            return
+        try:
+            file = os.open(spool + "/journal", os.O_WRONLY | os.O_APPEND)
+            os.write(file, f"over {process} {time.time_ns()}\n".encode())
+            os.close(file)
+        except OSError:
+            return
+
+    atexit.register(over)
+
+
+def _observe() -> None:
     environment = os.environ
     arguments = list(getattr(sys, "orig_argv", ()))
     if _is_dvc(arguments):
         if environment.get("LINEAGE_HOOK"):
             environment["SHELL"] = environment["LINEAGE_HOOK"]  # also for DVC inside a stage, which has the real shell
+            _note_end(environment["LINEAGE_SPOOL"])
         if not environment.get("DVC_STAGE"):
             return
     folder = environment.get("LINEAGE_EXECUTION")
@@ -392,7 +432,7 @@ def _observe():
     sys.addaudithook(_hook(spool))
 
 
-def _next():
+def _next() -> None:
     """The ``sitecustomize`` that ours stands in front of."""
     try:  # importlib's own parts, which are loaded already: `importlib.util` costs milliseconds
         from _frozen_importlib import module_from_spec

@@ -1,0 +1,395 @@
+"""From the spool into the ledger: what was seen of each execution becomes an event of the run that it belongs to.
+
+A call to a host of the catalogue puts the provider's origin on what the run made, basis ``observed``; where somebody
+declared what the call was for, the call is an input of the run in that role instead, and the laws do the rest. A file
+that was read and not declared is an input. What does not hold together is said, never dropped.
+
+Taken in twice, it says the same (law 3). A record leaves the spool once the ledger has it.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
+
+from lineage.capture import spool
+from lineage.capture.hook import spool_of
+from lineage.capture.spool import Seen
+from lineage.errors import CannotDecide, UsageError
+from lineage.events import naming, run_event
+from lineage.evidence.layout import count
+from lineage.pipeline import Executed, Notice, Times
+from lineage.vocabulary import Artifact, Basis, Call, Execution, Input, Kind, Observation, Origin, Tag, Use
+
+if TYPE_CHECKING:
+    from lineage.gate.gate import Gate
+    from lineage.policy.catalogue import Catalogue
+
+MOST_READS = 1000
+"""Files that are inputs of a run each by itself; of more, the folders they lie in are."""
+
+BY = "lineagegate exec"
+"""Who says what was seen."""
+
+_COUNTED = (("request", "requests"), ("tls", "connections"), ("host", "connections"), ("argument", "mentions"))
+"""What the observer writes of calls, the best count first."""
+_MODEL_CACHES = (".cache/huggingface", ".cache/torch", ".cache/modelscope", ".ollama/models", ".keras/models")
+"""Folders in the home directory that hold models and data; what else is hidden there is settings and caches."""
+_KEY = "capture/journal"
+_URL_HOST = re.compile(r"://(?:[^/@\s\"']*@)?([\w.-]+)")
+
+
+def take_in(gate: Gate) -> list[Notice]:
+    """Record what is whole and over.
+
+    Args:
+        gate: of the project; its pipelines were read just now.
+
+    Returns:
+        What a person should look at.
+    """
+    where = spool_of(gate.config.root)
+    if not (where / "journal").exists():
+        return []
+    size, waiting = json.loads(gate.graph.state(_KEY) or "[0, []]")
+    said = spool.journal(where, size, waiting)
+    seen = spool.executions(where, said.ends)
+    notices, events, done = [], [], []
+    for group in _groups(seen):
+        found = _Execution(gate, group, said).event()
+        if found is None:
+            continue
+        event, noticed = found
+        events += event
+        notices += noticed
+        done += group
+    held = {each.folder.name for each in seen}
+    missing = sorted(said.open - held)
+    for name in missing:
+        if (where / name).is_dir():  # it begins this moment
+            continue
+        notices.append(Notice("RECORD_GONE", name, "the record of an execution was taken away before it was read"))
+    if said.cut:
+        notices.append(Notice("JOURNAL_CUT", str(where / "journal"), "lines of the spool's journal are gone"))
+    notices += (Notice("NOT_OBSERVED", stage, "a stage ran and could not be recorded") for stage in said.broken)
+    if notices:
+        faults = [f"{notice.where}: {notice.message}" for notice in notices if notice.code in _GRAVE]
+        if faults:
+            events.append(_fault(gate, faults))
+    after = json.dumps([said.size, sorted(said.open & held - {each.folder.name for each in done})])
+    if events or after != gate.graph.state(_KEY):
+        gate.graph.record(events, {_KEY: after})
+    for each in done:
+        spool.remove(each.folder)
+    return notices
+
+
+_GRAVE = ("RECORD_GONE", "JOURNAL_CUT", "NOT_OBSERVED")
+
+
+def _fault(gate: Gate, faults: Sequence[str]) -> bytes:
+    now = datetime.now(timezone.utc).isoformat()
+    observation = Observation((), now, now, 0, "off", faults=tuple(faults))
+    identity = naming.run_id("exec", gate.config.project, "faults", *faults)
+    job = (naming.exec_namespace(gate.config.project), "spool")
+    return run_event(run_id=identity, job=job, time=now, observation=observation)
+
+
+def _groups(seen: Iterable[Seen]) -> Iterator[list[Seen]]:
+    """The commands of one run of a stage: DVC starts one shell for each, one after the other."""
+    ordered = sorted(seen, key=lambda s: (s.starter, s.stage, s.root, str(s.cwd), s.started))
+    for (_, stage, _, _), together in groupby(ordered, key=lambda s: (s.starter, s.stage, s.root, s.cwd)):
+        group: list[Seen] = []
+        for each in together:
+            again = any(each.command == other.command for other in group)
+            if group and (not stage or again or group[-1].status != 0):
+                yield group
+                group = []
+            group.append(each)
+        yield group
+
+
+class _Execution:
+    """One run: a stage with its commands, or a command of its own."""
+
+    def __init__(self, gate: Gate, group: list[Seen], journal: spool.Journal) -> None:
+        self.gate = gate
+        self.journal = journal
+        self.group = group
+        self.first, self.last = group[0], group[-1]
+        self.things: dict[str, dict[str, int]] = {}
+        for seen in group:
+            for kind, values in seen.things.items():
+                held = self.things.setdefault(kind, {})
+                for value, number in values.items():
+                    held[value] = held.get(value, 0) + number
+
+    def event(self) -> tuple[list[bytes], list[Notice]] | None:
+        """Its event, if there is anything to say, and what a person should look at. None: not yet."""
+        if any(seen.running for seen in self.group):
+            return None
+        if not self.first.stage:
+            return self._command()
+        recorded, failed = None, any(seen.status or seen.ended is None for seen in self.group)
+        if not failed:
+            recorded, why = self._recorded()
+            if recorded is None and _alive(self.last.starter):
+                return None  # DVC writes its lock when the command is over
+            return self._stage(recorded, why)
+        return self._stage(None, "")
+
+    def _recorded(self) -> tuple[Executed | None, str]:
+        environment = {"DVC_ROOT": self.first.root, "DVC_STAGE": self.first.stage}
+        commands = [seen.command[-1] for seen in self.group if seen.command]
+        ended = self.last.ended or 0
+        over = [time for time in self.journal.over.get(self.last.starter, ()) if time >= ended]
+        times = Times(self.first.started, ended, min(over, default=0))
+        for pipeline in self.gate.pipelines:
+            try:
+                found = pipeline.executed(self.first.stage, self.first.cwd, environment, commands, times)
+            except (CannotDecide, UsageError) as error:
+                return None, error.message
+            if found is not None:
+                return found, ""
+        return None, "no record of the pipeline fits it"
+
+    def _stage(self, recorded: Executed | None, why: str) -> tuple[list[bytes], list[Notice]]:
+        calls = self._calls(recorded)
+        declared = recorded.declared if recorded else ()
+        undeclared = self._undeclared(declared)
+        notes = [*(recorded.notes if recorded else ()), *([why] if why else ())]
+        observation = self._observation(calls, undeclared, notes)
+        notices = [Notice("OBSERVED_OTHERWISE", self.first.stage, note) for note in notes]
+        notices += (Notice("RECORD_NOT_WHOLE", self.first.stage, fault) for fault in observation.faults)
+        if recorded is None and not why and not (calls or undeclared or observation.faults):
+            return [], notices  # it failed, and did nothing that matters
+        inputs = [*self._inputs(undeclared), *self._used(calls, observation)]
+        if recorded is None:
+            # no outputs are known: what it called is said, and stands for nothing
+            job = (naming.dvc_namespace(self.gate.config.project), self.first.stage)
+            identity = naming.run_id("exec", self.gate.config.project, *observation.executions)
+            event = run_event(
+                run_id=identity, job=job, time=observation.started, inputs=inputs,
+                execution=Execution("exec", self.first.stage, "observed"), observation=observation,
+            )  # fmt: skip
+            return [event], notices
+        # a record of which something does not hold is no more than an assertion, whatever was seen
+        level = "asserted" if recorded.notes or observation.faults else "observed"
+        event = run_event(
+            run_id=recorded.run_id,
+            job=(recorded.namespace, recorded.address),
+            time=observation.ended,
+            inputs=inputs,
+            outputs=[self._tagged(output, calls) for output in recorded.outputs],
+            execution=Execution("dvc", recorded.address, level, key=recorded.key),
+            observation=observation,
+        )
+        return [event], notices
+
+    def _command(self) -> tuple[list[bytes], list[Notice]]:
+        """A command of its own: what it read and wrote is its inputs and outputs."""
+        made = [path for path in self._paths("write") if _kept(path)]
+        calls, read = self._calls(None), self._undeclared(made)
+        observation = self._observation(calls, (), ())
+        notices = [Notice("RECORD_NOT_WHOLE", self._program(), fault) for fault in observation.faults]
+        if not (calls or observation.faults or (read and made)):
+            return [], notices
+        outputs = [self._tagged(item.artifact, calls) for item in self._reads(made)]
+        identity = naming.run_id("exec", self.gate.config.project, *observation.executions)
+        event = run_event(
+            run_id=identity,
+            job=(naming.exec_namespace(self.gate.config.project), self._program()),
+            time=observation.ended or observation.started,
+            inputs=[*self._inputs(read), *self._used(calls, observation)],
+            outputs=outputs,
+            execution=Execution("exec", self._program(), "observed"),
+            observation=observation,
+        )
+        return [event], notices
+
+    # -- what was seen ---------------------------------------------------------------------------------------------
+
+    def _observation(self, calls: Sequence[Call], undeclared: Sequence[str], notes: Sequence[str]) -> Observation:
+        faults = [fault for seen in self.group for fault in seen.faults]
+        faults += ("nothing says how it ended" for seen in self.group if seen.ended is None)
+        if "broken" in self.things:
+            faults.append(f"the observer failed at {', '.join(sorted(self.things['broken']))}")
+        named = {call.host for call in calls}
+        hosts = {_bare(host) for kind, _ in _COUNTED for host in self.things.get(kind, ())} - named
+        root = self.gate.config.root
+        return Observation(
+            tuple(seen.id for seen in self.group),
+            _iso(self.first.started),
+            _iso(self.last.ended) if self.last.ended is not None else "",
+            self.last.status,
+            "python" if self.first.observed else "off",
+            tuple(sorted({*map(_name, self.things.get("process", ())), *self.things.get("child", ())})),
+            tuple(calls),
+            tuple(sorted(hosts)),
+            tuple(sorted(self.things.get("library", ()))),
+            tuple(os.path.relpath(path, root) if Path(path).is_relative_to(root) else path for path in undeclared),
+            tuple(notes),
+            tuple(dict.fromkeys(faults)),
+        )
+
+    def _calls(self, recorded: Executed | None) -> list[Call]:
+        catalogue = _catalogue(self.gate)
+        best: dict[str, Call] = {}
+        mentioned = [host for seen in self.group for word in seen.command for host in _URL_HOST.findall(word)]
+        for kind, counted in _COUNTED:
+            found: Mapping[str, int] = self.things.get(kind, {})
+            if kind == "argument":
+                found = {**found, **dict.fromkeys(mentioned, 1)}
+            for text, number in found.items():
+                host = _bare(text)
+                channel = catalogue.by_host(host)
+                if channel is None:
+                    continue
+                before = best.get(host)
+                if before is None:
+                    best[host] = Call(host, max(number, 1), counted, channel.id, _use(recorded, host))
+                elif before.counted == counted:
+                    best[host] = replace(before, count=before.count + max(number, 1))
+        return [best[host] for host in sorted(best)]
+
+    def _tagged(self, output: Artifact, calls: Sequence[Call]) -> Artifact:
+        tags = tuple(_tag(self.gate, call) for call in calls if not call.use)
+        return replace(output, tags=tags) if tags else output
+
+    def _used(self, calls: Sequence[Call], observation: Observation) -> list[Input]:
+        """The calls that somebody declared a role for, each a source of its own."""
+        mark = observation.executions[0]
+        return [
+            Input(
+                Artifact(f"https://{call.host}", f"calls/{mark}", tags=(_tag(self.gate, call),)), Use(call.use)
+            )
+            for call in calls
+            if call.use
+        ]  # fmt: skip
+
+    # -- files -----------------------------------------------------------------------------------------------------
+
+    def _paths(self, kind: str) -> list[str]:
+        return sorted({os.path.normpath(path) for path in self.things.get(kind, ())})
+
+    def _undeclared(self, declared: Sequence[str]) -> list[str]:
+        """Files that were read, not declared, not written by itself, and are neither settings nor caches."""
+        own = {os.path.normpath(path) for path in self.things.get("write", ())}
+        inside = tuple(os.path.join(os.path.normpath(path), "") for path in declared)  # noqa: PTH118 - ends in a slash
+        exact = {os.path.normpath(path) for path in declared}
+        ignored = _settings(self.gate).get("ignore", [])
+        return [
+            path
+            for path in self._paths("read")
+            if path not in own
+            and path not in exact
+            and not path.startswith(inside)
+            and not _setting(path)
+            and not any(fnmatch.fnmatchcase(path, pattern) for pattern in ignored)
+        ]
+
+    def _inputs(self, paths: Sequence[str]) -> list[Input]:
+        if len(paths) > MOST_READS:
+            paths = sorted({str(Path(path).parent) for path in paths})
+        return self._reads(paths)
+
+    def _reads(self, paths: Sequence[str]) -> list[Input]:
+        known = self.gate.graph.known_content
+        found = [i for p in self.gate.pipelines for i in p.reads(paths, self.first.cwd, known)] if paths else []
+        return list(dict.fromkeys(found))
+
+    def _program(self) -> str:
+        return _name(" ".join(self.first.command[:1]) or "command")
+
+
+def _tag(gate: Gate, call: Call) -> Tag:
+    channel = _catalogue(gate).channels[call.channel]
+    origin = Origin(Kind.THIRD_PARTY_MODEL_OUTPUT, provider=channel.provider, channel=channel.id)
+    return Tag(origin, Basis.OBSERVED, BY, reason=f"{words(call)} while it was made")
+
+
+def words(call: Call) -> str:
+    """``1,204 calls to api.openai.com``."""
+    if call.counted == "mentions":
+        return f"a program was started with {call.host} among its arguments"
+    noun = "call" if call.counted == "requests" else "connection"
+    return f"{count(call.count, noun)} to {call.host}"
+
+
+def _use(recorded: Executed | None, host: str) -> str:
+    uses = recorded.uses if recorded else ()
+    return next((use.value for pattern, use in uses if fnmatch.fnmatchcase(host, pattern)), "")
+
+
+def _settings(gate: Gate) -> Mapping[str, Any]:
+    table: Mapping[str, Any] = gate.config.extra.get("capture", {})
+    unknown = set(table) - {"channels", "ignore"}
+    ignored = table.get("ignore", [])
+    if unknown or not isinstance(ignored, list) or not all(isinstance(pattern, str) for pattern in ignored):
+        raise UsageError(
+            "[capture] in the settings is not valid", code="CONFIG_INVALID",
+            cause=f"unknown key `{min(unknown)}`" if unknown else "`ignore` is a list of patterns",
+            hint="see docs/how-to/hooks.md",
+        )  # fmt: skip
+    return table
+
+
+def _catalogue(gate: Gate) -> Catalogue:
+    from lineage.policy.catalogue import catalogue
+
+    more = _settings(gate).get("channels")
+    if not more:
+        return catalogue()
+    try:
+        return catalogue().extended({"channels": more})
+    except ValueError as error:
+        raise UsageError(
+            "[capture] in the settings is not valid", code="CONFIG_INVALID", cause=str(error),
+            hint="see docs/how-to/hooks.md",
+        ) from None  # fmt: skip
+
+
+def _setting(path: str) -> bool:
+    """Whether a path is a setting or a cache of the user's, or a temporary file that is gone."""
+    home = str(Path.home())
+    if path.startswith(home + "/."):
+        inside = path[len(home) + 1 :]
+        return not inside.startswith(_MODEL_CACHES)
+    return path.startswith((tempfile.gettempdir() + "/", "/tmp/", "/var/tmp/")) and not os.path.exists(path)  # noqa: PTH110, S108
+
+
+def _kept(path: str) -> bool:
+    parts = Path(path).parts
+    return Path(path).is_file() and not any(part in (".git", ".dvc", ".lineage", "__pycache__") for part in parts)
+
+
+def _bare(host: str) -> str:
+    return host.lower().rstrip(".") if host.count(":") > 1 else host.lower().partition(":")[0].rstrip(".")
+
+
+def _name(program: str) -> str:
+    return program if program.startswith("-") else os.path.basename(program)  # noqa: PTH119
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _iso(nanoseconds: int) -> str:
+    return datetime.fromtimestamp(nanoseconds / 1e9, tz=timezone.utc).isoformat()
