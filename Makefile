@@ -15,7 +15,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	@echo "installing what constraints.txt names into $(VENV) (a few minutes the first time)"
-	@$(BIN)/python -m pip install --quiet -c constraints.txt --group dev -e '.[content,dvc,gx,mlflow,postgresql,spark,pdf,timestamp]'
+	@$(BIN)/python -m pip install --quiet -c constraints.txt --group dev -e '.[content,dvc,gx,mlflow,postgresql,server,spark,pdf,timestamp]'
 	@touch $@
 
 # The tests start a PostgreSQL of their own; a running server is neither needed nor touched.

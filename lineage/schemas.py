@@ -20,7 +20,7 @@ import msgspec
 
 from lineage import config
 from lineage.events.facets import FACETS, SCHEMA_BASE, Facet
-from lineage.evidence import content, document, impact, ledger, questions, recall, removal
+from lineage.evidence import content, document, impact, ledger, questions, recall, removal, tokens
 from lineage.evidence.bundle.document import BundleDocument
 from lineage.evidence.case import Case
 from lineage.evidence.exports import ExportDocument
@@ -71,6 +71,9 @@ DOCUMENTS: Mapping[str, type] = {
     "report": Case,
     "export": ExportDocument,
     "bundle": BundleDocument,
+    "token-create": tokens.TokenMadeDocument,
+    "token-list": tokens.TokensDocument,
+    "token-revoke": tokens.TokensDocument,
     "error": document.ErrorDocument,
 }
 """The document of each verb; ``schemas/cli/<verb>.json`` is made from it."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from lineage.cli.settings import Settings, times, verb
-from lineage.errors import CannotDecide
 from lineage.events.naming import display
-from lineage.evidence import document, text
-from lineage.gate import Answer, Inquiry
+from lineage.evidence import text
+from lineage.gate import Answer
+from lineage.gate.asking import answer, why_document
 from lineage.vocabulary import Decision
 
 
@@ -33,36 +33,15 @@ def why(settings: Settings, artifact: str, origin: str, as_of: str, known_at: st
     with settings.gate() as gate:
         gate.refresh()
         with settings.asked(gate, as_of, known_at) as inquiry:
-            answer = _answer(inquiry, settings.name(gate, artifact), origin)
+            found = answer(inquiry, settings.name(gate, artifact), origin)
             asked = inquiry.times
-    if isinstance(answer, Decision):
-        settings.show(lambda: document.recorded(answer), lambda: text.decision_text(answer))
-        return
-    found = answer
-    name = display(found.artifact.namespace, found.artifact.name)
-    shown, count = tuple(found.paths), found.labels.sources
-    settings.show(
-        lambda: document.why(
-            found.artifact,
-            shown,
-            found.paths,
-            sources=count,
-            position=found.labels.position,
-            cuts=found.cuts,
-            times=asked,
-        ),
-        lambda: text.why_text(name, shown, found.paths, sources=count, origin=origin, cuts=found.cuts, times=asked),
+    settings.show(lambda: why_document(found, asked), lambda: _text(found, origin, asked))
+
+
+def _text(found: Answer | Decision, origin: str, asked: tuple[str, str]) -> str:
+    if isinstance(found, Decision):
+        return text.decision_text(found)
+    name, count = display(found.artifact.namespace, found.artifact.name), found.labels.sources
+    return text.why_text(
+        name, tuple(found.paths), found.paths, sources=count, origin=origin, cuts=found.cuts, times=asked
     )
-
-
-def _answer(gate: Inquiry, artifact: str, origin: str) -> Answer | Decision:
-    if recorded := gate.decision(artifact.upper()) if len(artifact) == 26 and artifact.isalnum() else None:
-        return recorded
-    try:
-        return gate.why(artifact, origin=origin)
-    except CannotDecide as unknown:
-        name = artifact.removeprefix("models:/").partition("/")[0]
-        said = gate.decisions(name) if artifact.startswith("models:/") and unknown.code == "ARTIFACT_UNKNOWN" else []
-        if not said:
-            raise
-        return said[0]

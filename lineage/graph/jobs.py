@@ -185,23 +185,23 @@ class Jobs:
             )
         return Job(*row) if row else None
 
-    def like(self, text: str, limit: int) -> list[Job]:
+    def like(self, text: str, limit: int, namespace: str = "") -> list[Job]:
         """Jobs whose name contains a text, whatever its case."""
         with self._store.read():
             found = self._store.rows(
                 "SELECT id, namespace, name, first, last FROM job WHERE lower(name) LIKE ? ESCAPE '!' "
-                "ORDER BY name, namespace LIMIT ?",
-                (contained(text), limit),
+                "AND (? = '' OR namespace = ?) ORDER BY name, namespace LIMIT ?",
+                (contained(text), namespace, namespace, limit),
             )
         return [Job(*row) for row in found]
 
-    def datasets_like(self, text: str, limit: int) -> list[tuple[str, str, str]]:
+    def datasets_like(self, text: str, limit: int, namespace: str = "") -> list[tuple[str, str, str]]:
         """(namespace, name, when it was first recorded) of datasets whose name contains a text, whatever its case."""
         with self._store.read():
             found = self._store.rows(
                 "SELECT s.name, d.name, d.entry FROM dataset d JOIN namespace s ON s.id = d.namespace "
-                "WHERE lower(d.name) LIKE ? ESCAPE '!' ORDER BY d.name, s.name LIMIT ?",
-                (contained(text), limit),
+                "WHERE lower(d.name) LIKE ? ESCAPE '!' AND (? = '' OR s.name = ?) ORDER BY d.name, s.name LIMIT ?",
+                (contained(text), namespace, namespace, limit),
             )
             return [(space, name, self._when(entry)) for space, name, entry in found]
 

@@ -1,0 +1,158 @@
+"""Who may ask for what: one table of routes and roles. A route that is not in it answers nobody.
+
+`authorise` runs before every route: it establishes who asks (`lineage.server.identity`), holds them to their rate, and
+refuses what is not for them. A refusal is recorded, but so that nobody can fill the disk with refusals
+(`lineage.server.rates`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fastapi import Depends, Request
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
+from starlette.routing import BaseRoute
+
+from lineage.gate.tokens import Unauthenticated
+from lineage.server.identity import Identity
+from lineage.server.problem import Refused
+from lineage.server.room import room_of
+from lineage.vocabulary import Access, Passage, Role
+
+Rule = frozenset[Role]
+
+ANYONE: Rule = frozenset()
+"""Also without a token. Only what tells nothing of the record."""
+READERS: Rule = frozenset({Role.READER, Role.STEWARD, Role.ADMINISTRATOR})
+STEWARDS: Rule = frozenset({Role.STEWARD})
+ADMINISTRATORS: Rule = frozenset({Role.ADMINISTRATOR})
+
+RULES: dict[str, Rule] = {
+    "GET /health": ANYONE,
+    "GET /ready": ANYONE,
+    "GET /openapi.json": ANYONE,
+    "GET /metrics": READERS,
+    # events in
+    "POST /api/v1/lineage": frozenset({Role.PRODUCER}),
+    "POST /api/v1/lineage/batch": frozenset({Role.PRODUCER}),
+    # leafing through, as clients of the reference server do
+    "GET /api/v1/namespaces": READERS,
+    "GET /api/v1/namespaces/{namespace}": READERS,
+    "GET /api/v1/namespaces/{namespace}/datasets": READERS,
+    "GET /api/v1/namespaces/{namespace}/datasets/{dataset}": READERS,
+    "GET /api/v1/namespaces/{namespace}/datasets/{dataset}/versions": READERS,
+    "GET /api/v1/namespaces/{namespace}/datasets/{dataset}/versions/{version}": READERS,
+    "GET /api/v1/jobs": READERS,
+    "GET /api/v1/namespaces/{namespace}/jobs": READERS,
+    "GET /api/v1/namespaces/{namespace}/jobs/{job}": READERS,
+    "GET /api/v1/namespaces/{namespace}/jobs/{job}/runs": READERS,
+    "GET /api/v1/jobs/runs/{run}": READERS,
+    "GET /api/v1/lineage": READERS,
+    "GET /api/v1/search": READERS,
+    "GET /api/v1/tags": READERS,
+    "GET /api/v1/events/lineage": READERS,
+    # the questions of the command line
+    "GET /api/v1/why": READERS,
+    "GET /api/v1/contains": READERS,
+    "GET /api/v1/impact": READERS,
+    "GET /api/v1/share": READERS,
+    "GET /api/v1/history": READERS,
+    "GET /api/v1/decisions": READERS,
+    "GET /api/v1/status": READERS,
+    "GET /api/v1/report": READERS,
+    "GET /api/v1/bundle": READERS,
+    "GET /api/v1/check": READERS | {Role.GATE},
+    "GET /api/v1/grants": READERS,
+    "GET /api/v1/removals": READERS,
+    "GET /api/v1/corrections": READERS,
+    # what people and gates do
+    "POST /api/v1/decide": frozenset({Role.GATE}),
+    "POST /api/v1/declare": STEWARDS,
+    "POST /api/v1/grants": STEWARDS,
+    "POST /api/v1/grants/{identity}/withdraw": STEWARDS,
+    "POST /api/v1/removals": STEWARDS,
+    "POST /api/v1/removals/{identity}/approve": STEWARDS,
+    "POST /api/v1/corrections": STEWARDS,
+    "POST /api/v1/corrections/{identity}/approve": STEWARDS,
+    "GET /api/v1/me": frozenset(Role),
+    "GET /api/v1/tokens": ADMINISTRATORS,
+    "POST /api/v1/tokens": ADMINISTRATORS,
+    "POST /api/v1/tokens/{identity}/revoke": ADMINISTRATORS,
+}
+"""``METHOD path`` -> the roles that may; a role that a rule does not name is refused, the administrator's too."""
+
+
+def key_of(method: str, path: str) -> str:
+    """A route as `RULES` calls it; ``HEAD`` is ``GET`` without the body."""
+    return f"{'GET' if method == 'HEAD' else method} {path}"
+
+
+def routes_of(routes: list[BaseRoute]) -> set[str]:
+    """Every route of an application, as `RULES` calls them.
+
+    Raises:
+        AssertionError: something answers that is no route of ours, so no rule could hold for it.
+    """
+    found = set()
+    for route in routes:
+        assert isinstance(route, APIRoute), f"{route} is no route of ours"
+        assert any(d.call is authorise for d in route.dependant.dependencies), f"{route} is not authorised"
+        found |= {key_of(method, route.path) for method in route.methods or ()}
+    return found
+
+
+async def authorise(request: Request) -> None:
+    """Let a request through, or not: the one dependency that every route has.
+
+    Raises:
+        Unauthenticated: nobody that is known here.
+        Refused: it is not for them.
+        LineageError: ``TOO_MANY_REQUESTS``.
+    """
+    room, route = room_of(request), request.scope["route"].path
+    key = key_of(request.method, route)
+    rule = RULES.get(key)
+    if rule is None:
+        raise Refused("this is for nobody", cause=f"no rule speaks of {key}")
+    if rule is ANYONE:
+        return
+    try:
+        identity = await run_in_threadpool(room.vouchers.identify, request.headers)
+    except Unauthenticated as error:
+        room.metrics.refused.labels(error.code).inc()
+        room.rates.strangers(request.client.host if request.client else "")
+        raise
+    request.state.identity = identity
+    room.rates.spend(identity.key)
+    if not identity.roles & rule:
+        room.metrics.refused.labels("FORBIDDEN").inc()
+        roles = ", ".join(sorted(role.value for role in identity.roles)) or "none"
+        await room.refused(Access(Passage.DENIED, identity.name, key, role=roles, detail="FORBIDDEN"), identity)
+        raise Refused(
+            "this is not for you",
+            cause=f"{key} is for {', '.join(sorted(role.value for role in rule))}; you are {identity.name}, {roles}",
+            hint="ask an administrator for a token with that role",
+        )
+
+
+def identity_of(request: Request) -> Identity:
+    """Who sent a request that `authorise` let through."""
+    found = request.state.identity
+    assert isinstance(found, Identity)
+    return found
+
+
+AUTHORISED = [Depends(authorise)]
+
+
+def check_rules(routes: list[BaseRoute], rules: Mapping[str, Rule] = RULES) -> None:
+    """Refuse an application with a route that no rule speaks of, or a rule that speaks of none.
+
+    Raises:
+        AssertionError: naming them.
+    """
+    there = routes_of(routes)
+    assert there == set(rules), (
+        f"routes without a rule: {there - set(rules)}; rules without a route: {set(rules) - there}"
+    )

@@ -1,0 +1,197 @@
+"""The OpenLineage endpoint: what Airflow, Spark, dbt and Flink send to. Answered once it is durable.
+
+A producer speaks of the jobs in its namespaces, and declares where data comes from in its namespaces alone: an origin
+that anybody may put on anybody's data would end its being undeclared (law 8). What it read and made lies where it lies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import Future
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from lineage.errors import LineageError, UsageError
+from lineage.events import Event
+from lineage.events.event import read
+from lineage.gate.intake import Receipt
+from lineage.gate.tokens import covers
+from lineage.server.access import AUTHORISED, identity_of
+from lineage.server.identity import Identity
+from lineage.server.limits import body_of
+from lineage.server.problem import Refused, status_of, unforeseen
+from lineage.server.room import Room, room_of
+from lineage.vocabulary import Access, Passage
+
+router = APIRouter(prefix="/api/v1", tags=["OpenLineage"], dependencies=AUTHORISED)
+_EVENT = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
+_EVENTS = {"requestBody": {"required": True, "content": {"application/json": {"schema": {
+    "type": "array", "items": {"type": "object"},
+}}}}}  # fmt: skip
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """The answer to an event that broke the standard and was recorded all the same."""
+
+    warnings: tuple[str, ...]
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """An event of a batch that was not recorded."""
+
+    index: int
+    reason: str
+    code: str
+    retriable: bool
+
+
+class Warned(msgspec.Struct, frozen=True):
+    """An event of a batch that broke the standard and was recorded all the same."""
+
+    index: int
+    warnings: tuple[str, ...]
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """How many events of a batch ended how."""
+
+    received: int
+    successful: int
+    failed: int
+    retriable: int
+    non_retriable: int
+
+
+class BatchTaken(msgspec.Struct, frozen=True):
+    """The answer to a batch; each event stands for itself."""
+
+    status: str
+    """``success``, ``partial_success`` or ``error``."""
+    summary: Summary
+    failed_events: tuple[Failed, ...]
+    warned_events: tuple[Warned, ...]
+
+
+@router.post("/lineage", status_code=201, openapi_extra=_EVENT, summary="Record an event")
+async def post_event(request: Request) -> Response:
+    """Record one run, job or dataset event. 201 once it is durable; a body only where there are warnings."""
+    room, identity = room_of(request), identity_of(request)
+    data = await body_of(request, room.settings.most_body)
+    try:
+        receipt = await asyncio.wrap_future(_submit(room, identity, data))
+    except LineageError as error:
+        room.metrics.events.labels("refused").inc()
+        if isinstance(error, Refused):
+            await _refused(room, identity, error)
+        raise
+    _count(room, receipt)
+    warnings = tuple(warning.text for warning in receipt.warnings)
+    return Response(msgspec.json.encode(Taken(warnings)) if warnings else b"", 201, media_type="application/json")
+
+
+@router.post("/lineage/batch", openapi_extra=_EVENTS, summary="Record events, each for itself")
+async def post_events(request: Request) -> Response:
+    """Record some events. 200 when all are durable, 207 when some are, and the status of the failures when none is."""
+    room, identity = room_of(request), identity_of(request)
+    data = await body_of(request, room.settings.most_body)
+    events = await run_in_threadpool(_split, data, room.settings.most_events)
+    waiting = await run_in_threadpool(_submit_all, room, identity, events)
+    found = await asyncio.gather(*map(asyncio.wrap_future, waiting), return_exceptions=True)
+    failed: list[Failed] = []
+    warned: list[Warned] = []
+    worst = 400
+    for index, result in enumerate(found):
+        if isinstance(result, Receipt):
+            _count(room, result)
+            if result.warnings:
+                warned.append(Warned(index, tuple(warning.text for warning in result.warnings)))
+            continue
+        error = result if isinstance(result, LineageError) else unforeseen(result)
+        if isinstance(error, Refused):
+            await _refused(room, identity, error)
+        status = status_of(error)
+        worst = max(worst, status)
+        room.metrics.events.labels("refused").inc()
+        reason = f"{error.message}: {error.cause}" if error.cause else error.message
+        failed.append(Failed(index, reason, error.code, status in (408, 429) or status >= 500))
+    again = sum(item.retriable for item in failed)
+    good = len(events) - len(failed)
+    answer = BatchTaken(
+        "success" if not failed else "partial_success" if good else "error",
+        Summary(len(events), good, len(failed), again, len(failed) - again),
+        tuple(failed),
+        tuple(warned),
+    )
+    return Response(
+        msgspec.json.encode(answer), 200 if not failed else 207 if good else worst, media_type="application/json"
+    )
+
+
+def _submit(room: Room, identity: Identity, data: bytes) -> Future[Receipt]:
+    permitted(identity, read(data))
+    return room.intake.submit([data], by=identity.name)
+
+
+def _submit_all(room: Room, identity: Identity, events: Sequence[bytes]) -> list[Future[Receipt]]:
+    """Each event by itself; one that is refused at once fails like one that is refused later."""
+    out = []
+    for data in events:
+        try:
+            out.append(_submit(room, identity, data))
+        except Exception as error:
+            failed: Future[Receipt] = Future()
+            failed.set_exception(error)
+            out.append(failed)
+    return out
+
+
+def _split(data: bytes, most: int) -> list[bytes]:
+    """The events of a batch, each byte for byte as it was sent."""
+    try:
+        events = msgspec.json.decode(data, type=list[msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(
+            "this is not a list of events", code="EVENT_INVALID", cause=str(error), hint="a JSON array of events"
+        ) from None
+    if len(events) > most:
+        raise UsageError(
+            "too many events at once", code="BODY_TOO_LARGE", cause=f"{len(events):,}; at most {most:,} are taken",
+            hint="send them in several batches",
+        )  # fmt: skip
+    return [bytes(event) for event in events]
+
+
+def permitted(identity: Identity, event: Event) -> None:
+    """Hold an event to the namespaces of whoever sends it.
+
+    Raises:
+        Refused: ``NAMESPACE_FORBIDDEN``.
+    """
+    spaces = identity.namespaces
+    spoken = [event.job.namespace] if event.job else [event.dataset.namespace] if event.dataset else []
+    for dataset in (*event.inputs, *event.outputs, *([event.dataset] if event.dataset else [])):
+        facets = dataset.facets
+        if facets and (facets.origin or facets.match):
+            spoken.append(dataset.namespace)
+    for namespace in spoken:
+        if not covers(spaces, namespace):
+            raise Refused(
+                "this event speaks of a namespace that is not yours",
+                code="NAMESPACE_FORBIDDEN",
+                cause=f"{namespace}; yours: {', '.join(spaces)}",
+                hint="ask an administrator for a token with that namespace",
+            )
+
+
+async def _refused(room: Room, identity: Identity, refusal: Refused) -> None:
+    room.metrics.refused.labels(refusal.code).inc()
+    act = Access(Passage.DENIED, identity.name, "POST /api/v1/lineage", role="producer", detail=refusal.code)
+    await room.refused(act, identity)
+
+
+def _count(room: Room, receipt: Receipt) -> None:
+    room.metrics.events.labels("recorded").inc(receipt.recorded)
+    room.metrics.events.labels("known").inc(receipt.known)
