@@ -352,6 +352,8 @@ def _evaluation_only(decision: Decision) -> str:
 def _spoken(label: Label, source: Step) -> str:
     if label.basis is None:
         return "nobody has said where it comes from"
+    if source.seen:
+        return f"{source.seen}, {source.time[:10]}".rstrip(", ")
     words = [_BASIS[label.basis], source.time[:10]]
     if source.by:
         words += ["by", source.by]

@@ -63,6 +63,9 @@ class Step(Value, frozen=True):
     """When that run (for the source: its tag) happened, ISO 8601."""
     by: str = ""
     """Who (commit author; for the source, who declared it)."""
+    seen: str = ""
+    """Of a source, what was seen that tells its origin, beside what was declared of it (``declared as
+    human-annotation; observed: 1,204 calls to api.openai.com while it was made``)."""
 
 
 class Finding(Value, frozen=True):
