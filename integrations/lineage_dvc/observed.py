@@ -16,6 +16,7 @@ from lineage.config import Config
 from lineage.errors import CannotDecide
 from lineage.pipeline import Executed, Known, Times
 from lineage.vocabulary import Input
+from lineage_dvc.cache import CachedRun
 from lineage_dvc.definition import Meaning, resolve
 from lineage_dvc.live import Now, look, work_root
 from lineage_dvc.record import Entry, Record, Unreadable, decoded, parsed, record, record_of
@@ -94,27 +95,28 @@ def _of_cache(now: Now, address: str, commands: Sequence[str], times: Times) -> 
     """By the run cache, where the work tree is gone or its lock says something else by now."""
     meaning = _meaning(now, address)
     stage = dict(now.stages()).get(address)
-    cache, best = now.said.cache, None
+    cache = now.said.cache
+    found: list[tuple[CachedRun, Record]] = []
     for folder in cache.folders():
         for cached in cache.runs(folder):
-            written = cached.path.stat().st_mtime_ns
-            if (
-                written < times.ended
-                or (times.over and written > times.over)
-                or (best and best[0].mtime <= cached.mtime)
-            ):
-                continue
             try:
                 entry = parsed(decoded(cached.path.read_bytes()))
-                found = record(entry)
+                held = record(entry)
             except (OSError, Unreadable):
                 continue
-            paths = {out.path for out in found.outs}
+            paths = {out.path for out in held.outs}
             if _commands(entry) == list(commands) and (stage is None or paths & set(stage.outs) or not stage.outs):
-                best = cached, found
-    if best is None:
+                found.append((cached, held))
+    fresh = [each for each in found if times.ended <= _written(each[0]) <= (times.over or _written(each[0]))]
+    # DVC writes what it does not have yet: when nothing new came, the run gave what an earlier one had given
+    chosen = min(fresh, key=lambda each: each[0].mtime) if fresh else found[0] if len(found) == 1 else None
+    if chosen is None:
         return None
-    return _executed(now, address, best[1], meaning, f"{best[0].key}/{best[0].value}", [])
+    return _executed(now, address, chosen[1], meaning, f"{chosen[0].key}/{chosen[0].value}", [])
+
+
+def _written(cached: CachedRun) -> int:
+    return cached.path.stat().st_mtime_ns
 
 
 def _executed(now: Now, address: str, held: Record, meaning: Meaning, key: str, notes: Sequence[str]) -> Executed:

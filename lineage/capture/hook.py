@@ -1,4 +1,4 @@
-"""What the environment of a command must hold so that what it does is seen. Writes two files below ``.lineage/hook``.
+"""What the environment of a command must hold so that what it does is seen. Writes below ``.lineage/hook``.
 
 The shell is ours under the name of the user's own: DVC adds options by that name (``bash --noprofile``). It stays there
 after a command ended, as a worker of DVC's queue goes on with the environment it was started in.
@@ -6,6 +6,7 @@ after a command ended, as a worker of DVC's queue goes on with the environment i
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -54,14 +55,16 @@ def prepare(root: Path, environment: Mapping[str, str]) -> Hook:
     given = environment.get("SHELL", "")
     real = environment.get("LINEAGE_SHELL", "") if ours and given == ours else given
     folder = root / ".lineage" / "hook"
-    folder.mkdir(exist_ok=True)
-    shell = folder / (Path(real).name or "sh")
+    (folder / "shell").mkdir(parents=True, exist_ok=True)
+    script, shell = folder / "shell.sh", folder / "shell" / (Path(real).name or "sh")
     text = (Path(__file__).parent / "shell.sh").read_bytes()
-    if not shell.is_file() or shell.read_bytes() != text or not os.access(shell, os.X_OK):
-        draft = shell.with_name(f".{shell.name}.{os.getpid()}")
+    if not script.is_file() or script.read_bytes() != text or not os.access(script, os.X_OK):
+        draft = script.with_name(f"{script.name}.{os.getpid()}")
         draft.write_bytes(text)
         draft.chmod(0o755)
-        draft.replace(shell)
+        draft.replace(script)  # a stage that is running goes on with the old one
+    with contextlib.suppress(FileExistsError):
+        shell.symlink_to("../shell.sh")
     # on a file system mounted without execution the stage could not start
     return Hook(spool, shell if os.access(shell, os.X_OK) else None, real)
 

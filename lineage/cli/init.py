@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from lineage.cli.settings import Settings, verb
 from lineage.cli.sync import show
+from lineage.errors import printable
 
 
 @verb
@@ -16,7 +18,12 @@ from lineage.cli.sync import show
 @click.option(
     "--git-hooks/--no-git-hooks", default=None, help="Sync after each commit and merge, beside hooks that are there."
 )
-def init(settings: Settings, project: str, git_hooks: bool | None) -> None:
+@click.option(
+    "--hooks/--no-hooks",
+    default=None,
+    help="See what stages do in plain `dvc repro`, by a .pth file in DVC's environment; or no longer.",
+)
+def init(settings: Settings, project: str, git_hooks: bool | None, hooks: bool | None) -> None:
     """Set up a repository: settings, policy, store, and what its history tells.
 
     Writes lineage.toml and lineage.policy.yaml where they are missing, creates the store, and reads the whole history.
@@ -28,6 +35,10 @@ def init(settings: Settings, project: str, git_hooks: bool | None) -> None:
     with gate:
         if git_hooks is not None:
             written += [path for pipeline in gate.pipelines for path in pipeline.hooks(git_hooks)]
+        if hooks is not None:
+            from lineage.capture import install
+
+            _hooked(settings, install.install(gate.config.root) if hooks else install.remove(gate.config.root))
         names = tuple(path.relative_to(gate.config.root).as_posix() for path in written)
         with settings.progress() as progress:
             report = gate.sync(progress)
@@ -35,6 +46,13 @@ def init(settings: Settings, project: str, git_hooks: bool | None) -> None:
             shown = (os.path.relpath(path, settings.start) for path in written)
             click.echo(f"Wrote {' and '.join(shown)}; commit them.")
         show(settings, gate, report, names)
+
+
+def _hooked(settings: Settings, changed: Sequence[Path]) -> None:
+    """Name what was changed outside of the repository's own files."""
+    if settings.format == "text":
+        for path in changed:
+            click.echo(f"{'Wrote' if path.exists() else 'Removed'} {printable(str(path))}")
 
 
 def _root(start: Path) -> Path:
