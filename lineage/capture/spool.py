@@ -127,6 +127,8 @@ class Journal(NamedTuple):
 
     ends: dict[str, str]
     """The last line about the end of an execution, by the name of its folder."""
+    processes: dict[str, list[str]]
+    """Names of the files of Python processes, by the name of the folder."""
     over: dict[int, list[int]]
     """When processes of DVC ended, nanoseconds since 1970, by their number."""
     open: frozenset[str]
@@ -154,6 +156,9 @@ def journal(spool: Path, size: int = 0, before: Iterable[str] = ()) -> Journal:
     whole = data[: data.rfind(b"\n") + 1].decode("utf-8", "replace")
     cut = len(data) < size
     ends = {line.split(" ", 2)[1]: line for line in whole.splitlines() if line.startswith("end ")}
+    processes: dict[str, list[str]] = {}
+    for words in (line.split() for line in whole.splitlines() if line.startswith("process ")):
+        processes.setdefault("".join(words[1:2]), []).append("".join(words[2:3]))
     over: dict[int, list[int]] = {}
     for words in (line.split() for line in whole.splitlines() if line.startswith("over ")):
         if len(words) == 3 and words[1].isdigit() and words[2].isdigit():
@@ -168,40 +173,42 @@ def journal(spool: Path, size: int = 0, before: Iterable[str] = ()) -> Journal:
             waiting.pop(rest, None)
         elif word == "broken":
             broken.append(rest)
-    return Journal(ends, over, frozenset(waiting), tuple(broken), data.rfind(b"\n") + 1, cut)
+    return Journal(ends, processes, over, frozenset(waiting), tuple(broken), data.rfind(b"\n") + 1, cut)
 
 
-def executions(spool: Path, ends: dict[str, str]) -> list[Seen]:
+def executions(spool: Path, said: Journal) -> list[Seen]:
     """Every execution in the spool, in the order in which they began.
 
     Args:
         spool: the folder of records.
-        ends: see `Journal`.
+        said: its whole journal.
     """
     try:
         folders = [Path(entry.path) for entry in os.scandir(spool) if entry.is_dir()]
     except FileNotFoundError:
         return []
-    found = [_seen(folder, ends) for folder in folders]
+    found = [_seen(folder, said) for folder in folders]
     return sorted((seen for seen in found if seen), key=lambda seen: (seen.started, seen.folder.name))
 
 
-def _seen(folder: Path, ends: dict[str, str]) -> Seen | None:
+def _seen(folder: Path, said: Journal) -> Seen | None:
     faults: list[str] = []
     try:
         data = (folder / "start").read_bytes()
         started = (folder / "start").stat().st_mtime_ns
     except OSError:
-        if time.time_ns() - folder.stat().st_mtime_ns < 60_000_000_000:
+        if not (folder / "end").exists() and time.time_ns() - folder.stat().st_mtime_ns < 60_000_000_000:
             return None  # it begins this moment
         data, started = b"", folder.stat().st_mtime_ns
     fields = [os.fsdecode(field) for field in data.split(b"\0")[:-1]]
     if len(fields) < _FIELDS or fields[0] != VERSION:
-        faults.append("what it says of its start cannot be read")
+        faults.append("what it says of its start is gone")
         fields = [VERSION, "0", "0", "/", "", "", "", "", "", "", ""]
-    ended, status, listed = _end(folder, ends, faults)
+    ended, status, listed = _end(folder, said.ends, faults)
     things: dict[str, dict[str, int]] = {}
     files = sorted(folder.glob("*.jsonl"))
+    own = {file.name for file in files}
+    faults += (f"{name}, of a process, is gone" for name in said.processes.get(folder.name, ()) if name not in own)
     for file in files:
         _process(file, things, faults)
     if ended is not None:

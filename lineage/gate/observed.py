@@ -63,7 +63,7 @@ def take_in(gate: Gate) -> list[Notice]:
         return []
     size, waiting = json.loads(gate.graph.state(_KEY) or "[0, []]")
     said = spool.journal(where, size, waiting)
-    seen = spool.executions(where, said.ends)
+    seen = spool.executions(where, said)
     notices, events, done = [], [], []
     for group in _groups(seen):
         found = _Execution(gate, group, said).event()

@@ -125,6 +125,10 @@ class _Spool:
         name = f"{os.getpid()}-{time.time_ns()}.jsonl"
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
         self.file = os.open(self.folder + "/" + name, flags, 0o600)
+        above, _, own = self.folder.rpartition("/")
+        journal = os.open(above + "/journal", os.O_WRONLY | os.O_APPEND)
+        os.write(journal, f"process {own} {name}\n".encode())  # so that a file that is gone is missed
+        os.close(journal)
         self.line("process", _program(), os.getppid())
 
     def line(self, kind: str, value: str, count: int) -> None:
