@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import jwt
@@ -25,8 +25,14 @@ from lineage.graph.tokens import TokenRow
 from lineage.server.settings import Group, Oidc, Proxy, ServerSettings
 from lineage.vocabulary import Role
 
-ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
-"""Signatures of an issuer that are believed: by a private key, never by a shared one, never none (RFC 8725)."""
+ALGORITHMS: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("RSA", ""): ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    ("EC", "P-256"): ("ES256",),
+    ("EC", "P-384"): ("ES384",),
+    ("EC", "P-521"): ("ES512",),
+    ("OKP", "Ed25519"): ("EdDSA",),
+}
+"""How keys of an issuer may sign, by their kind and curve: never by a shared key, never not at all (RFC 8725)."""
 KEYS_KEPT = 3600.0
 """Seconds that an issuer's keys are kept."""
 KEYS_AGAIN = 30.0
@@ -141,6 +147,11 @@ def _signed(text: str, proxy: Proxy) -> Mapping[str, Any]:
         raise _not_believed(error) from None
 
 
+class _Key(NamedTuple):
+    key: Any
+    algorithms: tuple[str, ...]
+
+
 class Issuer:
     """An OpenID Connect issuer: its keys, fetched when first needed and kept.
 
@@ -151,7 +162,7 @@ class Issuer:
     def __init__(self, oidc: Oidc) -> None:
         self.oidc = oidc
         self._lock = threading.Lock()
-        self._keys: dict[str, jwt.PyJWK] = {}
+        self._keys: dict[str, _Key] = {}
         self._fetched = float("-inf")
 
     def claims(self, text: str) -> Mapping[str, Any]:
@@ -163,17 +174,17 @@ class Issuer:
         """
         try:
             header = jwt.get_unverified_header(text)
-            if header.get("alg") not in ALGORITHMS:
-                raise jwt.InvalidAlgorithmError(f"signed by {header.get('alg')}")
             key = self._key(str(header.get("kid", "")))
+            if header.get("alg") not in key.algorithms:
+                raise jwt.InvalidAlgorithmError(f"its key does not sign by {header.get('alg')}")
             return jwt.decode(
-                text, key.key, algorithms=[str(header["alg"])], audience=self.oidc.audience, issuer=self.oidc.issuer,
+                text, key.key, algorithms=list(key.algorithms), audience=self.oidc.audience, issuer=self.oidc.issuer,
                 leeway=LEEWAY, options={"require": ["exp", "iat", "aud", "iss", "sub"]},
             )  # fmt: skip
         except jwt.PyJWTError as error:
             raise _not_believed(error) from None
 
-    def _key(self, kid: str) -> jwt.PyJWK:
+    def _key(self, kid: str) -> _Key:
         with self._lock:
             age = time.monotonic() - self._fetched
             if age > KEYS_KEPT or (kid not in self._keys and age > KEYS_AGAIN):
@@ -195,8 +206,10 @@ class Issuer:
             found = _json(where)["keys"]
             keys = {}
             for item in found:
-                if item.get("use", "sig") == "sig" and item.get("kty") in ("RSA", "EC", "OKP"):
-                    keys[str(item.get("kid", ""))] = jwt.PyJWK(item)
+                ways = ALGORITHMS.get((item.get("kty"), item.get("crv", "")), ())
+                ways = tuple(way for way in ways if item.get("alg", way) == way)
+                if item.get("use", "sig") == "sig" and ways:
+                    keys[str(item.get("kid", ""))] = _Key(jwt.PyJWK(item, ways[0]).key, ways)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, jwt.PyJWTError) as error:
             if self._keys:
                 return  # the ones that are known stay good while the issuer is away

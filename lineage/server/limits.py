@@ -15,7 +15,7 @@ from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lineage.errors import LineageError, UsageError
-from lineage.server.problem import problem
+from lineage.server.problem import problem, unforeseen
 from lineage.server.settings import ServerSettings
 from lineage.server.telemetry import Metrics
 
@@ -49,14 +49,14 @@ class Limits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began, status = time.perf_counter(), 500
+        began, status, begun = time.perf_counter(), 500, False
         scope["path"] = segments(scope.get("raw_path") or scope["path"].encode())
         patient = _Patient(receive, self._settings.most_body, self._settings.patience)
 
         async def sending(message: Message) -> None:
-            nonlocal status
+            nonlocal status, begun
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, begun = message["status"], True
                 there = {name.lower() for name, _ in message["headers"]}
                 more = [(name, value) for name, value in HEADERS if name not in there]
                 if scope.get("scheme") == "https":
@@ -70,6 +70,11 @@ class Limits:
                 await problem(_too_large(self._settings.most_body))(scope, receive, sending)
                 return
             await self._app(scope, patient, sending)
+        except Exception as error:
+            answer = problem(unforeseen(error))
+            if begun:
+                raise  # half an answer is out: the connection ends, so that nobody takes it for a whole one
+            await answer(scope, receive, sending)
         finally:
             self._tell(scope, status, time.perf_counter() - began, patient.size)
 

@@ -113,7 +113,7 @@ def unforeseen(error: BaseException) -> LineageError:
 
 
 def handle(app: FastAPI) -> None:
-    """Answer every failure of an application with a problem document."""
+    """Answer every failure of an application with a problem document; one that nobody foresaw is `Limits`' matter."""
 
     async def ours(_: Request, error: Exception) -> Response:
         assert isinstance(error, LineageError)
@@ -136,10 +136,6 @@ def handle(app: FastAPI) -> None:
             UsageError("the request is not valid", code="REQUEST_INVALID", cause=cause, hint="/openapi.json")
         )
 
-    async def anything(_: Request, error: Exception) -> Response:
-        return problem(unforeseen(error))
-
     app.add_exception_handler(LineageError, ours)
     app.add_exception_handler(HTTPException, framework)
     app.add_exception_handler(RequestValidationError, invalid)
-    app.add_exception_handler(Exception, anything)
