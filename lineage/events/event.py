@@ -58,6 +58,10 @@ class DatasetFacets(_Struct, frozen=True):
     content: f.LineageContentDatasetFacet | None = msgspec.field(default=None, name="lineage_content")
     origin: f.LineageOriginDatasetFacet | None = msgspec.field(default=None, name="lineage_origin")
     match: f.LineageMatchDatasetFacet | None = msgspec.field(default=None, name="lineage_match")
+    symlinks: f.SymlinksDatasetFacet | None = None
+    lifecycle: f.LifecycleStateChangeDatasetFacet | None = msgspec.field(default=None, name="lifecycleStateChange")
+    columns: f.ColumnLineageDatasetFacet | None = msgspec.field(default=None, name="columnLineage")
+    lineage: f.LineageDatasetFacet | None = None
 
 
 class InputFacets(_Struct, frozen=True):
@@ -94,6 +98,28 @@ class Dataset(_Struct, frozen=True):
         return bool(facets and facets.dataset_type and facets.dataset_type.type.upper() == "MODEL")
 
     @property
+    def other_names(self) -> tuple[f.Name, ...]:
+        """Names that it has too: symlinks, and the one it had before it was renamed."""
+        facets = self.facets
+        if facets is None:
+            return ()
+        found = (facets.symlinks.identifiers if facets.symlinks else None) or ()
+        before = facets.lifecycle.previous if facets.lifecycle else None
+        return (*found, before) if before else found
+
+    @property
+    def made_from(self) -> tuple[f.Name, ...]:
+        """Datasets that a facet of it says it was made from, each once."""
+        facets = self.facets
+        if facets is None or (facets.columns is None and facets.lineage is None):
+            return ()
+        columns, lineage = facets.columns, facets.lineage
+        found = dict.fromkeys(columns.dataset or ()) if columns else {}
+        for column in (columns.fields or {}).values() if columns else ():
+            found |= dict.fromkeys(column.fields or ())
+        return tuple(found | dict.fromkeys(_inputs(lineage))) if lineage else tuple(found)
+
+    @property
     def use(self) -> Use:
         """Role as an input."""
         facets = self.input_facets
@@ -121,11 +147,18 @@ class Run(_Struct, frozen=True):
     facets: RunFacets | None = None
 
 
+class JobFacets(_Struct, frozen=True):
+    """The job facets that lineage reads."""
+
+    lineage: f.LineageJobFacet | None = None
+
+
 class Job(_Struct, frozen=True):
     """The job of an event."""
 
     namespace: str
     name: str
+    facets: JobFacets | None = None
 
 
 class Event(_Struct, frozen=True):
@@ -140,6 +173,37 @@ class Event(_Struct, frozen=True):
     dataset: Dataset | None = None
     inputs: tuple[Dataset, ...] = ()
     outputs: tuple[Dataset, ...] = ()
+
+    @property
+    def read_too(self) -> tuple[f.Name, ...]:
+        """Datasets that facets say were read, beside the inputs."""
+        found = {name: None for dataset in (*self.inputs, *self.outputs) for name in dataset.made_from}
+        for entry in self._entries:
+            found |= dict.fromkeys(_inputs(entry))
+        return tuple(found)
+
+    @property
+    def made_too(self) -> tuple[f.Name, ...]:
+        """Datasets that facets say were made, beside the outputs."""
+        return tuple(
+            f.Name(entry.namespace, entry.name)
+            for entry in self._entries
+            if entry.type == "DATASET" and entry.namespace is not None and entry.name is not None
+        )
+
+    @property
+    def _entries(self) -> tuple[f.LineageEntry, ...]:
+        facets = self.job.facets if self.job else None
+        return (facets.lineage.entries or ()) if facets and facets.lineage else ()
+
+
+def _inputs(told: f.LineageDatasetFacet | f.LineageEntry) -> list[f.Name]:
+    inputs = [*(told.inputs or ()), *(i for field in (told.fields or {}).values() for i in field.inputs or ())]
+    return [
+        f.Name(i.namespace, i.name)
+        for i in inputs
+        if i.type == "DATASET" and i.namespace is not None and i.name is not None
+    ]
 
 
 _decoder = msgspec.json.Decoder(Event)
@@ -207,7 +271,12 @@ def run_event(
     if observation:
         seen = f.LineageObservationRunFacet(observation=observation, **f.envelope(f.LineageObservationRunFacet))
     return _run(
-        run_id, job, time, RunFacets(execution=how, observation=seen) if how or seen else None, [_dataset(i.artifact, i.use) for i in inputs], [_dataset(o) for o in outputs]
+        run_id,
+        job,
+        time,
+        RunFacets(execution=how, observation=seen) if how or seen else None,
+        [_dataset(i.artifact, i.use) for i in inputs],
+        [_dataset(o) for o in outputs],
     )
 
 
@@ -260,7 +329,8 @@ def act_of(event: Event) -> Act | None:
     if facets is None:
         return None
     for name, key, _ in _ACTS.values():
-        if (facet := getattr(facets, key)) is not None and event.job == Job(OUR_NAMESPACE, name):
+        job = event.job
+        if (facet := getattr(facets, key)) is not None and job and (job.namespace, job.name) == (OUR_NAMESPACE, name):
             act: Act = getattr(facet, key)
             return act
     return None

@@ -133,6 +133,72 @@ class DatasetVersionDatasetFacet(Facet, frozen=True, kw_only=True):
     version: str = msgspec.field(default="", name="datasetVersion")
 
 
+class Name(msgspec.Struct, frozen=True, gc=False):
+    """A dataset that a facet of OpenLineage's own names."""
+
+    namespace: str
+    name: str
+
+
+class SymlinksDatasetFacet(Facet, frozen=True, kw_only=True):
+    """OpenLineage's own ``symlinks`` facet: other names of the same dataset."""
+
+    identifiers: tuple[Name, ...] | None = None
+
+
+class LifecycleStateChangeDatasetFacet(Facet, frozen=True, kw_only=True):
+    """OpenLineage's own ``lifecycleStateChange`` facet. Only a rename counts: what was dropped was there."""
+
+    previous: Name | None = msgspec.field(default=None, name="previousIdentifier")
+
+
+class ColumnInputs(msgspec.Struct, frozen=True, gc=False):
+    """Columns that one column was made from."""
+
+    fields: tuple[Name, ...] | None = msgspec.field(default=None, name="inputFields")
+
+
+class ColumnLineageDatasetFacet(Facet, frozen=True, kw_only=True):
+    """OpenLineage's own ``columnLineage`` facet."""
+
+    fields: dict[str, ColumnInputs] | None = None
+    dataset: tuple[Name, ...] | None = None
+
+
+class LineageInput(msgspec.Struct, frozen=True, gc=False):
+    """A dataset or a job that something was made from; a dataset where it names one."""
+
+    type: str = "DATASET"
+    namespace: str | None = None
+    name: str | None = None
+
+
+class LineageInputs(msgspec.Struct, frozen=True, gc=False):
+    """What one field was made from."""
+
+    inputs: tuple[LineageInput, ...] | None = None
+
+
+class LineageDatasetFacet(Facet, frozen=True, kw_only=True):
+    """OpenLineage's own ``lineage`` facet of a dataset. An empty list of inputs says nothing (law 2)."""
+
+    inputs: tuple[LineageInput, ...] | None = None
+    fields: dict[str, LineageInputs] | None = None
+
+
+class LineageEntry(LineageInput, frozen=True, gc=False):
+    """A dataset or a job, and what it was made from."""
+
+    inputs: tuple[LineageInput, ...] | None = None
+    fields: dict[str, LineageInputs] | None = None
+
+
+class LineageJobFacet(Facet, frozen=True, kw_only=True):
+    """OpenLineage's own ``lineage`` facet of a job."""
+
+    entries: tuple[LineageEntry, ...] | None = None
+
+
 FACETS: dict[str, type[Facet]] = {
     "lineage_origin": LineageOriginDatasetFacet,
     "lineage_content": LineageContentDatasetFacet,

@@ -19,7 +19,17 @@ import msgspec
 
 from lineage.errors import UsageError
 from lineage.events import facets as f
-from lineage.events.event import BEFORE_EVERYTHING, Dataset, DatasetFacets, Event, InputFacets, RunFacets, invalid, read
+from lineage.events.event import (
+    BEFORE_EVERYTHING,
+    Dataset,
+    DatasetFacets,
+    Event,
+    InputFacets,
+    JobFacets,
+    RunFacets,
+    invalid,
+    read,
+)
 from lineage.events.naming import MOST_NAME, OUR_NAMESPACE
 from lineage.vocabulary.identity import same_person
 from lineage.vocabulary.moment import happened, moment_of
@@ -39,7 +49,7 @@ _ACT_FACETS = frozenset(key for key, facet in f.FACETS.items() if facet.__name__
 }
 _READ = {
     kind: frozenset(field.encode_name for field in msgspec.structs.fields(kind))
-    for kind in (DatasetFacets, InputFacets, RunFacets)
+    for kind in (DatasetFacets, InputFacets, RunFacets, JobFacets)
 }
 """Keys of the facets that are read."""
 
@@ -188,6 +198,10 @@ def _names(event: Event, places: list[tuple[str, Dataset]]) -> Iterator[tuple[st
         yield place, dataset.namespace + dataset.name
         if dataset.facets and dataset.facets.content:
             yield f"{place}.facets.lineage_content.hash", dataset.facets.content.hash
+        for name in (*dataset.other_names, *dataset.made_from):
+            yield f"{place}.facets", name.namespace + name.name
+    for name in (*event.read_too, *event.made_too):
+        yield "job.facets.lineage", name.namespace + name.name
 
 
 def _deleted(whole: dict[str, Any]) -> list[tuple[str, str]]:
@@ -260,6 +274,9 @@ def mended(data: bytes, warnings: list[str]) -> Event:
     if "run" in told:
         facets = _facets(whole["run"], "facets", "run", RunFacets, warnings)
         told["run"] |= {"facets": facets} if facets else {}
+    if "job" in told:
+        facets = _facets(whole["job"], "facets", "job", JobFacets, warnings)
+        told["job"] |= {"facets": facets} if facets else {}
     for side in ("inputs", "outputs"):
         listed = whole.get(side)
         if listed is None:
@@ -321,7 +338,7 @@ def _facets(
     value: dict[str, Any],
     key: str,
     place: str,
-    kind: type[DatasetFacets | InputFacets | RunFacets],
+    kind: type[DatasetFacets | InputFacets | RunFacets | JobFacets],
     warnings: list[str],
 ) -> dict[str, Any]:
     """The facets that are read; of others' facets those that can be."""

@@ -108,6 +108,12 @@ _COMPARED = (
         _NAMED % "directory",
     ),
     _Rows(
+        "which names are of one thing",
+        "SELECT node, other FROM same",
+        f"SELECT {_NODE % 't.node'}, {_NODE % 't.other'} FROM there_same t",
+        _NAMED % "node",
+    ),
+    _Rows(
         "which origins were declared",
         "SELECT s.node, (SELECT value FROM origin WHERE id = t.origin) AS origin, t.basis, t.entry FROM tag t "
         "JOIN source s ON s.id = t.source",

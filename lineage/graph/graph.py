@@ -28,7 +28,7 @@ from lineage.graph.closure import Closure, entries_upto, lineage_of
 from lineage.graph.jobs import Jobs
 from lineage.graph.keys import content_key, key_text, node_key, run_key
 from lineage.graph.names import any_artifact, artifact_of, recorded_tags, steps
-from lineage.graph.origins import Contribution, User, contributions, row_count, runs_in, users
+from lineage.graph.origins import Contribution, Entered, User, contributions, entered, row_count, users
 from lineage.graph.pairs import USES
 from lineage.graph.project import Projection, entries_of, event_at
 from lineage.graph.questions import (
@@ -79,6 +79,7 @@ _LABELS = (  # one statement, so one view
     "LEFT JOIN node n ON n.id = c.node LEFT JOIN pairset p ON p.id = n.pairset"
 )
 _STORED = "SELECT epoch, labels, pairs FROM pairset WHERE id = ?"
+_LINKS = "SELECT count(*) FROM run_key WHERE key >= ? AND key < ? AND length(key) = 21"  # kept as runs are
 _RETAGGED = "SELECT source, epoch FROM retag WHERE epoch > ? ORDER BY epoch"
 
 
@@ -582,7 +583,7 @@ class Graph:
             for position, _, event, recorded in whole(self._store, head_of(self._store).position, None):
                 yield position, moment_of(recorded).isoformat(), event
 
-    def runs_in(self, artifact: Artifact, labels: Iterable[Label]) -> dict[Label, list[int]]:
+    def entered(self, artifact: Artifact, labels: Iterable[Label]) -> dict[Label, Entered]:
         """For each label, the entries of the runs by which its sources entered an artifact's lineage, on any path.
 
         Raises:
@@ -590,7 +591,7 @@ class Graph:
         """
         with self._store.read():
             working = self._view()
-            return runs_in(working, self._known(working, artifact), labels)
+            return entered(working, self._known(working, artifact), labels)
 
     def undeclared(self) -> list[Source]:
         """Every source that nobody spoke for: models' sources first, then those that a run reads, then the rest."""
@@ -719,9 +720,10 @@ class Graph:
                 "((n.flags & ?) = 0 OR EXISTS (SELECT 1 FROM tag t WHERE t.source = s.id))",
                 (EXPLAINED,),
             )
+            links = self._store.one(_LINKS, (b"=", b"?"))
             return Status(
                 head.position,
-                head.runs,
+                head.runs - (links[0] if links else 0),
                 head.datasets,
                 head.versions,
                 head.models,
@@ -848,7 +850,7 @@ class Graph:
         with self._store.read():
             working = self._view()
             node = self._known(working, artifact)
-            found = [working.run(run) for run in working.makers(node)]
+            found = [run for id_ in working.makers(node) if not (run := working.run(id_)).link]
             return [maker(working, run) for run in sorted(found, key=lambda run: run.entry)]
 
     def removable(self, artifact: Artifact, origin: Origin) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from lineage.events.naming import canonical
 from lineage.vocabulary import Content
 
 _CONTENT = re.compile(r"[A-Za-z0-9_+-]+:[^/\s]+$")
@@ -47,8 +48,8 @@ def _unhex(text: str) -> bytes:
 
 
 def named_key(text: str) -> bytes:
-    """Key of ``namespace/name``."""
-    return b"n" + text.encode()
+    """Key of ``namespace/name``, however it is spelled."""
+    return b"n" + canonical(text).encode()
 
 
 def key_of_text(text: str) -> bytes:

@@ -7,6 +7,7 @@ arriving together cost nothing extra. Rows only ever appear; what they lead to i
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import blake2b
 
 import msgspec
 from msgspec import structs
@@ -14,7 +15,7 @@ from msgspec import structs
 from lineage.errors import UsageError
 from lineage.events import ACTS, Event
 from lineage.events.event import Dataset, act_of, read
-from lineage.events.facets import LineageContentDatasetFacet
+from lineage.events.facets import LineageContentDatasetFacet, Name
 from lineage.events.naming import MOST_NAME, OUR_NAMESPACE
 from lineage.graph import rows
 from lineage.graph.keys import content_key, key_of_text, named_key, node_key, run_key
@@ -26,6 +27,8 @@ from lineage.graph.rows import (
     CORRECTED,
     DIRECTORY,
     EXPLAINED,
+    LINK,
+    LINKED,
     MEMBER,
     MORE_MAKERS,
     NARROWED,
@@ -72,6 +75,16 @@ class Reference(msgspec.Struct, gc=False):
     tags: tuple[Tag, ...]
 
 
+class Link(msgspec.Struct, gc=False):
+    """Labels travel from one reference to another and, where both are names of one thing, back."""
+
+    key: bytes
+    """It is kept as a run is."""
+    one: Reference
+    other: Reference
+    both: bool
+
+
 class Prepared(msgspec.Struct, gc=False):
     """An event, and what it names."""
 
@@ -82,6 +95,13 @@ class Prepared(msgspec.Struct, gc=False):
     inputs: Sequence[Reference]
     outputs: Sequence[Reference]
     alone: Sequence[Reference]
+    said: bytes
+    """Key of what stands for a run where ``alone`` is said to be made from ``inputs``; else empty."""
+    links: Sequence[Link]
+
+
+_End = tuple[Node, int, int]
+"""(node, name, role) of an edge."""
 
 
 class Projection:
@@ -96,6 +116,7 @@ class Projection:
         self._seeds: list[Node] = []
         self._shrink: dict[int, Node] = {}
         self._matched: list[Node] = []  # with a new match, or one that was taken back
+        self._spoken: dict[int, None] = {}  # nodes with other names that somebody spoke for, or that got another name
         self._acts: dict[tuple[Act, str], list[Removal | Correction]] = {}
 
     def apply(self, events: Sequence[Accepted]) -> None:
@@ -106,12 +127,16 @@ class Projection:
         for item in prepared:
             if item.act:
                 self._act(item.event, item.position)
-            elif item.run:
-                self._run(item)
-            else:
-                for reference in item.alone:
-                    node, _ = self._named(reference, item.position)
-                    self.working.pending[rows.PUT_SPOKEN].append((node.id, item.position))
+                continue
+            for reference in item.alone:
+                node, _ = self._named(reference, item.position)
+                self.working.pending[rows.PUT_SPOKEN].append((node.id, item.position))
+            if item.run:
+                self._run(item.run, item.position, item.inputs, item.outputs)
+            if item.said:
+                self._run(item.said, item.position, item.inputs, item.alone)
+            for link in item.links:
+                self._link(link, item.position)
         self._explain()
         self._unsettle()
         self._propagate()
@@ -119,9 +144,11 @@ class Projection:
     def _prefetch(self, prepared: Sequence[Prepared]) -> None:
         working = self.working
         named = [r for item in prepared for r in (*item.inputs, *item.outputs, *item.alone)]
+        named += [r for item in prepared for link in item.links for r in (link.one, link.other)]
         files = [content_key(m.hash) for r in named if r.content is not None for m in r.content.members]
         working.fetch_nodes({r.key for r in named}.union(files))
-        working.fetch_runs([item.run for item in prepared if item.run])
+        keys = [key for item in prepared for key in (item.run, item.said) if key]
+        working.fetch_runs([*keys, *(link.key for item in prepared for link in item.links)])
         working.fetch_datasets({r.name[1] for r in named})
 
     # what an event names
@@ -192,6 +219,8 @@ class Projection:
             working.add_tag(node.source, code)
             if tag.basis is Basis.MATCHED:
                 self._matched.append(node)
+            if node.flags & LINKED:
+                self._spoken[node.id] = None
 
     def _source(self, node: Node, dataset: int) -> None:
         """Make a node a source of its own, once."""
@@ -202,16 +231,44 @@ class Projection:
 
     # runs
 
-    def _run(self, item: Prepared) -> None:
+    def _run(self, key: bytes, position: int, inputs: Sequence[Reference], outputs: Sequence[Reference]) -> None:
+        run = self.working.run_of(key, position)
+        if run.entry != position:
+            self.working.pending[rows.PUT_AGAIN].append((run.id, position))
+        read_ = [(*self._named(reference, position), reference.role) for reference in inputs]
+        made = [(*self._named(reference, position), reference.role & 1) for reference in outputs]
+        self._edges(run, read_, made)
+
+    def _link(self, link: Link, position: int) -> None:
+        """Let labels travel between names of one thing, or from a content to the name it was seen under.
+
+        Nothing is made by it (law 8): a name that nobody spoke for stays so until one of its other names is made from
+        data or declared.
+        """
         working = self.working
-        position = item.position
-        run = working.run_of(item.run, position)
+        run = working.run_of(link.key, position)
         if run.entry != position:
             working.pending[rows.PUT_AGAIN].append((run.id, position))
+        ends = [self._named(reference, position) for reference in (link.one, link.other)]
+        if run.inputs:
+            return
+        from_, to = (ends, ends) if link.both else (ends[:1], ends[1:])
+        if link.both:
+            (one, _), (other, _) = ends
+            for here, there in ((one, other), (other, one)):
+                here.flags |= LINKED
+                working.touch(here)
+                working.pending[rows.PUT_SAME].append((here.id, there.id))
+                working.new_same[here.id].append(there.id)
+            self._spoken[one.id] = None
+        self._edges(run, [(node, name, 0) for node, name in from_], [(node, name, LINK) for node, name in to])
+
+    def _edges(self, run: Run, read_: Sequence[_End], made: Sequence[_End]) -> None:
+        """Have a run read and make this, beside what is known of it."""
+        working = self.working
         grown = False
-        for reference in item.inputs:
-            node, name = self._named(reference, position)
-            edge = (node.id, name, reference.role)
+        for node, name, role in read_:
+            edge = (node.id, name, role)
             if edge in run.inputs:
                 continue
             grown = True
@@ -222,13 +279,12 @@ class Projection:
             if edge[2] >> 1 != EVALUATION:
                 run.substantial = True
             run.inputs.append(edge)
-        for reference in item.outputs:
-            node, name = self._named(reference, position)
-            edge = (node.id, name, reference.role & 1)
+        for node, name, model in made:
+            edge = (node.id, name, model)
             if edge in run.outputs:
                 continue
             grown = True
-            if node.id not in [made[0] for made in run.outputs]:
+            if node.id not in [known[0] for known in run.outputs]:
                 self._made(node, run)
             run.outputs.append(edge)
         if grown:
@@ -310,6 +366,8 @@ class Projection:
         working.pending[rows.PUT_TAKEN].append((node.id, origin, BASIS_NUMBER[correction.basis]))
         if node.source:
             working.retag(node.source)
+        if node.flags & LINKED:
+            self._spoken[node.id] = None
         if correction.basis is Basis.MATCHED:
             self._matched.append(node)
 
@@ -353,6 +411,8 @@ class Projection:
                 check[output] = None
                 if working.node(output).flags & DIRECTORY:
                     directories.append(output)
+        for id_ in [*self._spoken, *(i for i in check if working.node(i).flags & LINKED)]:
+            check.update((other.id, None) for other in working.same(working.node(id_)))
         for id_ in directories:
             check[id_] = None
             check.update((f, None) for f in self._members.get(id_, ()) if working.node(f).flags & ALONE)
@@ -428,15 +488,51 @@ def prepare(position: int, event: Event, index: int) -> Prepared:
     if run is not None:
         _check_lengths(index, run.run_id)
     if job is not None and job.namespace == OUR_NAMESPACE and job.name in ACTS:
-        return Prepared(position, event, True, b"", (), (), ())
+        return Prepared(position, event, True, b"", (), (), (), b"", ())
+    links = [link for d in (*event.inputs, *event.outputs) for link in _links(d, index)]
+    # what facets say was read or made counts like an input or output; that they name nothing takes nothing away (law 2)
+    inputs += [_of_name(name, index) for name in event.read_too]
+    outputs += [_of_name(name, index) for name in event.made_too]
+    key = said = b""
     if run is not None:
-        return Prepared(position, event, False, run_key(run.run_id), inputs, outputs, ())
-    if alone:
-        return Prepared(position, event, False, b"", (), (), alone)
-    if job is not None and (inputs or outputs):
+        key = run_key(run.run_id)
+    elif job is not None and (inputs or outputs):
         # a JobEvent states what every run of the job reads and makes: lineage like a run's
-        return Prepared(position, event, False, b"j" + f"{job.namespace}/{job.name}".encode(), inputs, outputs, ())
-    return Prepared(position, event, False, b"", (), (), ())
+        key = b"j" + f"{job.namespace}/{job.name}".encode()
+    if event.dataset is not None:
+        links += _links(event.dataset, index)
+        if made_from := event.dataset.made_from:
+            if key:
+                alone = ()
+                outputs.append(_reference(event.dataset, index))
+            else:
+                said = b"d" + _reference(event.dataset, index).key
+            inputs += [_of_name(name, index) for name in made_from]
+    return Prepared(position, event, False, key, inputs, outputs, alone, said, links)
+
+
+def _of_name(name: Name, index: int) -> Reference:
+    """A dataset that a facet names, without content."""
+    _check_lengths(index, name.namespace + name.name)
+    return Reference((name.namespace, name.name), named_key(f"{name.namespace}/{name.name}"), 0, None, ())
+
+
+def _links(dataset: Dataset, index: int) -> list[Link]:
+    """What the other names of a dataset connect."""
+    if not (others := dataset.other_names):
+        return []
+    own = _of_name(Name(dataset.namespace, dataset.name), index)
+    seen = _reference(dataset, index)
+    names = {own.key: own, **{other.key: other for other in (_of_name(name, index) for name in others)}}
+    found = [] if len(names) == 1 or seen.key == own.key else [Link(_link_key(seen, own, b">"), seen, own, both=False)]
+    for other in list(names.values())[1:]:
+        first, last = sorted((own, other), key=lambda reference: reference.key)
+        found.append(Link(_link_key(first, last, b"="), first, last, both=True))
+    return found
+
+
+def _link_key(one: Reference, other: Reference, kind: bytes) -> bytes:
+    return kind + blake2b(one.key + b"\0" + other.key, digest_size=20).digest()
 
 
 def _reference(dataset: Dataset, index: int) -> Reference:

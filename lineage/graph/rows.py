@@ -21,9 +21,10 @@ class Flag(IntFlag):
     MORE_MAKERS = 16  # runs beside the first made it: table `made`
     NARROWED = 32  # a removal in force speaks for it: table `removal`
     CORRECTED = 64  # a correction in force speaks for it: table `taken`
+    LINKED = 128  # it has other names: table `same`
 
 
-ALONE, EXPLAINED, DIRECTORY, MEMBER, MORE_MAKERS, NARROWED, CORRECTED = (int(f) for f in Flag)
+ALONE, EXPLAINED, DIRECTORY, MEMBER, MORE_MAKERS, NARROWED, CORRECTED, LINKED = (int(f) for f in Flag)
 
 
 class SourceKind(IntEnum):
@@ -68,6 +69,8 @@ class Node:
 
 
 Edge = tuple[int, int, int]
+LINK = 2
+"""What an output says where the row of a run stands for "these names are one thing": labels travel, nothing is made."""
 
 
 class Run:
@@ -81,16 +84,21 @@ class Run:
         self.inputs = inputs
         """(node, dataset, use * 2 + model)."""
         self.outputs = outputs
-        """(node, dataset, model)."""
+        """(node, dataset, 1 for a model, `LINK` where this is no run)."""
         self.reads = {edge[0] for edge in inputs}
         """Nodes among the inputs."""
         self.substantial = any(edge[2] >> 1 != EVALUATION for edge in inputs)
         """Whether an input counts: what is only evaluated on makes nothing."""
         self.dirty = False
 
+    @property
+    def link(self) -> bool:
+        """Whether it is no run, but names that stand for one thing."""
+        return any(edge[2] & LINK for edge in self.outputs)
+
     def explains(self, node: int) -> bool:
         """Whether it made the node from data: it has an input that counts, and the node is not among its inputs."""
-        return self.substantial and node not in self.reads
+        return self.substantial and node not in self.reads and not self.link
 
 
 _edges_encode = msgspec.msgpack.Encoder().encode
@@ -156,6 +164,7 @@ REMOVALS = Lookup("SELECT node, origin, source FROM removal", "node")
 AGAIN = Lookup("SELECT run, entry FROM again", "run", order="entry")
 SPOKEN = Lookup("SELECT node, entry FROM spoken", "node", order="entry")
 
+SAME = Lookup("SELECT node, other FROM same", "node", order="other")
 RECEIVED = Lookup("SELECT key, entry FROM received", "key", "bytea")
 
 I8, TX, BY = "bigint", "text", "bytea"
@@ -209,6 +218,7 @@ PUT_CHECKPOINT = Insert(
     "ON CONFLICT (position) DO UPDATE SET recorded = excluded.recorded, note = excluded.note, "
     "timestamp = excluded.timestamp",
 )
+PUT_SAME = Insert("same", ("node", "other"), (I8, I8))
 PUT_RECEIVED = Insert("received", ("key", "entry"), (BY, I8))
 PUT_STATE = Insert("state", ("key", "value"), (TX, TX), "ON CONFLICT (key) DO UPDATE SET value = excluded.value")
 

@@ -18,7 +18,7 @@ import msgspec
 from lineage.errors import UsageError
 from lineage.graph import rows
 from lineage.graph.pairs import CONTENT, MASK, MOST_SOURCES, through
-from lineage.graph.rows import CORRECTED, DIRECTORY, MEMBER, MORE_MAKERS, NARROWED, Head, Node, Run, SourceKind
+from lineage.graph.rows import CORRECTED, DIRECTORY, LINKED, MEMBER, MORE_MAKERS, NARROWED, Head, Node, Run, SourceKind
 from lineage.ledger import CHUNK, unpack
 from lineage.store import Insert, Lookup, Store
 from lineage.store.store import Row, damaged
@@ -158,6 +158,7 @@ class Working:
         self.new_makers: defaultdict[int, list[int]] = defaultdict(list)
         self.new_members: defaultdict[int, list[int]] = defaultdict(list)
         self.new_directories: defaultdict[int, list[int]] = defaultdict(list)
+        self.new_same: defaultdict[int, list[int]] = defaultdict(list)
         self.retagged: set[int] = set()
 
     def trim(self) -> None:
@@ -272,6 +273,18 @@ class Working:
     def directories(self, node: Node) -> list[int]:
         """Directories it is a file of."""
         return self._linked(rows.DIRECTORIES, node.id, self.new_directories) if node.flags & MEMBER else []
+
+    def same(self, node: Node) -> list[Node]:
+        """The nodes that its other names stand for, theirs too; itself first."""
+        found = {node.id: node}
+        waiting = [node]
+        while waiting:
+            at = waiting.pop()
+            for id_ in self._linked(rows.SAME, at.id, self.new_same) if at.flags & LINKED else ():
+                if id_ not in found:
+                    found[id_] = self.node(id_)
+                    waiting.append(found[id_])
+        return list(found.values())
 
     def _linked(self, query: Lookup, node: int, new: dict[int, list[int]]) -> list[int]:
         new_ = new.get(node, [])
@@ -676,15 +689,25 @@ class Working:
             self.retag(narrowed)
 
     def explained(self, node: Node) -> bool:
-        """Whether some recorded run made it from data (law 8).
+        """Whether a recorded run made it from data, under any of its names, or somebody spoke for another (law 8)."""
+        if self._made_from_data(node):
+            return True
+        return any(
+            self._made_from_data(other) or (other.source and self.tags(other.source) - self.taken(other))
+            for other in self.same(node)[1:]
+        )
+
+    def _made_from_data(self, node: Node) -> bool:
+        """Whether some recorded run made it from data.
 
         A file of a directory is made by the runs that made the directory, unless they read the very file; where no
         run made the directory, the directory is the source and the file is not one beside it.
         """
         id_ = node.id
+        if node.run and self.run(node.run).explains(id_):
+            return True  # the others need not be read: a table has one a day
         for r in self.makers(node):
-            run = self.runs.get(r) or self.run(r)
-            if run.substantial and id_ not in run.reads:
+            if (self.runs.get(r) or self.run(r)).explains(id_):
                 return True
         if node.flags & DIRECTORY:
             return False  # never through another directory: two that list each other would explain each other

@@ -206,5 +206,8 @@ job = Table(
 job_run = _keyed("job_run", _integer("job", key=True), _integer("entry", key=True), _integer("run"))
 Index("job_run_run", job_run.c.run, job_run.c.job)
 
+# names that stand for one thing, each way (symlinks): whether a run explains one is asked of all
+same = _keyed("same", _integer("node", key=True), _integer("other", key=True))
+
 # events that came from outside, by their bytes: one that is sent again is found here (lineage.graph.Graph.receive)
 received = _keyed("received", _bytes("key", key=True), _integer("entry"))

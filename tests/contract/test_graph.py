@@ -140,7 +140,7 @@ def test_all_or_nothing(graph: Graph) -> None:
         b"{",
         b"[]",
         b"{}",
-        b'{"eventTime": "never", "run": {"runId": "x"}}',
+        b'{"eventTime": "2024-01-01T00:00:00Z", "run": {"runId": 3}}',
         b'{"eventTime": "2024-01-01T00:00:00Z", "run": {"runId": "a\\u0000"}}',
         b'{"eventTime": "2024-01-01T00:00:00Z", "producer": "https://github.com/lineagegate/lineagegate", '
         b'"dataset": {"namespace": "a", "name": "b", "facets": {"lineage_origin": {"tags": [{"origin": {"kind": "?"}}]}}}}',

@@ -113,7 +113,7 @@ def test_a_store_of_the_first_schema_is_brought_up_to_date(store_url: str) -> No
     store = graph._store
     expected = {t: sorted(store.rows(f"SELECT * FROM {t}")) for t in ("again", "spoken")}
     assert all(expected.values())
-    for table in ("again", "spoken", "checkpoint", "token", "job", "job_run", "received"):
+    for table in ("again", "spoken", "checkpoint", "token", "job", "job_run", "received", "same"):
         store.execute(f"DROP TABLE {table}")
     store.execute("UPDATE alembic_version SET version_num = '0001'")
     graph.close()

@@ -53,6 +53,8 @@ class Reference:
         self.tags: dict[Node, set[tuple[Origin, str]]] = defaultdict(set)
         self.alone: set[Node] = set()
         self.files: dict[Node, set[Node]] = defaultdict(set)
+        self.flows: set[tuple[Node, Node]] = set()
+        self.same: dict[Node, set[Node]] = defaultdict(set)
         self.removals: list[dict[str, Any]] = []
         self.corrections: list[dict[str, Any]] = []
         for data in events:
@@ -76,12 +78,28 @@ class Reference:
         if run is not None:
             key = "run " + run["runId"]
         elif event.get("dataset") is not None:
-            self._dataset(event["dataset"])
-            return
+            node, model = self._dataset(event["dataset"])
+            if made_from := self._made_from(event["dataset"]):
+                key = f"said {node}"
+                self.outputs[key].add((node, model))
+                for name in made_from:
+                    self._read_name(key, name)
+            if not (event.get("inputs") or event.get("outputs")):
+                return
+            key = f"job {job['namespace']}/{job['name']}"
         elif event.get("inputs") or event.get("outputs"):
             key = f"job {job['namespace']}/{job['name']}"
         else:
             return
+        if run is not None and event.get("dataset") is not None:
+            node, model = self._dataset(event["dataset"])
+            if made_from := self._made_from(event["dataset"]):
+                self.outputs[key].add((node, model))
+                for name in made_from:
+                    self._read_name(key, name)
+        for dataset in (*(event.get("inputs") or ()), *(event.get("outputs") or ())):
+            for name in self._made_from(dataset):
+                self._read_name(key, name)
         for dataset in event.get("inputs") or ():
             node, model = self._dataset(dataset)
             use = ((dataset.get("inputFacets") or {}).get("lineage_use") or {}).get("use", "content")
@@ -89,10 +107,47 @@ class Reference:
         for dataset in event.get("outputs") or ():
             self.outputs[key].add(self._dataset(dataset))
 
+    def _read_name(self, key: str, name: dict[str, Any]) -> None:
+        node, _ = self._dataset({"namespace": name["namespace"], "name": name["name"]})
+        self.inputs[key].add((node, "content", False, (name["namespace"], name["name"])))
+
+    @staticmethod
+    def _made_from(dataset: dict[str, Any]) -> list[dict[str, Any]]:
+        facets = dataset.get("facets") or {}
+        columns = (facets.get("columnLineage") or {}).get("fields") or {}
+        found = [field for column in columns.values() for field in column.get("inputFields") or ()]
+        return [*found, *((facets.get("lineage") or {}).get("inputs") or ())]
+
+    def _names(self, dataset: dict[str, Any], node: Node) -> None:
+        """Other names: labels travel both ways between names, and from a content to its name."""
+        facets = dataset.get("facets") or {}
+        others = list((facets.get("symlinks") or {}).get("identifiers") or ())
+        if before := (facets.get("lifecycleStateChange") or {}).get("previousIdentifier"):
+            others.append(before)
+        own = node_of(dataset["namespace"], dataset["name"], None)
+        for other in others:
+            named = node_of(other["namespace"], other["name"], None)
+            if named != own:
+                self.alone |= {own, named}
+                self.flows |= {(own, named), (named, own)}
+                self.same[own].add(named)
+                self.same[named].add(own)
+                if node != own:
+                    self.flows.add((node, own))
+
+    def _one_thing(self, node: Node) -> set[Node]:
+        found, waiting = {node}, [node]
+        while waiting:
+            new = self.same[waiting.pop()] - found
+            found |= new
+            waiting += new
+        return found - {node}
+
     def _dataset(self, dataset: dict[str, Any]) -> tuple[Node, bool]:
         facets = dataset.get("facets") or {}
         content = facets.get("lineage_content")
         node = node_of(dataset["namespace"], dataset["name"], content)
+        self._names(dataset, node)
         self.alone.add(node)
         for tag in (facets.get("lineage_origin") or {}).get("tags", ()):
             if tag["origin"]["kind"] != "undeclared":
@@ -155,7 +210,12 @@ class Reference:
         return [run for run, outputs in self.outputs.items() if any(n == node for n, _ in outputs)]
 
     def explained(self, node: Node) -> bool:
-        """Law 8: some run made it from data; or it is a file of a directory that stands for it."""
+        """Law 8, asked of every name of one thing."""
+        others = self._one_thing(node)
+        return self._made(node) or any(self._made(other) or self._current(other) for other in others)
+
+    def _made(self, node: Node) -> bool:
+        """Some run made it from data; or it is a file of a directory that stands for it."""
         if any(self._explains(run, node) for run in self._makers(node)):
             return True
         if self.files.get(node):
@@ -227,6 +287,8 @@ class Reference:
                 for file in files:
                     made[file] |= self._inherited(file, made[directory])
                     full[directory] |= self._inherited(directory, full[file])
+            for from_, to in self.flows:
+                made[to] |= self._inherited(to, full[from_])
             for node in list(made):
                 full[node] |= made[node]
             if before == sum(map(len, made.values())) + sum(map(len, full.values())):

@@ -109,9 +109,12 @@ def corrections(draw: Any) -> bytes:
     return act_event(correction, run_id="x", time=TIMES[0])
 
 
+other_names = st.lists(st.sampled_from(NAMES), max_size=2)
+
+
 @st.composite
 def foreign(draw: Any) -> bytes:
-    """What other producers send: unknown facets, deletions, empty lists, job events, no facets at all."""
+    """What other producers send: unknown facets, deletions, empty lists, job events, other names, no facets at all."""
     name = draw(st.sampled_from(NAMES))
     deleted = {"_producer": "x", "_schemaURL": "y", "_deleted": True}
     dataset: dict[str, Any] = {"namespace": SPACE, "name": name}
@@ -121,8 +124,20 @@ def foreign(draw: Any) -> bytes:
             "lifecycleStateChange": {"lifecycleStateChange": "DROP"},
             "lineage_content": {"hash": draw(st.sampled_from(FILES))},
         }
+    others = [{"namespace": SPACE, "name": n, "field": "f", "type": "DATASET"} for n in draw(other_names)]
+    said = draw(st.integers(0, 9))
+    facets = {
+        0: {"symlinks": {"identifiers": others}},
+        1: {"symlinks": {"identifiers": others}, "schema": None},
+        2: {"lifecycleStateChange": {"lifecycleStateChange": "RENAME", "previousIdentifier": (*others, None)[0]}},
+        3: {"columnLineage": {"fields": {"c": {"inputFields": others}}}},
+        4: {"lineage": {"inputs": others}},
+        5: {"symlinks": deleted, "columnLineage": deleted, "lineage": {"inputs": []}},
+    }
+    if said in facets:
+        dataset["facets"] = {**dataset.get("facets", {}), **facets[said]}
     event: dict[str, Any] = {"eventTime": "2023-05-05T00:00:00", "producer": "other", "schemaURL": "z"}
-    shape = draw(st.integers(0, 4))
+    shape = draw(st.integers(0, 5))
     if shape == 0:
         event |= {"dataset": dataset}
     elif shape == 1:
@@ -134,6 +149,7 @@ def foreign(draw: Any) -> bytes:
         run = {"runId": f"r{draw(st.integers(0, 5))}", "facets": {"parent": {"run": {"runId": "q"}}}}
         event |= {"eventType": kind, "run": run, "job": {"namespace": SPACE, "name": "j"}}
         event |= {"inputs": [dataset] if shape == 3 else [], "outputs": [dataset] if draw(st.booleans()) else []}
+        event |= {"dataset": dataset} if shape == 5 else {}
     return json.dumps(event).encode()
 
 
