@@ -30,7 +30,7 @@ from lineage.gate.life import Changed, Version, changes, versions
 from lineage.gate.sealed import seal_over
 from lineage.gate.wanted import Wanted
 from lineage.graph import Labels
-from lineage.graph.origins import Contribution
+from lineage.graph.origins import Contribution, Entered
 from lineage.ledger import happened, leaf_hash
 from lineage.policy import Catalogue, Policy, cannot_decide, catalogue, decide
 from lineage.policy.pattern import instant
@@ -245,7 +245,7 @@ class Examination:
             narrowed = [s for s in self.contributions if s.narrowed]
             tagged = [
                 s for s in narrowed
-                if any(t.tag.origin == cut.label.origin for t in s.tags) or (cut.path and _is(s.artifact, cut.path[0]))
+                if any(t.tag.origin == cut.label.origin for t in s.tags) or (cut.path and _is(s, cut.path[0]))
             ]  # fmt: skip
             sources = tuple(reference(s.artifact) for s in tagged or narrowed)
             out.append(c.Taken(cut.label.origin, cut.label.use, sources, cut.removals, cut.path, fits is True))
@@ -257,18 +257,18 @@ class Examination:
         labels = self.shown
         paths = self.graph.paths(self.artifact, labels)
         entries = self.graph.path_entries(self.artifact, labels)
-        return tuple(self._trace(x, paths[x], entries[x], self.entered[x]) for x in labels)
+        return tuple(self._trace(x, paths[x], entries[x], self.entered[x].runs) for x in labels)
 
     @cached_property
-    def entered(self) -> dict[Label, list[int]]:
+    def entered(self) -> dict[Label, Entered]:
         """By which runs what was asked for, or may be, came into the lineage: their entries."""
-        return self.graph.runs_in(self.artifact, self.shown)
+        return self.graph.entered(self.artifact, self.shown)
 
     def _trace(
         self, label: Label, path: Sequence[Step], entries: Sequence[Sequence[int]], runs: Sequence[int]
     ) -> c.Trace:
         sources = self.sources_of([label])
-        source = next((s for s in sources if _is(s.artifact, path[0])), sources[0])
+        source = next(s for s in sources if _is(s, path[0]))
         tag = next((t for t in source.tags if t.tag.origin == label.origin and t.tag.basis is label.basis), None)
         times = [self.event(entry)[0].time for entry in runs]
         return c.Trace(
@@ -296,7 +296,7 @@ class Examination:
 
     def _step(self, label: Label, step: Step, entries: Sequence[int]) -> c.CaseStep:
         basis = ""
-        if not step.run:  # a tag may be said again in events of other lineages
+        if not step.run:  # a tag may be said again in events of other lineages; what was said first is in this one
             entries = [entry for entry in entries if entry in self.lineage] or entries[:1]
         if step.run:
             executions = [e for entry in entries if (e := execution(self.event(entry)[0]))]
@@ -450,11 +450,13 @@ class Examination:
     def entries(self) -> tuple[c.EntryRef, ...]:
         """The entries that the case rests on: of a "yes" about one origin its evidence, else the whole lineage."""
         found = {item.entry for item in self.history}
+        found.update(entry for entered in self.entered.values() for entry in (*entered.runs, *entered.listings))
         found.update(entry for trace in self.traces for step in trace.path for entry in step.entries)
         found.update(judgement.entry for judgement in self.judgements)
         for views in (self.grant_uses, self.removals, self.corrections):
             found.update(entry for view in views for entry in view.entries)
-        if self.wanted.anything or self.answer.taken or self.answer.contains is not c.Contains.YES:
+        void = any(view.void for view in self.removals)  # the match that says so is in the lineage
+        if self.wanted.anything or self.answer.taken or void or self.answer.contains is not c.Contains.YES:
             found.update(self.lineage)
         return tuple(self._reference(position) for position in sorted(found))
 
@@ -498,9 +500,15 @@ def label_key(label: Label) -> tuple[int, str, str]:
     return order, repr(label.origin), label.basis.value if label.basis else ""
 
 
-def _is(artifact: Artifact, step: Step) -> bool:
-    content = artifact.content.hash if artifact.content else ""
-    return naming.display(artifact.namespace, artifact.name) == step.artifact and content == step.content
+def _is(source: Contribution, step: Step) -> bool:
+    """Whether a path from this source begins with a step; one content may have many names."""
+    content = source.artifact.content
+    named = naming.display(source.artifact.namespace, source.artifact.name) == step.artifact
+    if source.generated:  # a model generates under its name, whichever version it is
+        return named
+    if content is None:
+        return named and not step.content
+    return content.hash == step.content and (named or not content.trivial)
 
 
 def _sum(numbers: Iterable[int | None]) -> int | None:

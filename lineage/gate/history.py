@@ -35,7 +35,7 @@ def of_case(examined: Examination, entries: Sequence[int]) -> tuple[HistoryItem,
         entries: of its lineage.
     """
     speaks: Speaks = lambda origin: examined.wanted.anything or examined.speaks(origin) is True  # noqa: E731
-    entered = {entry for found in examined.entered.values() for entry in found}
+    entered = {entry for found in examined.entered.values() for entry in found.runs}
     items: list[HistoryItem] = []
     tellings: list[Telling] = []
     tagged: set[object] = set()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lineage.events import Event
 from lineage.events.event import Dataset
 from lineage.events.naming import display
@@ -14,9 +16,9 @@ from lineage.graph.walk import Hop
 from lineage.graph.working import Working
 from lineage.ledger.clock import moment_of
 from lineage.store.store import damaged
-from lineage.vocabulary import Artifact, ArtifactType, Content, Label, Step
+from lineage.vocabulary import Artifact, ArtifactType, Basis, Content, Label, Step
 
-__all__ = ["artifact_of", "dataset_of_node", "file_of", "recorded_tags", "steps"]
+__all__ = ["artifact_of", "dataset_of_node", "hop_listing", "recorded_tags", "steps", "tag_entries"]
 
 
 def dataset_of_node(working: Working, node: Node) -> int:
@@ -58,28 +60,24 @@ def references(event: Event) -> tuple[Dataset, ...]:
     return (*event.inputs, *event.outputs, *((event.dataset,) if event.dataset else ()))
 
 
-def file_of(working: Working, file: Node, directory: Node) -> Artifact:
-    """A file by its place in a directory."""
-    dataset = dataset_of_node(working, directory)
-    if not dataset:
-        raise damaged(f"directory {directory.id} has no name")
-    holder = artifact_of(working, dataset, directory)
-    members = holder.content.members if holder.content else ()
-    if not members:  # the first event that named it here did not list the files; another name's did
-        for (other,) in working.store.rows(
-            "SELECT entry FROM version WHERE node = ? UNION SELECT entry FROM dataset WHERE node = ?",
-            (directory.id, directory.id),
-        ):
-            for reference in references(event_at(working, other)):
-                content = reference.artifact.content
-                if content and content.members and content.hash == (holder.content and holder.content.hash):
-                    members = content.members
-    working.fetch_nodes([content_key(m.hash) for m in members])
-    for member in members:
-        if working.node_ids.get(content_key(member.hash)) == file.id:
-            name = f"{holder.name}/{member.path}"
-            return Artifact(holder.namespace, name, Content(member.hash, member.size))
-    return Artifact(holder.namespace, f"{holder.name}/?")
+def listing(working: Working, directory: Node, file: Node) -> tuple[int, Artifact, Artifact]:
+    """The entry that first lists a file of a directory, and the two as it names them.
+
+    Raises:
+        CannotDecide: ``GRAPH_DAMAGED``, no entry lists it.
+    """
+    for _, position in working.store.lookup(rows.SPOKEN, (directory.id,)):
+        for reference in references(event_at(working, position)):
+            holder = reference.artifact
+            members = holder.content.members if holder.content else ()
+            if not members or not _is(working, holder.namespace, holder.name, holder.content, directory):
+                continue
+            working.fetch_nodes([content_key(member.hash) for member in members])
+            for member in members:
+                content = Content(member.hash, member.size)
+                if not content.trivial and working.node_ids.get(content_key(member.hash)) == file.id:
+                    return position, holder, Artifact(holder.namespace, f"{holder.name}/{member.path}", content)
+    raise damaged(f"no entry lists file {file.id} of directory {directory.id}")
 
 
 def any_artifact(working: Working, node: Node) -> Artifact | None:
@@ -95,7 +93,7 @@ def any_artifact(working: Working, node: Node) -> Artifact | None:
     for directory in working.directories(node):
         holder = working.node(directory)
         if holder.flags & DIRECTORY:
-            return file_of(working, node, holder)
+            return listing(working, holder, node)[2]
     return None
 
 
@@ -120,6 +118,43 @@ def recorded_tags(working: Working, node: Node) -> list[Recorded]:
     return list(out.values())
 
 
+def hop_named(working: Working, hops: Sequence[Hop], i: int, wanted: Label) -> Artifact:
+    """What a step of a path is called: as a run beside it names it, as its tag does, or as what lists it does. An entry
+    that says so is among those that the path rests on."""
+    hop = hops[i]
+    node = working.node(hop.node)
+    if hop.dataset:
+        return artifact_of(working, hop.dataset, node)
+    if i == 0 and (tagged := tag_entries(working, node, wanted)):
+        for reference in references(event_at(working, tagged[0])):
+            artifact = reference.artifact
+            if artifact.tags and _is(working, artifact.namespace, artifact.name, artifact.content, node):
+                return artifact
+    for j in (i, i + 1):
+        if 0 < j < len(hops) and hops[j].holder:
+            _, holder, file = hop_listing(working, hops, j)
+            return holder if hops[j].holder == hop.node else file
+    raise damaged(f"node {node.id} has no name")
+
+
+def hop_listing(working: Working, hops: Sequence[Hop], i: int) -> tuple[int, Artifact, Artifact]:
+    """What lists the file of a step between a directory and its file: see `listing`."""
+    holder = hops[i].holder
+    file = hops[i - 1].node if hops[i].node == holder else hops[i].node
+    return listing(working, working.node(holder), working.node(file))
+
+
+def tag_entries(working: Working, node: Node, wanted: Label) -> list[int]:
+    """The entries that put the tag of a label on a node, taken back or not, in order."""
+    if not node.source or wanted.basis is None:
+        return []
+    return [
+        position
+        for _, origin, basis, position in working.store.lookup(rows.TAGS, (node.source,))
+        if BASES[basis] is wanted.basis and working.origin(origin) == wanted.origin
+    ]
+
+
 def steps(working: Working, hops: list[Hop], end: Artifact, wanted: Label) -> tuple[Step, ...]:
     """A path for people: names, stages, commits, times."""
     runs = {hop.run: event_at(working, working.run(hop.run).entry) for hop in hops if hop.run}
@@ -130,15 +165,7 @@ def steps(working: Working, hops: list[Hop], end: Artifact, wanted: Label) -> tu
     out = []
     for i, hop in enumerate(hops):
         node = working.node(hop.node)
-        last = i == len(hops) - 1
-        if last:
-            artifact = end
-        elif hop.dataset:
-            artifact = artifact_of(working, hop.dataset, node)
-        elif hop.holder and not node.flags & DIRECTORY:
-            artifact = file_of(working, node, working.node(hop.holder))
-        else:
-            artifact = any_artifact(working, node) or _unnamed(node)
+        artifact = end if i == len(hops) - 1 else hop_named(working, hops, i, wanted)
         name = display(artifact.namespace, artifact.name)
         content = artifact.content.hash if artifact.content else ""
         if hop.run:
@@ -158,18 +185,25 @@ def steps(working: Working, hops: list[Hop], end: Artifact, wanted: Label) -> tu
                 )
             )
             continue
-        said = [r for r in recorded_tags(working, node) if i == 0 and _says(r, wanted)]
+        every = recorded_tags(working, node) if i == 0 else []
+        said = [r for r in every if _says(r, wanted)]
         by, time = (said[0].tag.by, said[0].happened) if said else ("", "")
-        out.append(Step(artifact=name, content=content, time=time, by=by))
+        out.append(Step(artifact=name, content=content, time=time, by=by, seen=_seen(every, said)))
     return tuple(out)
+
+
+def _seen(every: Sequence[Recorded], said: Sequence[Recorded]) -> str:
+    """What was seen that tells the origin of a source, beside what somebody declared of the same content."""
+    reasons = dict.fromkeys(r.tag.reason for r in said if r.tag.basis is Basis.OBSERVED and r.tag.reason)
+    if not reasons:
+        return ""
+    declared = dict.fromkeys(r.tag.origin.kind.value for r in every if r.tag.basis is Basis.DECLARED)
+    words = [f"declared as {' and '.join(declared)}"] if declared else []
+    return "; ".join([*words, f"observed: {' and '.join(reasons)}"])
 
 
 def _says(recorded: Recorded, wanted: Label) -> bool:
     return recorded.tag.basis is wanted.basis and recorded.tag.origin == wanted.origin
-
-
-def _unnamed(node: Node) -> Artifact:
-    raise damaged(f"node {node.id} has no name")
 
 
 def _has_execution(event: Event) -> bool:

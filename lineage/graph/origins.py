@@ -11,7 +11,7 @@ from lineage.events.naming import display
 from lineage.events.statistics import row_counts
 from lineage.graph import rows
 from lineage.graph.keys import node_key
-from lineage.graph.names import any_artifact, artifact_of, recorded_tags, references
+from lineage.graph.names import any_artifact, artifact_of, listing, recorded_tags, references
 from lineage.graph.pairs import MASK
 from lineage.graph.questions import Recorded
 from lineage.graph.resolve import label, resolve
@@ -80,9 +80,24 @@ def _artifact(working: Working, source: int) -> Artifact:
     return found
 
 
-def runs_in(working: Working, node: Node, labels: Iterable[Label]) -> dict[Label, list[int]]:
-    """For each label, the entries of the runs by which its sources entered the lineage of a node, on any path."""
-    return {x: sorted(working.run(run).entry for run in entering(working, node, x)) for x in labels}
+class Entered(NamedTuple):
+    """How the sources of a label came into a lineage, on any path."""
+
+    runs: list[int]
+    """Entries of the runs that read one first, every telling of each."""
+    listings: list[int]
+    """Entries that list the files by which they did."""
+
+
+def entered(working: Working, node: Node, labels: Iterable[Label]) -> dict[Label, Entered]:
+    """For each label, how its sources entered the lineage of a node."""
+    out = {}
+    for x in labels:
+        runs, listed = entering(working, node, x)
+        again = (entry for _, entry in working.store.lookup(rows.AGAIN, list(runs)))
+        listings = {listing(working, working.node(d), working.node(f))[0] for d, f in listed}
+        out[x] = Entered(sorted({*(working.run(run).entry for run in runs), *again}), sorted(listings))
+    return out
 
 
 def row_count(working: Working, artifact: Artifact) -> int | None:

@@ -11,10 +11,10 @@ from lineage.graph import rows
 from lineage.graph.closure import Closure
 from lineage.graph.executions import Telling, earliest, evidence, together
 from lineage.graph.keys import key_of_text, key_text, node_key
-from lineage.graph.names import any_artifact, stage_of
+from lineage.graph.names import any_artifact, hop_listing, stage_of, tag_entries
 from lineage.graph.project import claim_of, event_at
 from lineage.graph.questions import ClaimState, CorrectionRecord, Executions, Maker, RemovalRecord, Said
-from lineage.graph.rows import BASES, BASIS_NUMBER, DIRECTORY, Act, Node, Run
+from lineage.graph.rows import BASES, Act, Run
 from lineage.graph.walk import Hop
 from lineage.graph.working import Working, contradicts, matches
 from lineage.ledger import happened
@@ -134,25 +134,12 @@ def executions(working: Working, closure: Closure) -> Executions:
 def step_entries(working: Working, hops: Sequence[Hop], wanted: Label) -> tuple[tuple[int, ...], ...]:
     """For each step of a path the entries that say so."""
     out = []
-    for index, hop in enumerate(hops):
-        node = working.node(hop.node)
+    for i, hop in enumerate(hops):
         if hop.run:
             again = [position for _, position in working.store.lookup(rows.AGAIN, (hop.run,))]
             out.append((working.run(hop.run).entry, *again))
-        elif index == 0:
-            out.append(_tagged(working, node, wanted))
+        elif i == 0:
+            out.append(tuple(tag_entries(working, working.node(hop.node), wanted)))
         else:
-            holder = node if node.flags & DIRECTORY else working.node(hop.holder or hop.node)
-            listed = [position for _, position in working.store.lookup(rows.SPOKEN, (holder.id,))]
-            out.append(tuple(sorted(listed)[:1]))
+            out.append((hop_listing(working, hops, i)[0],))
     return tuple(out)
-
-
-def _tagged(working: Working, node: Node, wanted: Label) -> tuple[int, ...]:
-    if not node.source or wanted.basis is None:
-        return ()
-    return tuple(
-        position
-        for _, origin, basis, position in working.store.lookup(rows.TAGS, (node.source,))
-        if basis == BASIS_NUMBER[wanted.basis] and working.origin(origin) == wanted.origin
-    )

@@ -30,7 +30,7 @@ class Hop(NamedTuple):
     use: Use
     """Role in which the node before entered that run."""
     holder: int = 0
-    """Of a file reached through its directory, the directory."""
+    """Of a step between a directory and its file, the directory."""
 
 
 class _State(NamedTuple):
@@ -84,10 +84,13 @@ def _search(search: _Search, end: Node) -> list[Hop] | None:
     return None
 
 
-def entering(working: Working, end: Node, wanted: Label) -> set[int]:
+def entering(working: Working, end: Node, wanted: Label) -> tuple[set[int], set[tuple[int, int]]]:
     """The runs by which the sources of a label entered the lineage of a node, on any recorded path.
 
     Of files of a directory that carry the same one stands for all, as in `path`.
+
+    Returns:
+        The runs; (directory, file) of each step between a source and one of them.
     """
     search = _Search(working, wanted, every_file=False)
     first = _State(end.id, True, 1 << USES.index(wanted.use), frozenset())
@@ -95,6 +98,7 @@ def entering(working: Working, end: Node, wanted: Label) -> set[int]:
     queue = deque([first])
     waiting: list[_State] = []
     found: set[int] = set()
+    listed: set[tuple[int, int]] = set()
     while queue:
         state = queue.popleft()
         node = working.node(state.node)
@@ -110,13 +114,17 @@ def entering(working: Working, end: Node, wanted: Label) -> set[int]:
                 queue.append(earlier)
     seen = set(waiting)
     while waiting:  # steps between a directory and its files are no runs: the one after them is
-        for back in into[waiting.pop()]:
+        state = waiting.pop()
+        for back in into[state]:
             if back.run:
                 found.add(back.run)
-            elif back.state not in seen:
+                continue
+            if back.state.node != state.node:
+                listed.add((back.state.node, state.node) if state.full else (state.node, back.state.node))
+            if back.state not in seen:
                 seen.add(back.state)
                 waiting.append(back.state)
-    return found
+    return found, listed
 
 
 def _unwind(seen: dict[_State, _Back | None], state: _State, generated: tuple[int, int, int]) -> list[Hop]:
@@ -130,8 +138,9 @@ def _unwind(seen: dict[_State, _Back | None], state: _State, generated: tuple[in
         hops.append(Hop(state.node, back.dataset if back else 0, 0, Use.CONTENT))
     while back is not None:
         after_ = back.state
-        if after_.node != state.node:
-            hops.append(Hop(after_.node, back.made, back.run, USES[back.use], 0 if back.run else state.node))
+        if after_.node != state.node or back.run:  # between the two ports of a directory there is no step
+            holder = 0 if back.run else after_.node if state.full else state.node
+            hops.append(Hop(after_.node, back.made, back.run, USES[back.use], holder))
         state = after_
         back = seen[state]
     return hops

@@ -428,6 +428,11 @@ Node = str
 
 _TESTED = ("content", "base-model")
 """Uses of a model that is being evaluated."""
+_ACTS = {
+    "decide": "decision", "grant": "grant", "removal": "removal", "correction": "correction", "registry": "change",
+    "policy": "policy", "access": "access",
+}  # fmt: skip
+"""Jobs of what the gate and people say, and what their facets hold."""
 _TRIVIAL = {
     "md5:d41d8cd98f00b204e9800998ecf8427e", "md5:68b329da9893e34099c7d8ad5cb9c940",
     "md5:99914b932bd37a50b983c5e7c90ae93b", "md5:8a80554c91d9fca8acb82f023de02f11",
@@ -440,8 +445,9 @@ class Edge(NamedTuple):
     """A dataset in an event."""
 
     node: Node
-    hash: str
     name: str
+    full: str
+    """Namespace and name."""
     use: str
     model: bool
 
@@ -480,6 +486,48 @@ class Label(NamedTuple):
     basis: str
 
 
+class Claim(NamedTuple):
+    """A removal or correction as these entries have it: a claim, and approvals of that very claim."""
+
+    kind: str
+    act: Json
+    entries: list[int]
+    claims: list[int]
+    """Those of the entries that claim it."""
+    approvals: list[int]
+    """Those by which somebody else approved it."""
+    own: bool
+    """Whether anybody approved it at all."""
+
+    @property
+    def agreed(self) -> bool:
+        return bool(self.claims and self.approvals)
+
+
+class Place(NamedTuple):
+    """Where a walk against the stream is."""
+
+    node: Node
+    full: bool
+    """What its readers get; else only what it was made of, which is what a directory gives to its files (law 7)."""
+    use: str
+    """In which something leaves here that arrives at the end in the use that is looked for."""
+    removed: "frozenset[int]"
+    """Removals that speak of a content between here and the end."""
+
+
+class Arrived(NamedTuple):
+    """What reaches a node in these entries."""
+
+    labels: "set[Label]"
+    undeclared: "set[Node]"
+    """Sources that nobody spoke for."""
+    tags: "list[Said]"
+    """Those in force on anything that it was made from, also where a removal took it out."""
+    cut: "dict[int, set[int]]"
+    """By removal, the entries that name what it took out on some way."""
+
+
 class Record:
     """What a set of entries says, read as the ledger's software reads it (docs: SEMANTICS, laws 1 to 8)."""
 
@@ -495,6 +543,7 @@ class Record:
         self.alone: set[Node] = set()
         self.bound: set[tuple[str, str]] = set()
         """Names for people and content keys that an entry states together; no content: an empty key."""
+        self.claims: list[Claim] = []
         self._lists: dict[str, set[tuple[str, str]]] = {}
         for position in sorted(entries):
             try:
@@ -505,18 +554,36 @@ class Record:
         self.bound |= {
             (f"{name}/{path}", file) for name, hash_ in self.bound for path, file in self._lists.get(hash_, ())
         }
+        self.made: dict[Node, list[Run]] = {}
+        self.read: dict[Node, list[Run]] = {}
+        self.holders: dict[Node, list[Node]] = {}
+        self.on: dict[Node, list[Said]] = {}
+        self.uses = {"content"}
+        for run in self.runs.values():
+            for node in {e.node for e in run.outputs}:
+                self.made.setdefault(node, []).append(run)
+            for node in {e.node for e in run.inputs}:
+                self.read.setdefault(node, []).append(run)
+            self.uses |= {e.use for e in run.inputs}
+        for directory, files in self.files.items():
+            for file in files:
+                self.holders.setdefault(file, []).append(directory)
+        self._agree()
+        for tag in self.tags:
+            if not self._taken(tag):
+                self.on.setdefault(tag.node, []).append(tag)
+        self.removals = [c for c in self.claims if c.kind == "removal" and c.agreed and not self.void(c.act)]
+        self._narrowed: dict[Node, set[int]] = {}
+        for number, claim in enumerate(self.removals):
+            self._narrowed.setdefault(claim.act["content"], set()).add(number)
 
     def _read(self, position: int, event: Json) -> None:
         run, job = event.get("run"), event.get("job") or {}
-        if job.get("namespace") == "lineagegate" and run is not None:
-            facets = run.get("facets") or {}
-            for name, key in (
-                ("decide", "decision"), ("grant", "grant"), ("removal", "removal"), ("correction", "correction"),
-                ("registry", "change"), ("policy", "policy"),
-            ):  # fmt: skip
-                facet = facets.get("lineage_registry" if key == "change" else f"lineage_{key}")
-                if facet is not None and job.get("name") == name:
-                    self.acts[position] = key, facet[key]
+        if job.get("namespace") == "lineagegate" and job.get("name") in _ACTS:
+            key = _ACTS[job["name"]]
+            facet = ((run or {}).get("facets") or {}).get(f"lineage_{'registry' if key == 'change' else key}")
+            if facet is not None:
+                self.acts[position] = key, facet[key]
             for dataset in (*(event.get("inputs") or ()), *(event.get("outputs") or ())):
                 content = (dataset.get("facets") or {}).get("lineage_content") or {}
                 self.bound.add((display(dataset["namespace"], dataset["name"]), content.get("hash", "")))
@@ -566,7 +633,7 @@ class Record:
                 )
         use = ((dataset.get("inputFacets") or {}).get("lineage_use") or {}).get("use", "content")
         model = str((facets.get("datasetType") or {}).get("datasetType", "")).upper() == "MODEL"
-        return Edge(node, hash_, name, use, model)
+        return Edge(node, name, full, use, model)
 
     def nodes(self, name: str, content: str) -> set[Node]:
         """What a name and a content key stand for: the content, or the name where content means nothing or is unknown."""
@@ -577,122 +644,151 @@ class Record:
         named = {n for n in self.by_name.get(name, ()) if (n.endswith("#" + content) if content else "#" not in n)}
         return named | ({content} if content in self.names else set()) or {content or name}
 
-    def related(self, one: Node, others: set[Node]) -> bool:
-        """Whether it is one of them, or a file of one, or a directory with one."""
-        return any(one == n or n in self.files.get(one, ()) or one in self.files.get(n, ()) for n in others)
+    def _agree(self) -> None:
+        """Which removals and corrections there are: sayings that differ in anything but the approval are two claims."""
+        found: dict[str, Claim] = {}
+        for position, (kind, act) in self.acts.items():
+            if kind not in ("removal", "correction"):
+                continue
+            key = json.dumps([kind, *sorted(_unapproved(act).items())], sort_keys=True)
+            claim = found.setdefault(key, Claim(kind, act, [], [], [], False))
+            claim.entries.append(position)
+            if not act.get("approvedBy"):
+                claim.claims.append(position)
+            elif not same_person(act["approvedBy"], act["claimedBy"]):
+                claim.approvals.append(position)
+            found[key] = claim._replace(own=claim.own or bool(act.get("approvedBy")))
+        self.claims = list(found.values())
 
-    def makers(self, node: Node) -> list[Run]:
-        return [run for run in self.runs.values() if any(e.node == node for e in run.outputs)]
+    def _taken(self, tag: Said) -> bool:
+        """Whether a correction in force took a tag back."""
+        return any(
+            c.kind == "correction" and c.agreed and c.act["content"] == tag.node and c.act["basis"] == tag.basis
+            and stated(c.act["origin"]) == tag.origin
+            for c in self.claims
+        )  # fmt: skip
+
+    def void(self, removal: Json) -> bool:
+        """Whether a match says that what a removal speaks of is still there, in the content or in a file of it."""
+        inside, waiting = set(), [removal["content"]]
+        while waiting:
+            node = waiting.pop()
+            if node not in inside:
+                inside.add(node)
+                waiting += self.files.get(node, ())
+        gone = removal["origin"]
+        return any(
+            tag.basis == "matched" and tag.origin["kind"] == gone["kind"]
+            and all(not gone.get(f) or tag.origin.get(f, gone[f]) == gone[f] for f in ("provider", "service"))
+            for node in inside for tag in self.on.get(node, ())
+        )  # fmt: skip
 
     def explained(self, node: Node) -> bool:
         """Whether a run in these entries made it from data, or it is a file of a directory that stands for it (law 8)."""
-        if any(run.explains(node) for run in self.makers(node)):
+        if any(run.explains(node) for run in self.made.get(node, ())):
             return True
         if self.files.get(node):
             return False
-        for directory, files in self.files.items():
-            if node in files:
-                makers = [run for run in self.makers(directory) if run.explains(directory)]
-                if not makers or any(all(e.node != node for e in run.inputs) for run in makers):
-                    return True
+        for directory in self.holders.get(node, ()):
+            makers = [run for run in self.made.get(directory, ()) if run.explains(directory)]
+            if not makers or any(all(e.node != node for e in run.inputs) for run in makers):
+                return True
         return False
 
-    def lineage(self, ends: set[Node], without: Node = "", trained: bool = False) -> tuple[set[Node], set[str]]:
-        """Everything that reaches some nodes in these entries, and the names of models that generated some of it.
+    def undeclared(self, node: Node) -> bool:
+        """Whether it is a source in these entries that nobody spoke for."""
+        return node in self.alone and not self.on.get(node) and not self.explained(node)
 
-        Each node is walked in one of two ways: ``full``, what its readers get, or only what it was made of, which is what
-        a directory gives to its files (law 7). What a model was evaluated with does not travel through the model (law
-        5): ``cut`` says that a use for evaluation further back no longer counts. What reaches them only through the
-        content ``without`` is left out; with ``trained``, what arrives in evaluation alone.
+    def arrived(self, end: Node) -> Arrived:
+        """Everything that reaches a node in these entries, in every use, less what removals in force took out on every
+        way (laws 1, 2 and 5 to 8).
         """
-        generators: set[str] = set()
-        makers: dict[Node, list[Run]] = {}
-        tested: dict[Node, list[Run]] = {}
-        holders: dict[Node, list[Node]] = {}
-        for run in self.runs.values():
-            for node in {e.node for e in run.outputs}:
-                makers.setdefault(node, []).append(run)
-            for node in {e.node for e in run.inputs if e.model and e.use in _TESTED}:
-                tested.setdefault(node, []).append(run)
-        for directory, files in self.files.items():
-            for file in files:
-                holders.setdefault(file, []).append(directory)
-        reached: set[tuple[Node, bool, bool]] = set()
-        waiting = [(end, True, trained) for end in ends]
-        while waiting:
-            state = node, full, cut = waiting.pop()
-            if state in reached:
-                continue
-            reached.add(state)
-            if node == without:
-                continue
-            if full:
-                waiting += [(file, True, cut) for file in self.files.get(node, ())]
-            waiting += [(directory, False, cut) for directory in holders.get(node, ())]
-            for run in makers.get(node, ()):
-                into_data = any(e.node == node and not e.model for e in run.outputs)
-                for edge in run.inputs:
-                    if edge.use == "evaluation" and cut:
-                        continue
-                    if edge.model and edge.use != "evaluation" and into_data:
-                        generators.add(edge.name)
-                    waiting.append((edge.node, True, (cut if edge.use == "content" else False) or edge.model))
-            if not cut:
-                for run in tested.get(node, ()):
-                    waiting += [(e.node, True, e.model) for e in run.inputs if e.use == "evaluation"]
-        return {node for node, _, _ in reached}, generators
-
-    def labels(self, end: Node, tags: Iterable[Said], cut: Callable[[Said], bool]) -> set[Label]:
-        """Every label that reaches a node in these entries, in every use (laws 1 and 5 to 7).
-
-        Args:
-            end: the node.
-            tags: those that count.
-            cut: whether a removal takes what a tag names out on all ways here.
-        """
-        uses = {"content"} | {edge.use for run in self.runs.values() for edge in run.inputs}
-        found: set[Label] = set()
-        for use in uses:
-            nodes, generated = self._backwards(end, use)
-            found |= {
-                Label(tuple(sorted(t.origin.items())), use, t.basis) for t in tags if t.node in nodes and not cut(t)
-            }
-            for name in generated:
-                origin = {"kind": "first-party-model-output", "service": name}
-                found.add(Label(tuple(sorted(origin.items())), use, "observed"))
+        found = Arrived(set(), set(), [], {})
+        nodes: set[Node] = set()
+        for use in self.uses:
+            reached: dict[tuple[Node, bool, str], list[frozenset[int]]] = {}
+            waiting = [Place(end, True, use, frozenset())]
+            while waiting:
+                place = waiting.pop()
+                before = reached.setdefault(place[:3], [])
+                if any(removed <= place.removed for removed in before):  # another way here, past fewer removals
+                    continue
+                before.append(place.removed)
+                self._own(place, use, found)
+                nodes.add(place.node)
+                waiting += [there for there, *_ in self.earlier(place)]
+        found.tags.extend(tag for node in sorted(nodes) for tag in self.on.get(node, ()))
         return found
 
-    def _backwards(self, end: Node, use: str) -> tuple[set[Node], set[str]]:
-        """The nodes whose own tags reach a node in one use, and the models that generated what does."""
-        reached: set[tuple[Node, bool, str]] = set()
-        generated: set[str] = set()
-        waiting = [(end, True, use)]
-        while waiting:
-            state = node, full, now = waiting.pop()
-            if state in reached:
-                continue
-            reached.add(state)
-            if full:
-                waiting += [(file, True, now) for file in self.files.get(node, ())]
-            waiting += [(directory, False, now) for directory, files in self.files.items() if node in files]
-            for run in self.makers(node):
-                into_data = any(e.node == node and not e.model for e in run.outputs)
-                for edge in run.inputs:
-                    if into_data and edge.model and edge.use != "evaluation" and now == "content":
-                        generated.add(edge.name)
-                    waiting += [(edge.node, True, was) for was in self._before(now, edge)]
-            if now == "evaluation":
-                for run in self.runs.values():
-                    if any(e.node == node and e.model and e.use in _TESTED for e in run.inputs):
-                        for edge in run.inputs:
-                            if edge.use == "evaluation":
-                                waiting += [(edge.node, True, was) for was in self._before(now, edge)]
-        return {node for node, _, now in reached if now == "content"}, generated
+    def _own(self, place: Place, use: str, found: Arrived) -> None:
+        """Note what a place does not get from another: its own tags, and what a model generated here."""
+        if place.use != "content":
+            return
+        if self.undeclared(place.node):
+            found.undeclared.add(place.node)
+        for tag in self.on.get(place.node, ()):
+            if gone := self.cut(place, tag.origin, tag.node):
+                for number in gone:
+                    found.cut.setdefault(number, set()).add(tag.entry)
+            else:
+                found.labels.add(Label(_origin(tag.origin), use, tag.basis))
+        for model in self.generated(place):
+            found.labels.add(Label(_origin(_output_of(model)), use, "observed"))
+
+    def cut(self, place: Place, origin: "dict[str, str]", source: Node) -> list[int]:
+        """The removals between a place and the end that took an origin of a source out."""
+        return [
+            number for number in sorted(place.removed)
+            if source in (gone := self.removals[number].act)["sources"]
+            and all(origin.get(f) == value for f, value in stated(gone["origin"]).items())
+        ]  # fmt: skip
+
+    def generated(self, place: Place) -> list[Edge]:
+        """The models whose output a place is, and removals in force left of it (law 6)."""
+        here = place._replace(removed=place.removed | self._narrowed.get(place.node, set()))
+        return [
+            edge for run in self.made.get(place.node, ()) if any(e.node == place.node and not e.model for e in run.outputs)
+            for edge in run.inputs
+            if edge.model and edge.use != "evaluation" and not self.cut(here, _output_of(edge), edge.full)
+        ]  # fmt: skip
+
+    def earlier(self, place: Place) -> "Iterable[tuple[Place, Run | None, str]]":
+        """The places that something comes from that leaves one: (place, through which run, read in which use)."""
+        node, full, now, _ = place
+        removed = place.removed | self._narrowed.get(node, set())
+        if full:
+            for file in self.files.get(node, ()):
+                yield Place(file, True, now, removed), None, ""
+        for directory in self.holders.get(node, ()):
+            yield Place(directory, False, now, removed), None, ""
+        for run in self.made.get(node, ()):
+            for edge in run.inputs:
+                for was in self._before(now, edge):
+                    yield Place(edge.node, True, was, removed), run, edge.use
+        if now == "evaluation":  # what a model was measured with, it carries (law 5)
+            for run in self.read.get(node, ()):
+                if any(e.node == node and e.model and e.use in _TESTED for e in run.inputs):
+                    for edge in run.inputs:
+                        if edge.use == "evaluation":
+                            for was in self._before(now, edge):
+                                yield Place(edge.node, True, was, removed), run, edge.use
 
     def _before(self, now: str, edge: Edge) -> list[str]:
         """In which uses something enters a run that leaves it in one."""
-        uses = {"content", now} | {e.use for run in self.runs.values() for e in run.inputs}
-        return [was for was in uses if not (edge.model and was == "evaluation") and now in _through({was}, edge.use)]
+        return [w for w in self.uses if not (edge.model and w == "evaluation") and now in _through({w}, edge.use)]
+
+
+def _unapproved(act: Json) -> Json:
+    """A removal or correction without its approval."""
+    kept = {k: v for k, v in stated(act).items() if k != "approvedBy"}
+    if isinstance(kept.get("sources"), list):
+        kept["sources"] = sorted(set(kept["sources"]))
+    return kept
+
+
+def _output_of(model: Edge) -> "dict[str, str]":
+    """The origin of what a model generates."""
+    return {"kind": "first-party-model-output", "service": model.name}
 
 
 def _trivial(content: Json) -> bool:
@@ -809,6 +905,8 @@ class Findings:
         self.open: list[str] = []
         self.removed: dict[int, list[int]] = {}
         """Of a no: by its place in the case, a removal that it rests on, and the entries that name what was taken out."""
+        self.arrived = Arrived(set(), set(), [], {})
+        """What reaches the subject."""
 
     def claim(self, text: str, holds: bool) -> None:
         (self.backed if holds else self.missing).append(text)
@@ -823,20 +921,28 @@ class Findings:
             self._trace(number, trace)
         for item in case["decisions"]:
             self._act(f"decision {item['decision']['id']}", "decision", [item["entry"]], item["decision"], ())
-        told = {item["entry"] for item in case["decisions"]}
-        for position, (kind, act) in self.record.acts.items():
-            if kind == "decision":
-                self.claim(f"decision {shown(act.get('id'))} (entry {position}) is in the case", position in told)
+        self._acts_told()
         for item in case["grants"]:
             self._grant(item)
-        for item in case["removals"]:
-            self._claimed("removal", item)
-        for item in case["corrections"]:
-            self._claimed("correction", item)
+        for kind in ("removal", "correction"):
+            for item in case[f"{kind}s"]:
+                self._claimed(kind, item)
         for item in case["history"]:
             self._history(item)
         self._answer()
-        self._whole()
+
+    def _acts_told(self) -> None:
+        """Whether everything that these entries hold of what people, registries and the gate said is in the case."""
+        case = self.case
+        told = {"decision": {item["entry"] for item in case["decisions"]}}
+        for kind in ("grant", "removal", "correction"):
+            told[kind] = {entry for item in case[f"{kind}s"] for entry in item["entries"]}
+        told["grant"] |= {item["entry"] for item in case["history"] if item["kind"] == "withdrawn"}
+        for kind in ("change", "policy"):
+            told[kind] = {item["entry"] for item in case["history"]}
+        for position, (kind, act) in self.record.acts.items():
+            named = act.get("id") or act.get("model") or act.get("sha256", "")[:12]
+            self.claim(f"{kind} {shown(named)} (entry {position}) is in the case", position in told.get(kind, ()))
 
     def _subject(self) -> None:
         """Whether it is one and the same thing that was asked about, that is named, and that the entries speak of."""
@@ -880,62 +986,90 @@ class Findings:
         for alias in subject["aliases"]:
             self.claim(f"an entry says that the alias {shown(alias)} was given", alias in aliases)
 
-    def _whole(self) -> None:
-        """Whether the paths of the case are all that these entries show, and an answer that denies has a source."""
+    def _answer(self) -> None:
+        """Whether the answer is what follows from the entries, and the paths of the case are all that they show.
+
+        A name and a content key may stand for two things, one of them too small to mean anything: one has to do.
+        """
+        ends = sorted(_subject(self.record, self.case["subject"]["artifact"]))
+        found = [self._answered(self.record.arrived(end)) for end in ends]
+        self.arrived, claims = min(found, key=lambda item: sum(not holds for _, holds in item[1]))
+        for text, holds in claims:
+            self.claim(text, holds)
+        case, view = self.case, self.arrived
+        asked, answer = case["question"]["origin"], case["answer"]["contains"]
+        if answer in ("no", "evaluation-only"):
+            self._rests_on(view, asked)
+        if answer in ("no", "evaluation-only", "cannot-tell") and asked:
+            self.open.append(
+                f"that nothing here is '{shown(asked)}' under another name: names of resellers, services and channels that "
+                "stand for it are the operator's catalogue, and this program compares words alone. Read the origins below "
+                "'What the entries say'"
+            )
+        met = [t["origin"] for t in case["traces"] if t["basis"] is not None]
+        if answer in ("yes", "evaluation-only") and not any(speaks_of(origin, asked) for origin in met):
+            self.open.append(
+                f"that {origin_text(met[0]) if met else 'it'} is what '{shown(asked)}' means: that is the operator's catalogue"
+            )
+
+    def _answered(self, view: Arrived) -> "tuple[Arrived, list[tuple[str, bool]]]":
+        """What an answer has to agree with, if this is all that reaches the subject."""
         case, record = self.case, self.record
         asked, answer = case["question"]["origin"], case["answer"]["contains"]
         name = shown(case["subject"]["artifact"]["display"])
-        shown_ = {Label(_origin(t["origin"]), t["use"], t["basis"]) for t in case["traces"] if t["basis"] is not None}
-        ends = sorted(_subject(record, case["subject"]["artifact"]))
-        before = {number: list(entries) for number, entries in self.removed.items()}
-        found = []
-        for end in ends:
-            tags = [t for t in record.tags if not self._taken(t)]
-            labels = {
-                label
-                for label in record.labels(end, tags, lambda tag, end=end: self._removed(tag, end, False))  # type: ignore[misc]
-                if speaks_of(dict(label.origin), asked)
-            }
-            found.append(sorted(labels - shown_ if answer in ("yes", "evaluation-only") else labels))
-        self.removed = before
-        left = min(found, key=len)
-        label = f" (not: {origin_text(dict(left[0].origin))}, as {shown(left[0].use)})" if left else ""
-        self.claim(
-            f"the answer is {answer}, and a path shows each use of the origin asked about that these entries lead to{label}",
-            not left,
-        )
-        nodes = set().union(*(record.lineage({end})[0] for end in ends))
-        tags = self._tags_on(nodes)
+        is_ = f"the answer is {answer}"
+        traced = {Label(_origin(t["origin"]), t["use"], t["basis"]) for t in case["traces"] if t["basis"] is not None}
+        labels = {label for label in view.labels if speaks_of(dict(label.origin), asked)}
+        left = sorted(labels - traced if answer in ("yes", "evaluation-only") else labels)
+        claims = [(f"{is_}, and a path shows it", bool(traced))] if answer in ("yes", "evaluation-only") else []
+        each = f"{is_}, and a path shows each use of the origin asked about that these entries lead to{_but(left)}"
+        if answer != "no":
+            claims.append((each, not left))
+        extra = sorted(traced - view.labels)
+        claims.append((f"these entries lead to what the paths show{_but(extra)}", not extra))
+        third = [label for label in sorted(view.labels) if dict(label.origin)["kind"] == "third-party-model-output"]
+        if answer == "evaluation-only":
+            claims.append(
+                (f"{is_}, and so is each path in the case", {label.use for label in traced} == {"evaluation"})
+            )
         if answer in ("no", "evaluation-only"):
-            self.claim(f"the answer is {answer}, and these entries name a source of {name}", bool(tags))
-        if answer in ("no", "evaluation-only", "cannot-tell") and asked:
-            self.open.append(
-                f"that nothing here is '{shown(asked)}' under another name: names of resellers, services and channels that "
-                "stand for it are the operator's catalogue, and this program compares words alone. Read the origins below "
-                "'What the entries say'"
+            open_ = (
+                f" (not: {shown(record.names.get(min(view.undeclared), min(view.undeclared)))})"
+                if view.undeclared
+                else ""
             )
-        if answer in ("no", "evaluation-only", "cannot-tell") and asked:
-            self.open.append(
-                f"that nothing here is '{shown(asked)}' under another name: names of resellers, services and channels that "
-                "stand for it are the operator's catalogue, and this program compares words alone. Read the origins below "
-                "'What the entries say'"
+            claims.append(
+                (f"{is_}, and in these entries every source of {name} has a declared origin{open_}", not open_)
             )
-        vague = [t for t in tags if t.origin["kind"] == "third-party-model-output"]
-        vague = [t for t in vague if not (t.origin.keys() & {"provider", "service", "channel"})]
+            claims.append((f"{is_}, and these entries name a source of {name}", bool(view.tags)))
+            against = [label for label in sorted(labels) if answer == "no" or label.use != "evaluation"]
+            made = "trained on" if answer == "evaluation-only" else "made from"
+            claims.append(
+                (
+                    f"{is_}, and in these entries nothing that {name} was {made} is of the origin asked about"
+                    f"{' but what removals say was taken out' if view.cut else ''}{_but(against)}",
+                    not against,
+                )
+            )
         if answer == "no":
-            sure = [t for t in vague if asked.partition(" ")[0] not in _FIELDS and not speaks_of(t.origin, asked)]
-            sure = [t for t in sure if not all(self._removed(t, end, False) for end in ends)]
-            entry = f" (not: entry {sure[0].entry})" if sure else ""
-            self.claim(
-                f"the answer is no, and of no model output in these entries the provider is unknown{entry}", not sure
+            vague = [label for label in third if not dict(label.origin).keys() & {"provider", "service", "channel"}]
+            sure = [label for label in vague if asked.partition(" ")[0] not in _FIELDS]
+            claims.append(
+                (f"{is_}, and of no model output in these entries the provider is unknown{_but(sure)}", not sure)
             )
-        elif answer == "cannot-tell":
-            open_ = any(n in record.alone and not self._tags_on({n}) and not record.explained(n) for n in nodes)
-            thirds = any(t.origin["kind"] == "third-party-model-output" for t in tags)
-            self.claim(
-                f"the answer is cannot-tell, and something about the sources of {name} is open",
-                open_ or thirds or not tags,
-            )
+        if answer == "cannot-tell":
+            holds = bool(view.undeclared or third or not view.tags)
+            claims.append((f"{is_}, and something about the sources of {name} is open", holds))
+        return view, claims
+
+    def _rests_on(self, view: Arrived, asked: str) -> None:
+        """Note which removals of the case an answer rests on."""
+        speaking = {tag.entry for tag in view.tags if speaks_of(tag.origin, asked)}
+        for number, entries in view.cut.items():
+            act = _unapproved(self.record.removals[number].act)
+            for place, item in enumerate(self.case["removals"]):
+                if entries & speaking and _unapproved(item["removal"]) == act:
+                    self.removed[place] = sorted(entries & speaking)
 
     def _acts(self, kind: str, identity: str) -> dict[int, Json]:
         """What all entries here say of a decision, grant, removal or correction, by position."""
@@ -971,24 +1105,28 @@ class Findings:
 
     def _claimed(self, kind: str, item: Json) -> None:
         value, entries = item[kind], item["entries"]
-        text = f"{kind} {value['id']}"
+        text = shown(f"{kind} {value['id']}")
         self._act(text, kind, entries, value, ("approvedBy",))
-        placed = {p: act for p, act in self._acts(kind, value["id"]).items() if p in entries}
-        acts = list(placed.values())
-        claims = [position for position, act in placed.items() if not act.get("approvedBy")]
-        claimed = bool(claims)
-        for word, positions in (("claimed", claims), ("approved", sorted(set(placed) - set(claims)))):
-            if item[word]:
-                self.claim(
-                    f"{shown(text)} was {word} {shown(item[word])}, as an entry states",
-                    instant(item[word]) in self._times(positions),
-                )
-        approvers = [a["approvedBy"] for a in acts if not same_person(a.get("approvedBy", ""), value["claimedBy"])]
-        if item["state"] == "in force":
-            self.claim(f"{shown(text)} was claimed, and approved by someone else", claimed and bool(approvers))
-        if value.get("approvedBy"):
-            said = {a.get("approvedBy") for a in acts}
-            self.claim(f"{shown(text)} names the approver that its entry names", value["approvedBy"] in said)
+        same = _unapproved(value)
+        claim = next((c for c in self.record.claims if c.kind == kind and _unapproved(c.act) == same), None)
+        if claim is None:
+            self.claim(f"an entry says {text}", False)
+            return
+        void = kind == "removal" and self.record.void(claim.act)
+        state = "waiting for approval" if not claim.own else "approved by the one who claimed it"
+        if claim.approvals:
+            state = "void" if void else "in force" if claim.claims else "approved without a claim"
+        self.claim(f"{text} is {state}, by what the entries say", item["state"] == state)
+        if kind == "removal":
+            self.claim(f"{text} is {'' if void else 'not '}contradicted by a match", bool(item["void"]) == void)
+        for word, positions in (("claimed", claim.claims), ("approved", claim.approvals)):
+            times = self._times(positions[:1]) or {None}
+            self.claim(
+                f"{text} was {word} {shown(item[word])}, as an entry states",
+                (instant(item[word]) if item[word] else None) in times,
+            )
+        approver = self.record.acts[(claim.approvals or claim.entries)[0]][1].get("approvedBy", "")
+        self.claim(f"{text} names the approver that its entry names", value.get("approvedBy", "") == approver)
 
     def _history(self, item: Json) -> None:
         event, act = self.record.events.get(item["entry"]), self.record.acts.get(item["entry"])
@@ -1019,175 +1157,136 @@ class Findings:
         )
 
     def _trace(self, number: int, trace: Json) -> None:
+        """Walk a path against the stream, as the laws have it, from the subject to where it begins."""
         record, steps = self.record, trace["path"]
         what = f"path {number}"
         if not steps:
             self.claim(f"{what} has steps", False)
             return
         nodes = [record.nodes(step["artifact"], step["content"]) for step in steps]
-        tags = [t for t in self._tags_on(nodes[0]) if t.origin == stated(trace["origin"]) and t.basis == trace["basis"]]
-        source = record.nodes(trace["source"]["display"], trace["source"]["content"] or "")
-        others = [t for t in self._tags_on(source) if (t.origin, t.basis) == (stated(trace["origin"]), trace["basis"])]
-        start = shown(steps[0]["artifact"])
-        generated = trace["origin"]["kind"] == "first-party-model-output" and not tags and len(steps) > 1
+        subject = self.case["subject"]["artifact"]
+        places = {Place(n, True, trace["use"], frozenset()) for n in nodes[-1] & _subject(record, subject)}
+        self.claim(f"{what} ends at {shown(subject['display'])}", bool(places))
+        for i in range(len(steps) - 1, 0, -1):
+            if i == 1 and self._generates(trace, places, nodes[0]):
+                break
+            places = self._step(what, i, steps, nodes[i - 1], places)
+        else:
+            self._begins(what, trace, nodes[0], places)
+        for step in steps[:-1]:
+            name = step["artifact"], step["content"]
+            self.claim(f"{what}: an entry says that {shown(step['artifact'])} is {shown(name[1])}", self._named(*name))
+        self._since(what, trace, nodes[0])
+
+    def _named(self, name: str, content: str) -> bool:
+        """Whether an entry gives a name to a content. A pseudonym, which says nothing, contradicts none."""
+        if (name, content) in self.record.bound:
+            return True
+        return TOKEN.search(name) is not None and (content in self.record.names or not content)
+
+    def _generates(self, trace: Json, places: "set[Place]", nodes: set[Node]) -> bool:
+        """Whether a path begins with a model, and what it generated is a place that it leads to (law 6)."""
+        origin, step, label = stated(trace["origin"]), trace["path"][1], trace["basis"]
+        return label == "observed" and any(
+            edge.node in nodes and _output_of(edge) == origin and self._run_of(step, run) and edge in run.inputs
+            for place in places if place.use == "content" for edge in self.record.generated(place)
+            for run in self.record.made[place.node]
+        )  # fmt: skip
+
+    def _begins(self, what: str, trace: Json, nodes: set[Node], places: "set[Place]") -> None:
+        record, first = self.record, trace["path"][0]
+        source, origin = trace["source"], stated(trace["origin"])
+        start = shown(first["artifact"])
+        self.claim(f"{what} makes it {shown(trace['use'])}", any(place.use == "content" for place in places))
+        named = bool(record.nodes(source["display"], source["content"] or "") & nodes)
+        self.claim(f"{what} begins at its source, {shown(source['display'])}", named)
         if trace["basis"] is None:
             self.claim(
                 f"{what} begins at {start}, for which no entry here names an origin",
-                any(not self._tags_on({node}) for node in nodes[0]),
+                any(not record.on.get(place.node) for place in places),
             )
-        elif generated:
-            named = any(e.model and e.name == trace["origin"].get("service") for e in self._read_by(steps[1], nodes[0]))
-            self.claim(f"{what} begins at {start}, a model that generated what follows", named)
-        else:
-            self.claim(
-                f"{what} begins at {start}, and an entry says that it is {origin_text(trace['origin'])}",
-                bool(tags) and any(self._declared(trace, t) for t in [*tags, *others]),
-            )
-        uses = self._around({"content"}, nodes[0])
-        for i in range(1, len(steps)):
-            self._step(what, i, steps, nodes, any_use=generated and i == 1)
-            through = steps[i]["run"] and not (generated and i == 1)
-            uses = self._around(_through(uses, steps[i]["use"]) if through else uses, nodes[i])
-        self.claim(f"{what} makes it {shown(trace['use'])}", trace["use"] in uses)
-        subject = self.case["subject"]["artifact"]
-        self.claim(f"{what} ends at {shown(subject['display'])}", bool(nodes[-1] & _subject(record, subject)))
-        if trace["since"]:
-            runs = {p for run in record.runs.values() for p in run.entries}
-            first = next((instant(step["time"]) for step in steps if step["run"] and step["time"]), None)
-            since = instant(trace["since"])
-            self.claim(
-                f"{what} says since when: {shown(trace['since'])}, as an entry states",
-                since is not None and since in self._times(runs) and (first is None or since <= first),
-            )
+            return
+        tags = [
+            tag for place in places if place.use == "content" for tag in record.on.get(place.node, ())
+            if (tag.origin, tag.basis) == (origin, trace["basis"]) and not record.cut(place, tag.origin, tag.node)
+        ]  # fmt: skip
+        self.claim(
+            f"{what} begins at {start}, and an entry says that it is {origin_text(trace['origin'])}",
+            any(self._declared(trace, tag) for tag in tags),
+        )
 
     def _declared(self, trace: Json, tag: Said) -> bool:
         """Whether a tag says what a path says of it."""
         said = (("declaredBy", tag.by), ("reason", tag.reason), ("evidence", tag.evidence))
-        at = instant(trace["declared"]) in self._times([tag.entry])
-        return all(trace[name] in ("", value) for name, value in said) and (at or not trace["declared"])
+        times, first = self._times([tag.entry]), trace["path"][0]
+        exact = all(trace[name] == value for name, value in said) and instant(trace["declared"]) in times
+        return exact and first["by"] in ("", tag.by) and (not first["time"] or instant(first["time"]) in times)
 
-    def _read_by(self, step: Json, nodes: set[Node]) -> list[Edge]:
-        """The inputs of a step's run that are one of some nodes."""
-        runs = [run for run in self.record.runs.values() if set(step["entries"]) & run.entries]
-        return [e for run in runs for e in run.inputs if self.record.related(e.node, nodes)]
-
-    def _around(self, uses: set[str], nodes: set[Node]) -> set[str]:
-        """The same after runs that read and made (or evaluated) one and the same content: paths leave these out."""
-        for run in self.record.runs.values():
-            into = [e for e in run.inputs if e.node in nodes]
-            made = any(e.node in nodes for e in run.outputs)
-            for edge in into:
-                if made or (edge.use == "evaluation" and any(e.model and e.use in _TESTED for e in into)):
-                    uses = uses | _through(uses, edge.use)
-        return uses
-
-    def _step(self, what: str, i: int, steps: Json, nodes: list[set[Node]], any_use: bool) -> None:
-        record, step, before, node = self.record, steps[i], nodes[i - 1], nodes[i]
-        name = shown(step["artifact"])
-        if not step["run"]:
-            self.claim(
-                f"{what}, step {i + 1}: {name} and the step before are a directory and its file",
-                any(record.related(one, node) for one in before),
-            )
+    def _since(self, what: str, trace: Json, nodes: set[Node]) -> None:
+        """Whether a run that read a source with this label, or a directory with one, happened when it is said to have
+        been read first, and none on the path before."""
+        record, steps = self.record, trace["path"]
+        begun: set[Node] = set()
+        waiting = list(nodes)
+        origin, basis = stated(trace["origin"]), trace["basis"]
+        if basis is None:
+            waiting += [node for node in record.alone if not record.on.get(node)]
+        waiting += [tag.node for tag in record.tags if (tag.origin, tag.basis) == (origin, basis)]
+        waiting += [e.node for run in record.runs.values() for e in run.inputs if e.model and _output_of(e) == origin]
+        while waiting:
+            node = waiting.pop()
+            if node not in begun:
+                begun.add(node)
+                waiting += [*record.files.get(node, ()), *record.holders.get(node, ())]
+        runs = [run for node in sorted(begun) for run in record.read.get(node, ())]
+        first = next((step for step in steps[1:] if step["run"]), None)
+        if first is None and not trace["since"]:
             return
-        named = set(step["entries"])
-        for run in record.runs.values():
-            if not named & run.entries:
-                continue
-            into = any((any_use or e.use == step["use"]) and record.related(e.node, before) for e in run.inputs)
-            ends = run.outputs | (run.inputs if step["use"] == "evaluation" else set())
-            if into and any(record.related(e.node, node) for e in ends):
-                holds = self._told(step, run)
-                break
-        else:
-            holds = False
+        on_path = [i for r in runs if first and self._run_of(first, r) for i in self._times(r.entries) if i is not None]
+        since = instant(trace["since"])
         self.claim(
-            f"{what}, step {i + 1}: {shown(step['run'])} made {name} from the step before (entry {_listed(step['entries'])})",
-            holds,
+            f"{what} says since when: {shown(trace['since'])}, as an entry states",
+            since is not None
+            and since in self._times(p for run in runs for p in run.entries)
+            and all(since <= time for time in on_path),
         )
+
+    def _step(self, what: str, i: int, steps: Json, before: set[Node], places: "set[Place]") -> "set[Place]":
+        """The places before a step, where a run, or a directory and its file, leads from one to where the step ends."""
+        step, found, told = steps[i], set(), False
+        name = shown(step["artifact"])
+        for place in places:
+            for there, run, use in self.record.earlier(place):
+                if there.node not in before or (run is None) != (not step["run"]):
+                    continue
+                if run is None or (use == step["use"] and self._run_of(step, run)):
+                    found.add(there)
+                    told = told or run is None or self._told(step, run)
+        if not step["run"]:
+            self.claim(f"{what}, step {i + 1}: {name} and the step before are a directory and its file", bool(found))
+        else:
+            entries = _listed(step["entries"])
+            self.claim(
+                f"{what}, step {i + 1}: {shown(step['run'])} made {name} from the step before (entry {entries})",
+                bool(found) and told,
+            )
+        return found
+
+    def _run_of(self, step: Json, run: Run) -> bool:
+        return bool(set(step["entries"]) & run.entries)
 
     def _told(self, step: Json, run: Run) -> bool:
-        """Whether the time, the commit and the person of a step are those that an entry of its run states."""
+        """Whether the name, the time, the commit and the person of a step are those that an entry of its run states."""
         for position in run.entries:
             event = self.record.events[position]
-            strings = set(_strings(event))
+            how = _execution(event)
+            stage = how.get("stage") or (event.get("job") or {}).get("name", "")
             if (
-                (not step["time"] or instant(str(event.get("eventTime", ""))) == instant(step["time"]))
-                and (not step["commit"] or step["commit"] in strings)
-                and (not step["by"] or step["by"] in strings)
+                any(_is_named(step["run"], name) for name in (stage, stage.rpartition(":")[2]))
+                and instant(step["time"]) in self._times([position])
+                and (step["commit"], step["by"]) == (how.get("commit", ""), how.get("author", ""))
             ):
                 return True
-        return False
-
-    def _tags_on(self, nodes: set[Node]) -> list[Said]:
-        return [t for t in self.record.tags if t.node in nodes and not self._taken(t)]
-
-    def _taken(self, tag: Said) -> bool:
-        """Whether a correction in force took a tag back."""
-        return any(
-            item["state"] == "in force" and item["correction"]["content"] in (tag.hash, tag.node)
-            and stated(item["correction"]["origin"]) == tag.origin and item["correction"]["basis"] == tag.basis
-            for item in self.case["corrections"]
-        )  # fmt: skip
-
-    def _answer(self) -> None:
-        case, record = self.case, self.record
-        asked, answer = case["question"]["origin"], case["answer"]["contains"]
-        only = answer == "evaluation-only"
-        subject = shown(case["subject"]["artifact"]["display"])
-        if answer in ("yes", "evaluation-only"):
-            found = [t for t in case["traces"] if t["basis"] is not None]
-            self.claim(f"the answer is {answer}, and a path shows it", bool(found))
-            if only:
-                uses = {trace["use"] for trace in found}
-                self.claim("the answer is evaluation-only, and so is each path in the case", uses == {"evaluation"})
-            if not any(speaks_of(trace["origin"], asked) for trace in found):
-                self.open.append(
-                    f"that {origin_text(found[0]['origin']) if found else 'it'} is what '{shown(asked)}' means: that is the operator's catalogue"
-                )
-        if answer not in ("no", "evaluation-only"):
-            return
-        # a name and a content key may stand for two things, one of them too small to mean anything: one has to do
-        ends = sorted(_subject(record, case["subject"]["artifact"]))
-        open_, other = min((self._no(end, asked, only) for end in ends), key=lambda problems: sum(map(bool, problems)))
-        self.claim(
-            f"the answer is {answer}, and in these entries every source of {subject} has a declared origin{open_}",
-            not open_,
-        )
-        self.claim(
-            f"the answer is {answer}, and in these entries nothing that {subject} was {'trained on' if only else 'made from'} is of the origin asked "
-            f"about{' but what removals say was taken out' if self.removed else ''}{other}",
-            not other,
-        )
-
-    def _no(self, end: Node, asked: str, trained: bool) -> tuple[str, str]:
-        """What speaks against a "no", or against one on training alone: a source without declared origin, something of
-        the origin; empty: nothing."""
-        record = self.record
-        nodes, generators = record.lineage({end})
-        open_ = [n for n in sorted(nodes) if n in record.alone and not self._tags_on({n}) and not record.explained(n)]
-        if trained:
-            nodes, generators = record.lineage({end}, trained=True)
-        left = [t for t in self._tags_on(nodes) if speaks_of(t.origin, asked) and not self._removed(t, end, trained)]
-        made = [g for g in sorted(generators) if speaks_of({"kind": "first-party-model-output", "service": g}, asked)]
-        against = f" (not: entry {left[0].entry})" if left else f" (not: what {shown(made[0])} made)" if made else ""
-        return f" (not: {shown(record.names.get(open_[0], open_[0]))})" if open_ else "", against
-
-    def _removed(self, tag: Said, end: Node, trained: bool) -> bool:
-        """Whether a removal in force says that this source was taken out, on every way from it."""
-        for number, item in enumerate(self.case["removals"]):
-            gone = item["removal"]
-            if item["state"] == "in force" and tag.hash in gone["sources"]:
-                fields = [f for f in ("provider", "service") if gone["origin"].get(f)]
-                if (
-                    gone["origin"]["kind"] == tag.origin["kind"]
-                    and all(gone["origin"][f] == tag.origin.get(f) for f in fields)
-                    and tag.node not in self.record.lineage({end}, gone["content"], trained)[0]
-                ):
-                    entries = self.removed.setdefault(number, [])
-                    if tag.entry not in entries:
-                        entries.append(tag.entry)
-                    return True
         return False
 
 
@@ -1232,6 +1331,11 @@ def _told(event: Json) -> Iterable[tuple[str, str, str]]:
     for dataset in datasets:
         for tag in ((dataset.get("facets") or {}).get("lineage_origin") or {}).get("tags") or ():
             yield "declared", display(dataset["namespace"], dataset["name"]), tag.get("by", "")
+
+
+def _but(labels: Sequence[Label]) -> str:
+    """What speaks against a statement, in words."""
+    return f" (not: {origin_text(dict(labels[0].origin))}, as {shown(labels[0].use)})" if labels else ""
 
 
 def _is_named(shown_as: str, named: str) -> bool:
