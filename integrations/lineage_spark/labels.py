@@ -2,7 +2,7 @@
 
 A second way to the answer that `lineage.graph` keeps up to date event by event, for graphs of any size: sources travel
 along edges, all at once, round after round, until nothing new arrives. What one step does to a pair is the graph's own
-algebra (`lineage.graph.pairs`); names and acts are read by its own code. A round costs a join, and there are about two
+algebra (`lineage.graph.pairs`); names and acts are read by its own code. A round costs a join, and there is about one
 for each stage on the longest path.
 
 Places that pairs travel between:
@@ -10,7 +10,7 @@ Places that pairs travel between:
 ==========  ==========================================================================================================
 ``F`` node  what its readers see
 ``M`` node  of a directory with known files: what its makers and its own tags give, which its files inherit
-``R`` run   what its inputs give
+``R`` run   what its inputs give, of a run with many inputs and outputs; else edges lead from input to output
 ``T`` run   what its inputs used for evaluation give the model under test (law 5)
 ==========  ==========================================================================================================
 
@@ -43,8 +43,11 @@ SCHEMA = "artifact string, sources long, labels array<struct<origin: string, use
 _UNCHANGED = -1
 """Role of an edge that is no input of a run."""
 _PAIR = ("at", "source", "gone", "use")
-_PIECES = 8
+_PIECES = 16
 """Frames that what is known lies in before they are joined to one."""
+_ALL_KEYS = "spark.sql.requireAllClusterKeysForCoPartition"
+_DIRECT = 64
+"""A run with at most so many pairs of an input and an output needs no place of its own."""
 
 
 def labels(entries: DataFrame) -> DataFrame:
@@ -53,10 +56,14 @@ def labels(entries: DataFrame) -> DataFrame:
     Args:
         entries: the ledger's, whole: a column ``event`` with the exact bytes (`lineage_spark.entries`).
     """
-    read = facts(entries)
+    spark, read = entries.sparkSession, facts(entries)
+    before = spark.conf.get(_ALL_KEYS, "true")
+    # pairs lie where their place's edges lie: a round then moves each new pair once
+    spark.conf.set(_ALL_KEYS, "false")
     try:
-        return _labels(entries.sparkSession, read)
+        return _labels(spark, read)
     finally:
+        spark.conf.set(_ALL_KEYS, before or "true")
         read.whole.unpersist()
 
 
@@ -74,12 +81,12 @@ def _labels(spark: SparkSession, read: Facts) -> DataFrame:
     directories = read.files.select(f.col("directory").alias("node")).distinct()
     tagged = tags.select("node").distinct()
     silent = read.alone.join(_explained(read, directories), "node", "left_anti").join(tagged, "node", "left_anti")
-    sources = tagged.union(silent).localCheckpoint()
+    silent = silent.localCheckpoint()
 
     removals = _in_force(spark, read, tags)
     made = _made(directories)
-    edges = _edges(read, directories, made).localCheckpoint()
-    pairs = _travelled(spark, _seeds(read, sources, made), edges, _narrowing(spark, read, removals))
+    seeds, edges = _seeds(read, tagged.union(silent), made), _edges(read, directories, made)
+    pairs = _travelled(spark, seeds, edges, _narrowing(spark, read, removals))
 
     none = spark.createDataFrame([(msgspec.json.encode(UNDECLARED).decode(),)], "origin string")
     says = (
@@ -222,17 +229,25 @@ def _edges(read: Facts, directories: DataFrame, made: DataFrame) -> DataFrame:
     measured = inputs.where(use == EVALUATION)
     tested = inputs.where(model & use.isin(CONTENT, BASE_MODEL)).select("run", "node").distinct()
     tested = tested.join(measured.select("run").distinct(), "run", "left_semi")
-    outputs = read.outputs.select("run", "node").distinct()
+    outputs = read.outputs.select("run", f.col("node").alias("output")).distinct()
+    many = inputs.groupBy("run").agg(f.count("*").alias("read"))
+    many = many.join(outputs.groupBy("run").agg(f.count("*").alias("made")), "run")
+    wide = many.where(f.col("read") * f.col("made") > _DIRECT).select("run")
+    direct = inputs.join(wide, "run", "left_anti").join(outputs, "run").select("node", "role", "output")
+    outputs = outputs.join(wide, "run", "left_semi")
+    inputs = inputs.join(wide, "run", "left_semi")
     frames = [
+        _arriving(direct.distinct(), made, "output").select(_at(b"F", "node").alias("at"), "to", "role", "output"),
         inputs.select(_at(b"F", "node").alias("at"), _at(b"R", "run").alias("to"), "role", nobody),
         measured.select(_at(b"F", "node").alias("at"), _at(b"T", "run").alias("to"), "role", nobody),
-        _arriving(outputs, made, "node").select(_at(b"R", "run").alias("at"), "to", unchanged, f.col("node")),
+        _arriving(outputs, made, "output").select(_at(b"R", "run").alias("at"), "to", unchanged, "output"),
         _arriving(tested, made, "node").select(_at(b"T", "run").alias("at"), "to", unchanged, f.col("node")),
         directories.select(_at(b"M", "node").alias("at"), _at(b"F", "node"), unchanged, nobody),
         _arriving(read.files, made, "file").select(_at(b"M", "directory").alias("at"), "to", unchanged, f.col("file")),
         read.files.select(_at(b"F", "file").alias("at"), _at(b"F", "directory"), unchanged, f.col("directory")),
     ]
-    return reduce(DataFrame.union, frames)
+    # of all these columns, the first frame names them
+    return reduce(DataFrame.union, frames).toDF("at", "to", "role", "into")
 
 
 def _travelled(spark: SparkSession, seeds: DataFrame, edges: DataFrame, narrowing: DataFrame | None) -> DataFrame:
@@ -245,15 +260,17 @@ def _travelled(spark: SparkSession, seeds: DataFrame, edges: DataFrame, narrowin
         for use in ((was,) if role == _UNCHANGED else after(was, role >> 1, bool(role & 1)))
     ]
     step = f.broadcast(spark.createDataFrame(steps, "role int, use int, becomes int"))
-    fresh = _passed(seeds, narrowing).distinct().localCheckpoint()
+    parts = int(spark.conf.get("spark.sql.shuffle.partitions") or 200)
+    edges = edges.repartition(parts, "at").localCheckpoint()
+    fresh = _passed(seeds, narrowing).repartition(parts, "at").distinct().localCheckpoint()
     known = [fresh]
     while not fresh.isEmpty():
         moved = fresh.join(edges, "at").join(step, ["role", "use"]).drop("use").withColumnRenamed("becomes", "use")
-        arrived = _passed(moved.select("to", "source", "gone", "use", "into"), narrowing).distinct()
+        arrived = _passed(moved, narrowing).repartition(parts, "at").distinct()
         fresh = arrived.join(reduce(DataFrame.union, known), list(_PAIR), "left_anti").localCheckpoint()
         known.append(fresh)
         if len(known) > _PIECES:
-            known = [reduce(DataFrame.union, known).repartition("at").localCheckpoint()]
+            known = [reduce(DataFrame.union, known).localCheckpoint()]
     return reduce(DataFrame.union, known)
 
 
