@@ -189,7 +189,7 @@ def test_a_program_without_a_spool_runs_on(stage: Stage) -> None:
     (stage.root / "a").write_text("x")
     code = "import os, shutil; shutil.rmtree(os.environ['LINEAGE_EXECUTION']); print(open('a').read())"
     assert stage.python(code).stdout == "x\n"
-    assert stage.seen().faults [-1:] == ("its record was taken away while it ran" in stage.seen().faults
+    assert "its record was taken away while it ran" in stage.seen().faults
 
 
 @pytest.mark.parametrize("forged", ["dropped", "changed", "added", "file"])
