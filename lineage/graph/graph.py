@@ -28,6 +28,7 @@ from lineage.graph.closure import Closure, entries_upto, lineage_of
 from lineage.graph.jobs import Jobs
 from lineage.graph.keys import content_key, key_text, node_key, run_key
 from lineage.graph.names import any_artifact, artifact_of, recorded_tags, steps
+from lineage.graph.near import Beside, Named, Page, beside, called, version
 from lineage.graph.origins import Contribution, Entered, User, contributions, entered, row_count, users
 from lineage.graph.pairs import USES
 from lineage.graph.project import Projection, entries_of, event_at
@@ -524,6 +525,28 @@ class Graph:
         models = sum(i.artifact.type.value == "MODEL" for i in items)
         return Impact(tuple(items), models, len(items) - models)
 
+    def beside(self, artifact: Artifact, page: Page, *, made: bool) -> Beside:
+        """The runs that made an artifact (``made``), or those that read it, a page of them.
+
+        Raises:
+            CannotDecide: ``ARTIFACT_UNKNOWN``, ``GRAPH_DAMAGED``.
+        """
+        with self._store.read():
+            working = self._view()
+            return beside(working, self._known(working, artifact), page, made=made)
+
+    def called(self, text: str, page: Page) -> list[Named]:
+        """A page of the names that contain a text, whatever its case: models first, then by name."""
+        with self._store.read():
+            return called(self._view(), text, page)
+
+    def version(self, namespace: str, name: str, content: str) -> Artifact | None:
+        """The version of a name that has a content; None where none is recorded."""
+        if self._covered is not None:
+            self._covered.name(namespace, name)
+        with self._store.read():
+            return version(self._view(), namespace, name, content)
+
     # sources
 
     def sources(self, artifact: Artifact) -> list[Source]:
@@ -603,6 +626,18 @@ class Graph:
             in_models = self._sources_of_models(working) if found else frozenset()
             out = [self._source(working, s, in_models) for s in found]
         return sorted(out, key=lambda s: (not s.models, not s.used, s.artifact.namespace, s.artifact.name))
+
+    def waiting(self, page: Page) -> tuple[int, list[Source]]:
+        """How many sources nobody spoke for, and a page of them: models' sources first, then those that a run reads."""
+        with self._store.read():
+            working = self._view()
+            found = self._undeclared(working)
+            in_models = self._sources_of_models(working) if found else frozenset()
+            working.load_sources(found)
+            read_ = {node for node, _ in self._store.lookup(rows.READERS, [working.source(s).node for s in found])}
+            found.sort(key=lambda s: (s not in in_models, working.source(s).node not in read_, s))
+            shown = found[page.offset : page.offset + page.limit]
+            return len(found), [self._source(working, s, in_models) for s in shown]
 
     def tagged(self) -> list[Source]:
         """Every dataset version with a tag in force, in the order in which they became sources."""

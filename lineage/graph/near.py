@@ -1,0 +1,95 @@
+"""A page at a time of what may be long: runs beside an artifact, names that hold a text; and one version by its name.
+
+Rows are put in order by numbers alone; only what is on the page gets its names, which are read from events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, TypeVar
+
+from lineage.graph.jobs import contained
+from lineage.graph.keys import content_key
+from lineage.graph.names import artifact_of, stage_of
+from lineage.graph.project import event_at
+from lineage.graph.rows import Node
+from lineage.graph.working import Working
+from lineage.vocabulary import Artifact, Use
+
+T = TypeVar("T")
+
+
+class Page(NamedTuple):
+    """Which part of a list is wanted."""
+
+    offset: int = 0
+    limit: int = 50
+
+
+class Ran(NamedTuple):
+    """A run as its first event tells it."""
+
+    stage: str
+    """Address of the stage, or the job's name."""
+    run: str
+    """Run id."""
+    time: str
+    entry: int
+    inputs: tuple[tuple[Artifact, Use], ...]
+    outputs: tuple[Artifact, ...]
+
+
+class Beside(NamedTuple):
+    """The runs that made an artifact, or that read it."""
+
+    total: int
+    runs: tuple[Ran, ...]
+    """Those of the page, first recorded first."""
+
+
+class Named(NamedTuple):
+    """A name under which something is recorded."""
+
+    namespace: str
+    name: str
+    model: bool
+
+
+def beside(working: Working, node: Node, page: Page, *, made: bool) -> Beside:
+    """The runs that made a node (``made``), or those that read it."""
+    ids = working.makers(node) if made else working.readers(node.id)
+    runs = sorted((run for id_ in set(ids) if not (run := working.run(id_)).link), key=lambda run: run.entry)
+    return Beside(len(runs), tuple(_ran(working, run.entry) for run in _some(runs, page)))
+
+
+def _ran(working: Working, entry: int) -> Ran:
+    event = event_at(working, entry)
+    inputs = tuple((item.artifact, item.use) for item in event.inputs)
+    outputs = tuple(item.artifact for item in event.outputs)
+    return Ran(stage_of(event), event.run.run_id if event.run else "", event.time, entry, inputs, outputs)
+
+
+def called(working: Working, text: str, page: Page) -> list[Named]:
+    """Names that contain a text, whatever its case: models first, then by name."""
+    found = working.store.rows(
+        "SELECT s.name, d.name, d.model FROM dataset d JOIN namespace s ON s.id = d.namespace "
+        "WHERE lower(d.name) LIKE ? ESCAPE '!' ORDER BY d.model DESC, d.name, s.name LIMIT ? OFFSET ?",
+        (contained(text), page.limit, page.offset),
+    )
+    return [Named(space, name, bool(model)) for space, name, model in found]
+
+
+def version(working: Working, namespace: str, name: str, content: str) -> Artifact | None:
+    """The version of a name that has a content; None where none is recorded."""
+    row, node = working.find_dataset(namespace, name), working.find_node(content_key(content))
+    if row is None or node is None:
+        return None
+    if row.node != node.id and not working.store.rows(
+        "SELECT 1 FROM version WHERE dataset = ? AND node = ?", (row.id, node.id)
+    ):
+        return None
+    return artifact_of(working, row.id, node)
+
+
+def _some(items: Sequence[T], page: Page) -> Sequence[T]:
+    return items[page.offset : page.offset + page.limit]
