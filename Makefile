@@ -57,7 +57,7 @@ demo: $(VENV)/.ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python examples/project_seed/run.py
 
 bench: $(VENV)/.ready
-	@for benchmark in startup labels asof recording registration sync_history dossier ledger questions removal content; do $(BIN)/python benchmarks/$$benchmark.py || exit 1; done
+	@for benchmark in startup labels asof recording registration sync_history dossier ledger questions removal content hook; do $(BIN)/python benchmarks/$$benchmark.py || exit 1; done
 
 # Files made from the code; tests fail when they are not up to date.
 schemas: $(VENV)/.ready

@@ -79,7 +79,7 @@ def server() -> Iterator[int]:
 
 
 def test_files_that_are_read_and_written(stage: Stage) -> None:
-    for name in ("a.txt", "b.txt", "c.txt", "d.txt", "e \" \\ \u202e\n.txt"):
+    for name in ("a.txt", "b.txt", "c.txt", "d.txt", 'e " \\ \u202e\n.txt'):
         (stage.root / name).write_text("x")
     code = """
 import os, pathlib
@@ -95,7 +95,7 @@ except OSError: pass
 os.listdir(".")
 """
     assert stage.python(code).returncode == 0
-    assert stage.names("read") == {"a.txt", "b.txt", "c.txt", "d.txt", "e \" \\ \u202e\n.txt"}
+    assert stage.names("read") == {"a.txt", "b.txt", "c.txt", "d.txt", 'e " \\ \u202e\n.txt'}
     assert stage.names("write") == {"d.txt", "new.txt"}
     assert stage.seen().faults == ()
 

@@ -170,7 +170,9 @@ def test_a_record_that_is_gone_is_missed(place: Place) -> None:
 def test_stages_at_the_same_time_have_records_of_their_own(place: Place) -> None:
     environment = place.environment()
     running = [
-        subprocess.Popen([environment["SHELL"], "-c", f"sleep 0.1; exit {n}"], env={**environment, "DVC_STAGE": f"s{n}"})
+        subprocess.Popen(
+            [environment["SHELL"], "-c", f"sleep 0.1; exit {n}"], env={**environment, "DVC_STAGE": f"s{n}"}
+        )
         for n in range(8)
     ]
     assert [each.wait(30) for each in running] == list(range(8))
