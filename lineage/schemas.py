@@ -20,7 +20,7 @@ import msgspec
 
 from lineage import config
 from lineage.events.facets import FACETS, SCHEMA_BASE, Facet
-from lineage.evidence import content, document, impact, ledger, questions, recall, removal, tokens
+from lineage.evidence import content, document, impact, ledger, questions, recall, record, removal, tokens
 from lineage.evidence.bundle.document import BundleDocument
 from lineage.evidence.case import Case
 from lineage.evidence.exports import ExportDocument
@@ -41,6 +41,7 @@ Schema = dict[str, Any]
 DOCUMENTS: Mapping[str, type] = {
     "init": document.SyncDocument,
     "sync": document.SyncDocument,
+    "record": record.RecordDocument,
     "status": document.StatusDocument,
     "declare": document.DeclareDocument,
     "check": document.CheckDocument,

@@ -77,10 +77,10 @@ def receive(data: bytes, *, by: str = "", trusted: bool = False) -> Received:
         UsageError: ``EVENT_INVALID``, it cannot be understood; ``ACT_REFUSED``, it says what only we may say.
     """
     whole = _parsed(data)
-    warnings: list[str] = []
-    event = read(data, warnings)
     if not trusted:
         _no_act(whole)
+    warnings: list[str] = []
+    event = read(data, warnings)
     _unusual(event, whole, by, warnings)
     if len(warnings) > MOST_WARNINGS:
         warnings[MOST_WARNINGS - 1 :] = [f"and {len(warnings) - MOST_WARNINGS + 1} more"]

@@ -6,6 +6,7 @@ questions  contains, share, history, impact; `case`: one of them with all its ev
 recall     every version judged again; `life`: what registries did
 removal    claims and approvals; `removed`, `validation`: what bears them out
 content    fingerprints of restricted data; `matching`: the search at the gate
+intake     one writer for many who have something to record; `load`: events of others from files
 seal       checkpoints and keys; `witness`, `verification`: who saw them, and whether they hold
 audit      the registries against the ledger
 """
