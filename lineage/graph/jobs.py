@@ -128,7 +128,7 @@ class Jobs:
                 told.append((job.id, position, run_key(event.run.run_id)))
         self._store.insert(_PUT_JOB, [tuple(job) for job in known.values()])
         ids = {bytes(key): id_ for key, id_ in self._store.lookup(rows.RUN_BY_KEY, list({key for *_, key in told}))}
-        seen = set(self._store.lookup(_KNOWN_RUNS, list(ids.values())))
+        seen = {(run, job) for run, job in self._store.lookup(_KNOWN_RUNS, list(ids.values()))}
         fresh = []
         for job_id, position, key in told:
             run = ids.get(key)

@@ -59,6 +59,8 @@ class Limits:
                 status, begun = message["status"], True
                 there = {name.lower() for name, _ in message["headers"]}
                 more = [(name, value) for name, value in HEADERS if name not in there]
+                if status in (408, 413):  # what is still on its way is not read
+                    more.append((b"connection", b"close"))
                 if scope.get("scheme") == "https":
                     more.append((b"strict-transport-security", b"max-age=31536000"))
                 message["headers"] = [*message["headers"], *more]

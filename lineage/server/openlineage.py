@@ -1,7 +1,8 @@
 """The OpenLineage endpoint: what Airflow, Spark, dbt and Flink send to. Answered once it is durable.
 
-A producer speaks of the jobs in its namespaces, and declares where data comes from in its namespaces alone: an origin
-that anybody may put on anybody's data would end its being undeclared (law 8). What it read and made lies where it lies.
+A producer speaks of the jobs in its namespaces. What a run read and made lies where it lies; but who declares where a
+dataset comes from, or that two names are one dataset (symlinks), needs the namespaces of all these names: an origin
+that anybody may put on anybody's data would end its being undeclared (law 8).
 """
 
 from __future__ import annotations
@@ -173,9 +174,9 @@ def permitted(identity: Identity, event: Event) -> None:
     spaces = identity.namespaces
     spoken = [event.job.namespace] if event.job else [event.dataset.namespace] if event.dataset else []
     for dataset in (*event.inputs, *event.outputs, *([event.dataset] if event.dataset else [])):
-        facets = dataset.facets
-        if facets and (facets.origin or facets.match):
-            spoken.append(dataset.namespace)
+        facets, others = dataset.facets, dataset.other_names
+        if others or (facets and (facets.origin or facets.match)):
+            spoken += [dataset.namespace, *(other.namespace for other in others)]
     for namespace in spoken:
         if not covers(spaces, namespace):
             raise Refused(

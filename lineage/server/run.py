@@ -6,6 +6,7 @@ A first start on loopback needs nothing. Anything else asks for tokens, and for 
 from __future__ import annotations
 
 import ipaddress
+import signal
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -97,6 +98,8 @@ def serve(config: Config, settings: ServerSettings, where: Where, log_format: st
         log_format: ``text`` or ``json``.
     """
     log_to_stderr(log_format)
+    # the signal that ended it is raised once more when all is done: then it asks for nothing that was not done
+    signal.signal(signal.SIGTERM, lambda *_: None)
     app = create_app(config, settings)
     uvicorn.Server(
         uvicorn.Config(

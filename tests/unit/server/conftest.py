@@ -85,6 +85,7 @@ def project(tmp_path: Path) -> Config:
     with gate:
         gate.record([
             dataset_event(Artifact(*GPT_DATA_FIELDS, tags=(Tag(GPT, by="Jane Roe <jane@example.com>"),)), time=TIME),
+            dataset_event(Artifact(*OWN_DATA_FIELDS, tags=(Tag(Origin(Kind.FIRST_PARTY)),)), time=TIME),
             ran("clean", [GPT_DATA, OWN_DATA], CLEAN),
             ran("train", [CLEAN], MODEL),
         ])  # fmt: skip
@@ -93,6 +94,7 @@ def project(tmp_path: Path) -> Config:
 
 
 GPT_DATA_FIELDS = (GPT_DATA.namespace, GPT_DATA.name, GPT_DATA.content)
+OWN_DATA_FIELDS = (OWN_DATA.namespace, OWN_DATA.name, OWN_DATA.content)
 
 
 @pytest.fixture

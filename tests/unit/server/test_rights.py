@@ -188,6 +188,12 @@ def test_a_producer_speaks_of_its_namespaces(house: House) -> None:
     assert sent(inputs=[elsewhere]) == 201  # what it read lies where it lies
     assert sent(inputs=[{**elsewhere, "facets": origin}]) == 403
     assert sent(inputs=[{"namespace": "s3://lake", "name": "x", "facets": origin}]) == 201
+    link = {"symlinks": {"identifiers": [{**elsewhere, "type": "TABLE"}]}}
+    assert sent(outputs=[{"namespace": "s3://lake", "name": "x", "facets": link}]) == 403  # it would share its origin
+    assert (
+        sent(outputs=[{**elsewhere, "facets": {"symlinks": {"identifiers": [{"namespace": "airflow", "name": "x"}]}}}])
+        == 403
+    )
     alone = {"eventTime": "2024-01-01T00:00:00Z", "dataset": {**elsewhere, "facets": {}}}
     assert post(house, "/api/v1/lineage", alone, "producer").status_code == 403
     act = event(job={"namespace": "lineagegate", "name": "grant"})
