@@ -7,11 +7,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.integrations.dvc.repository import ENVIRONMENT, Repo, inside
 from tests.integrations.gx.team import Team, make, restrict
+from tests.integrations.spark.conftest import local
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -65,3 +67,9 @@ def indexed(tmp_path: Path, _restricted: Path, monkeypatch: pytest.MonkeyPatch) 
     shutil.copytree(_restricted, root, symlinks=True)
     monkeypatch.chdir(root)
     return Team(root)
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[Any]:
+    """A local session."""
+    yield from local()

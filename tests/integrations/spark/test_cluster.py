@@ -1,0 +1,99 @@
+"""A standalone cluster of two workers on this machine, and jobs given to it with spark-submit."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyspark
+import pytest
+
+import lineage_spark.__main__
+from lineage.evidence.document import encode
+from lineage.gate import Gate
+from lineage.gate.content import ContentIndex, Threshold
+from tests.integrations.spark.conftest import SETTINGS
+
+HOME = Path(pyspark.__file__).parent
+ENVIRONMENT = {
+    "SPARK_HOME": str(HOME),
+    "SPARK_LOCAL_IP": "127.0.0.1",
+    "SPARK_DAEMON_MEMORY": "192m",
+    "PYSPARK_PYTHON": sys.executable,
+    "PYSPARK_DRIVER_PYTHON": sys.executable,
+}
+
+
+@pytest.fixture(scope="module")
+def master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a master with two workers of one core each."""
+    root = tmp_path_factory.mktemp("cluster")
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def start(name: str, kind: str, *arguments: str) -> Path:
+        log = root / f"{name}.log"
+        main = f"org.apache.spark.deploy.{kind}"
+        # the script becomes the process of Java
+        command = [str(HOME / "bin" / "spark-class"), main, "--host", "127.0.0.1", "--webui-port", "0"]
+        with log.open("wb") as output:
+            processes.append(
+                subprocess.Popen(
+                    [*command, *arguments], stdout=output, stderr=output, env=os.environ | ENVIRONMENT, cwd=root
+                )
+            )
+        return log
+
+    def said(log: Path, pattern: str) -> re.Match[str]:
+        for _ in range(600):
+            if found := re.search(pattern, log.read_text()):
+                return found
+            time.sleep(0.1)
+        raise AssertionError(log.read_text())
+
+    try:
+        address = said(start("master", "master.Master", "--port", "0"), r"spark://127\.0\.0\.1:\d+")[0]
+        logs = [
+            start(f"worker{i}", "worker.Worker", "--cores", "1", "--memory", "700m", "--work-dir", str(root), address)
+            for i in range(2)
+        ]
+        for log in logs:
+            said(log, "Successfully registered with master")
+        yield address
+    finally:
+        for process in reversed(processes):
+            process.terminate()
+        for process in processes:
+            process.wait(20)
+
+
+def submit(master: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    settings = SETTINGS | {"spark.executor.memory": "512m", "spark.executor.cores": "1"}
+    configured = [part for item in settings.items() for part in ("--conf", "=".join(item))]
+    command = [str(HOME / "bin" / "spark-submit"), "--master", master, *configured, lineage_spark.__main__.__file__]
+    return subprocess.run(
+        [*command, *arguments], capture_output=True, text=True, env=os.environ | ENVIRONMENT, timeout=280
+    )
+
+
+def test_a_scan_on_two_workers_finds_what_one_machine_finds(master: str, project: Path) -> None:
+    with Gate.open(start=project) as gate:
+        content = ContentIndex(gate)
+        content.index()
+        alone = content.scan([project / "corpus"], Threshold())
+    done = submit(master, "scan", "--directory", str(project), "--json", str(project / "corpus"))
+    assert done.returncode == 1, done.stderr
+    assert json.loads(done.stdout) == json.loads(encode(alone))
+
+
+def test_labels_recomputed_on_two_workers_are_those_of_the_store(master: str, project: Path, tmp_path: Path) -> None:
+    with Gate.open(start=project) as gate:
+        store = gate.config.store_url
+    done = submit(master, "labels", "--store", store, "--check", store, "--out", str(tmp_path / "labels"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("0 with other labels in the store\n")
