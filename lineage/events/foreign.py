@@ -81,7 +81,7 @@ def receive(data: bytes, *, by: str = "", trusted: bool = False) -> Received:
         _no_act(whole)
     warnings: list[str] = []
     event = read(data, warnings)
-    _unusual(event, whole, by, warnings)
+    _unusual(event, whole, b'"_deleted"' in data, by, warnings)
     if len(warnings) > MOST_WARNINGS:
         warnings[MOST_WARNINGS - 1 :] = [f"and {len(warnings) - MOST_WARNINGS + 1} more"]
     return Received(data, event, tuple(warnings))
@@ -152,7 +152,7 @@ def _no_act(whole: dict[str, Any]) -> None:
 # what is warned of
 
 
-def _unusual(event: Event, whole: dict[str, Any], by: str, warnings: list[str]) -> None:
+def _unusual(event: Event, whole: dict[str, Any], mentions_deleted: bool, by: str, warnings: list[str]) -> None:
     if not event.producer:
         warnings.append("`producer` is missing, so nobody can tell which program said this")
     if not event.schema_url:
@@ -184,8 +184,8 @@ def _unusual(event: Event, whole: dict[str, Any], by: str, warnings: list[str]) 
         raise invalid(f"it names {len(places):,} datasets; at most {MOST_DATASETS:,} are taken")
     if not places and event.run is None:
         warnings.append("it names no dataset and no run, so nothing follows from it")
-    for place, deleted in _deleted(whole):
-        warnings.append(f"`{place}` is marked as deleted; nothing that was recorded before is taken away ({deleted})")
+    for place in _deleted(whole) if mentions_deleted else ():
+        warnings.append(f"`{place}` is marked as deleted; nothing that was recorded before is taken away")
 
 
 def _names(event: Event, places: list[tuple[str, Dataset]]) -> Iterator[tuple[str, str]]:
@@ -204,7 +204,7 @@ def _names(event: Event, places: list[tuple[str, Dataset]]) -> Iterator[tuple[st
         yield "job.facets.lineage", name.namespace + name.name
 
 
-def _deleted(whole: dict[str, Any]) -> list[tuple[str, str]]:
+def _deleted(whole: dict[str, Any]) -> list[str]:
     """Facets of datasets that a producer wants gone."""
     found = []
     for place, dataset in _datasets(whole):
@@ -212,7 +212,7 @@ def _deleted(whole: dict[str, Any]) -> list[tuple[str, str]]:
             held = dataset.get(group)
             for key, body in held.items() if isinstance(held, dict) else ():
                 if isinstance(body, dict) and body.get("_deleted") is True:
-                    found.append((f"{place}.{group}.{key[:80]}", "law 2"))
+                    found.append(f"{place}.{group}.{key[:80]}")
     return found
 
 
