@@ -97,6 +97,9 @@ def decision_text(decision: Decision, times: tuple[str, str] = ("", "")) -> str:
         said += _label_fields(label, list(findings))
     if len(ordered) > MOST:
         said.append(("…", f"and {len(ordered) - MOST} more"))
+    for short in decision.shortfalls:
+        kind = "warning" if short.effect == "warn" else "rule"
+        said.append((kind, f"{short.rule} ({short.location}): {short.missing}; {short.reason}"))
     said.append(("training", _evaluation_only(decision)))
     if decision.outcome is Outcome.CANNOT_DECIDE:
         said += [("cause", decision.reason), ("hint", decision.hint)]

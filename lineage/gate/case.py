@@ -199,6 +199,7 @@ class Examination:
         return decide(
             labels=self.labels.labels, sources=self.labels.sources, model=model, subject=self.name, action="check",
             attributes={}, policy=policy, grants=grants, at=at, position=position, id=name, by=by,
+            evidence=self.graph.executions(self.artifact).evidence if policy.requirements else None,
         )  # fmt: skip
 
     # the parts of a case

@@ -163,7 +163,7 @@ class Inquiry:
         decision = decide(
             labels=labels.labels, sources=labels.sources, model=model, subject=subject, action=action,
             attributes=attributes, policy=policy, grants=graph.grants(), at=at, position=labels.position,
-            id=identity, by=self.user,
+            id=identity, by=self.user, evidence=graph.executions(artifact).evidence if policy.requirements else None,
         )  # fmt: skip
         if not decision.findings:
             return decision

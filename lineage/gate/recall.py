@@ -120,14 +120,16 @@ def _judge(
         return cannot_decide(
             reason=unknown.message, hint=unknown.hint, position=graph.position(), **about,  # type: ignore[arg-type]
         )  # fmt: skip
+    evidence = graph.executions(artifact).evidence if policy.requirements else None
     uses: list[dict[str, str]] = [{}, *({"alias": alias} for alias in sorted(version.aliases))]
     uses += [{"stage": version.stage}] if version.stage else []
-    if not any(key in ("alias", "stage") for rule in policy.rules for key, _ in _conditions(rule)):
+    asked = [*(each.match.model for each in policy.requirements), *(_conditions(rule) for rule in policy.rules)]
+    if not any(key in ("alias", "stage") for conditions in asked for key, _ in conditions):
         uses = uses[:1]
     said = [
         decide(
             labels=labels.labels, sources=labels.sources, attributes=attributes, grants=grants,
-            position=labels.position, **about,  # type: ignore[arg-type]
+            position=labels.position, evidence=evidence, **about,  # type: ignore[arg-type]
         )
         for attributes in uses
     ]  # fmt: skip
@@ -212,7 +214,7 @@ def replay(inquiry: Inquiry, since: str = "") -> ReplayDocument:
             labels=decision.labels, sources=decision.sources, model=decision.model, subject=decision.subject,
             action=decision.action, attributes=decision.attributes, policy=policy,
             grants=[grant for position, grant in given if position < said.position], at=at,
-            position=decision.position, id=decision.id, by=decision.by,
+            position=decision.position, id=decision.id, by=decision.by, evidence=decision.evidence,
         )  # fmt: skip
         if now.outcome is not decision.outcome:
             rules = tuple(sorted({f.rule for f in now.findings if not f.grant}))

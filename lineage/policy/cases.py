@@ -43,8 +43,10 @@ def _run(policy: Policy, case: Case, at: datetime) -> CaseResult:
     decision = decide(
         labels=case.labels, sources=1, model=case.model, subject=f"models:/{case.model}", action="check",
         attributes=case.attributes, policy=policy, grants=case.grants, at=at, position=0, id="test", by="test",
+        evidence={case.evidence: 1},
     )  # fmt: skip
-    rules = tuple(dict.fromkeys(finding.rule for finding in decision.findings if not finding.grant))
+    spoken = [finding.rule for finding in decision.findings if not finding.grant]
+    rules = tuple(dict.fromkeys([*spoken, *(shortfall.rule for shortfall in decision.shortfalls)]))
     outcome = decision.outcome.value
     message = ""
     if outcome != case.expect:

@@ -18,6 +18,7 @@ from lineage.policy.policy import (
     Citation,
     Condition,
     ModelEntry,
+    Requirement,
     Rule,
 )
 from lineage.policy.source import Source, invalid, meant
@@ -25,7 +26,7 @@ from lineage.vocabulary import Basis, Grant, Kind, Label, Origin, Scope, Use
 from lineage.yaml12 import Position
 
 if TYPE_CHECKING:
-    from lineage.policy.file import CaseBlock, Match, RuleBlock, TermsReference
+    from lineage.policy.file import CaseBlock, Match, ModelMatch, RuleBlock, TermsReference
 
 
 _PROVIDERS = ("provider", "reseller", "competes-with")
@@ -118,14 +119,18 @@ def _condition(match: Match, names: Catalogue) -> Condition:
     kinds = frozenset(word for word in Kind if kind.matches(word.value)) if origin.kind else None
     uses = frozenset(word for word in Use if use.matches(word.value)) if match.use else None
     named = {field: getattr(origin, field) for field in ORIGIN_FIELDS}
-    about = {field: getattr(model, field.replace("-", "_")) for field in ("name", *STATED_FIELDS, *ACTION_FIELDS)}
     return Condition(
         kinds,
         uses,
         tuple((field, _pattern(field, texts, names)) for field, texts in named.items() if texts),
-        tuple((field, _pattern(field, texts, names)) for field, texts in about.items() if texts),
+        _about(model, names),
         Kind.UNDECLARED.value in kind.texts,
     )
+
+
+def _about(model: ModelMatch, names: Catalogue) -> tuple[tuple[str, Pattern], ...]:
+    about = {field: getattr(model, field.replace("-", "_")) for field in ("name", *STATED_FIELDS, *ACTION_FIELDS)}
+    return tuple((field, _pattern(field, texts, names)) for field, texts in about.items() if texts)
 
 
 def _pattern(field: str, texts: Sequence[str], names: Catalogue) -> Pattern:
@@ -135,6 +140,29 @@ def _pattern(field: str, texts: Sequence[str], names: Catalogue) -> Pattern:
     if field == "channel":
         return Pattern(text if wild(text) else names.channel_name(text) for text in texts)
     return Pattern(texts)
+
+
+def requirements(source: Source, names: Catalogue) -> Iterator[Requirement]:
+    """What a file requires of the runs behind a model."""
+    ids = {block.id for block in source.file.rules}
+    for index, block in enumerate(source.file.require):
+        if block.id in ids:
+            raise invalid(
+                source.name, source.at("require", index), f"`{block.id}` stands twice", "an id names one rule",
+                "give it another id",
+            )  # fmt: skip
+        ids.add(block.id)
+        for place, text in enumerate(block.model.competes_with):
+            _check_provider(source, ("require", index, "model", "competes-with", place), text, names)
+        yield Requirement(
+            block.id,
+            block.evidence,
+            Condition(None, None, (), _about(block.model, names)),
+            block.effect,
+            " ".join(block.reason.split()),
+            instant(block.from_, end=False) if block.from_ else None,
+            source.location("require", index),
+        )
 
 
 def models(source: Source, names: Catalogue) -> Iterator[ModelEntry]:
@@ -185,6 +213,7 @@ def _case(source: Source, index: int, case: CaseBlock) -> Case:
             )
             for g in case.grants
         ),
+        case.evidence,
         instant(case.at, end=False) if case.at else None,
         case.expect,
         case.rule,

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from lineage.policy.grants import InForce, grants_in_force, scope_command
 from lineage.policy.policy import COUNTED_FIELDS, SEVERITY, STATED_FIELDS, LabelFacts, ModelFacts, Policy, Rule
-from lineage.vocabulary import Decision, Finding, Grant, Kind, Label, Outcome, Scope
+from lineage.vocabulary import Decision, Finding, Grant, Kind, Label, Outcome, Scope, Shortfall
 
 MOST_REMEDIES = 3
 """How many remedies the hint of a decision names; every finding has its own."""
@@ -43,6 +43,7 @@ def decide(
     position: int,
     id: str,  # noqa: A002 - the field's name in the vocabulary
     by: str,
+    evidence: Mapping[str, int] | None = None,
 ) -> Decision:
     """Judge one model.
 
@@ -63,6 +64,8 @@ def decide(
         position: number of ledger entries the labels were computed from.
         id: of the decision.
         by: who asks.
+        evidence: executions behind the model by how they are known; None: nobody knows, and a requirement of the
+            policy is not met.
 
     Returns:
         The decision. Without any source it is "cannot decide": emptiness is never clean (law 10).
@@ -85,10 +88,14 @@ def decide(
     spoken.sort(key=lambda said: said.order)
     findings = tuple(said.finding for said in spoken)
     counted = [said for said in spoken if not said.finding.grant]
-    effect = min((said.finding.effect for said in counted), key=SEVERITY.__getitem__, default="allow")
+    shortfalls = _shortfalls(policy, facts, at, evidence)
+    effects = [said.finding.effect for said in counted] + [shortfall.effect for shortfall in shortfalls]
+    effect = min(effects, key=SEVERITY.__getitem__, default="allow")
     decisive = [said for said in counted if said.finding.effect == effect]
     # what rests on silence may settle itself once the rest is mended
     first = [said.finding.remedy for said in decisive if said.assumed == decisive[0].assumed]
+    if any(shortfall.effect == effect for shortfall in shortfalls):
+        first.append("run the pipeline as `lineagegate exec -- dvc repro`")
     return Decision(
         id,
         _OUTCOMES[effect],
@@ -96,17 +103,41 @@ def decide(
         model,
         action,
         findings=findings,
-        reason=_reason(effect, [said.finding for said in decisive], findings, len(ordered), sources, policy),
+        reason=_reason(effect, [said.finding for said in decisive], findings, len(ordered), sources, policy)
+        if decisive or not shortfalls
+        else _short(shortfalls[0]),
         hint="; and besides ".join(list(dict.fromkeys(first))[:MOST_REMEDIES]),
         labels=ordered,
         sources=sources,
         attributes=facts.stated(),
+        shortfalls=shortfalls,
+        evidence=dict(evidence or {}) if policy.requirements else {},
         mode=policy.mode,
         policy=policy.digest,
         position=position,
         time=at.astimezone(timezone.utc).isoformat(),
         by=by,
     )
+
+
+def _shortfalls(
+    policy: Policy, model: ModelFacts, at: datetime, evidence: Mapping[str, int] | None
+) -> tuple[Shortfall, ...]:
+    """The requirements that are not met, the strictest first. What nobody stated of the model counts as meant."""
+    found = []
+    known = evidence or {}
+    for each in policy.requirements:
+        if (each.start is not None and at < each.start) or each.match.of_model(model) is None:
+            continue
+        total, below = sum(known.values()), each.below(known)
+        if below or not total:
+            found.append(Shortfall(each.id, each.location, each.effect, each.level, below, total, each.reason))
+    return tuple(sorted(found, key=lambda shortfall: SEVERITY[shortfall.effect]))
+
+
+def _short(shortfall: Shortfall) -> str:
+    verb = "refuses" if shortfall.effect == "deny" else "warns"
+    return f"{shortfall.rule} {verb}, {shortfall.missing}: {shortfall.reason.rstrip('. ')}"
 
 
 def cannot_decide(

@@ -169,6 +169,22 @@ class RuleBlock(Block):
     """What it stands on."""
 
 
+class RequireBlock(Block):
+    """What must be known of the runs that made a model. Grants do not free from it."""
+
+    id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    """Unique among rules and requirements."""
+    evidence: Literal["observed", "restored"]
+    """How every execution behind the model must be known: seen while it ran, or at least by DVC's run cache."""
+    model: ModelMatch = Field(default_factory=lambda: ANY_MODEL)
+    """The models that it is asked of; by default all."""
+    effect: Literal["deny", "warn"] = "deny"
+    reason: Text
+    """Why, for the people whose registration is refused."""
+    from_: Date = Field("", alias="from")
+    """First day on which it counts."""
+
+
 class ModelBlock(Block):
     """What the models of a name are for. Several entries add up; an empty list states that there are none."""
 
@@ -223,6 +239,8 @@ class CaseBlock(Block):
     grants: list[GrantBlock] = Field(default_factory=list)
     at: Date = ""
     """When it is decided; by default now."""
+    evidence: Literal["observed", "restored", "asserted"] = "observed"
+    """How the executions behind the model are known."""
     expect: Effect
     rule: str = ""
     """Id of a rule that must have fired."""
@@ -262,6 +280,8 @@ class PolicyFile(Block):
     """Search inputs by content."""
     models: list[ModelBlock] = Field(default_factory=list)
     rules: list[RuleBlock] = Field(default_factory=list)
+    require: list[RequireBlock] = Field(default_factory=list)
+    """What must be known of the runs that made a model."""
     tests: list[CaseBlock] = Field(default_factory=list)
 
 

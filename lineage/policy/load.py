@@ -145,6 +145,7 @@ def _assemble(own: Source, extended: _Extended) -> Policy:
         default_location,
         _content(sources),
         rules,
+        tuple(requirement for source in sources for requirement in compiled.requirements(source, names)),
         models,
         compiled.cases(own),
         names,

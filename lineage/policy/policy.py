@@ -177,6 +177,34 @@ class Rule:
         )
 
 
+LEVELS = ("asserted", "restored", "observed")
+"""How an execution is known, the weakest first."""
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """What must be known of the runs that made a model."""
+
+    id: str
+    level: str
+    """One of `LEVELS`; every execution must be known as well as that."""
+    match: Condition
+    """Of the model alone."""
+    effect: str
+    reason: str
+    start: datetime | None
+    location: str
+
+    def below(self, evidence: Mapping[str, int]) -> int:
+        """How many of some executions are known less well.
+
+        Args:
+            evidence: executions by level.
+        """
+        enough = LEVELS[LEVELS.index(self.level) :]
+        return sum(number for level, number in evidence.items() if level not in enough)
+
+
 @dataclass(frozen=True)
 class ModelEntry:
     """What the policy states about the models of a name."""
@@ -196,6 +224,7 @@ class Case:
     labels: tuple[Label, ...]
     attributes: Mapping[str, str]
     grants: tuple[Grant, ...]
+    evidence: str
     at: datetime | None
     expect: str
     rule: str
@@ -237,6 +266,7 @@ class Policy:
     default_location: str
     content: ContentCheck
     rules: tuple[Rule, ...]
+    requirements: tuple[Requirement, ...]
     models: tuple[ModelEntry, ...]
     cases: tuple[Case, ...]
     catalogue: Catalogue

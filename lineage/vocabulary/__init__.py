@@ -5,7 +5,7 @@ The words are the field's own: dataset, job, run (OpenLineage), derivation (W3C 
 
 from lineage.vocabulary.access import Access, Passage, Role
 from lineage.vocabulary.artifact import Artifact, ArtifactType, Content, Execution, Input, Member
-from lineage.vocabulary.decision import Decision, Finding, Grant, Outcome, Scope, Step
+from lineage.vocabulary.decision import Decision, Finding, Grant, Outcome, Scope, Shortfall, Step
 from lineage.vocabulary.identity import same_person
 from lineage.vocabulary.observation import Call, Observation
 from lineage.vocabulary.origin import (
@@ -53,6 +53,7 @@ __all__ = [
     "Removal",
     "Role",
     "Scope",
+    "Shortfall",
     "Step",
     "Tag",
     "Use",

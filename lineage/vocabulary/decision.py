@@ -89,6 +89,33 @@ class Finding(Value, frozen=True):
     """The text that the rule stands on, with its clause and date; says so where it was not read."""
 
 
+class Shortfall(Value, frozen=True):
+    """A requirement of the policy on how runs are known that a model does not meet."""
+
+    rule: str
+    """Id of the requirement."""
+    location: str
+    effect: str
+    """``deny`` or ``warn``."""
+    level: str
+    """What is required: ``observed`` or ``restored``."""
+    below: int
+    """Executions behind the model that are known less well."""
+    executions: int
+    """All executions behind it; 0: none is known."""
+    reason: str
+    """Why, from the policy, for people."""
+
+    @property
+    def missing(self) -> str:
+        """What is missing, in words."""
+        if not self.executions:
+            return "no execution behind it is known"
+        noun = "execution" if self.executions == 1 else "executions"
+        seen = "seen while running" if self.level == "observed" else "in a run cache or seen while running"
+        return f"{self.below:,} of {self.executions:,} {noun} behind it not {seen}"
+
+
 class Decision(Value, frozen=True):
     """decide(labels, attributes, policy, grants, position): what the gate said, reproducible from its arguments."""
 
@@ -111,6 +138,10 @@ class Decision(Value, frozen=True):
     attributes: dict[str, str] = field(default_factory=dict)
     mode: str = "enforce"
     """``enforce``, ``warn`` or ``audit``: what the policy does with a refusal."""
+    shortfalls: tuple[Shortfall, ...] = ()
+    """Requirements of the policy that it does not meet."""
+    evidence: dict[str, int] = field(default_factory=dict)
+    """Executions behind it by how they are known, where the policy requires something of that."""
     policy: str = ""
     """sha256 of the policy file's bytes."""
     position: int = 0
