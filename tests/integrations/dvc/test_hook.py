@@ -304,3 +304,14 @@ def _evidence(project: Project, path: str) -> list[str]:
         gate.refresh()
         case = gate.case(path)
     return [level for level, number in case.coverage.evidence.items() for _ in range(number)][-1:] if case else []
+
+
+def test_a_policy_can_ask_for_runs_that_were_seen(project: Project) -> None:
+    (project.root / "lineage.policy.yaml").write_text(
+        "default: allow\nrequire:\n  - id: seen\n    evidence: observed\n    reason: nobody else can check it\n"
+    )
+    project.run("dvc", "repro", "-q")
+    refused = project.run("lineagegate", "check", "data/mix.txt", "--model", "seed", status=1).stdout
+    assert "2 of 2 executions behind it not seen while running; nobody else can check it" in refused
+    project.exec("dvc", "repro", "-q", "-f")
+    project.run("lineagegate", "check", "data/mix.txt", "--model", "seed", status=0)
