@@ -69,6 +69,7 @@ LineageContentDatasetFacet = _client_class("lineage_content")
 LineageMatchDatasetFacet = _client_class("lineage_match")
 LineageUseInputDatasetFacet = _client_class("lineage_use")
 LineageExecutionRunFacet = _client_class("lineage_execution")
+LineageObservationRunFacet = _client_class("lineage_observation")
 LineageDecisionRunFacet = _client_class("lineage_decision")
 LineageGrantRunFacet = _client_class("lineage_grant")
 LineageRemovalRunFacet = _client_class("lineage_removal")
@@ -85,6 +86,7 @@ __all__ = [
     "LineageExecutionRunFacet",
     "LineageGrantRunFacet",
     "LineageMatchDatasetFacet",
+    "LineageObservationRunFacet",
     "LineageOriginDatasetFacet",
     "LineagePolicyRunFacet",
     "LineageRegistryRunFacet",

@@ -138,16 +138,16 @@ class Decision(Value, frozen=True):
     attributes: dict[str, str] = field(default_factory=dict)
     mode: str = "enforce"
     """``enforce``, ``warn`` or ``audit``: what the policy does with a refusal."""
-    shortfalls: tuple[Shortfall, ...] = ()
-    """Requirements of the policy that it does not meet."""
-    evidence: dict[str, int] = field(default_factory=dict)
-    """Executions behind it by how they are known, where the policy requires something of that."""
     policy: str = ""
     """sha256 of the policy file's bytes."""
     position: int = 0
     """Number of ledger entries the labels were computed from."""
     time: str = ""
     by: str = ""
+    shortfalls: tuple[Shortfall, ...] = ()
+    """Requirements of the policy that it does not meet."""
+    evidence: dict[str, int] = field(default_factory=dict)
+    """Executions behind it by how they are known, where the policy requires something of that."""
 
     @property
     def blocks(self) -> bool:

@@ -10,6 +10,7 @@ from lineage.vocabulary import (
     Artifact,
     ArtifactType,
     Basis,
+    Call,
     Content,
     Correction,
     Decision,
@@ -20,6 +21,7 @@ from lineage.vocabulary import (
     Kind,
     Label,
     Member,
+    Observation,
     Origin,
     Outcome,
     Removal,
@@ -85,6 +87,11 @@ def events() -> Iterator[tuple[str, bytes]]:
             execution=EXECUTION,
         ),
     )
+    seen = Observation(
+        ("1-2@3",), TIME, TIME, 0, "python", ("gen.py", "curl"), (Call("api.openai.com", 1204, "requests", "openai"),),
+        ("example.com",), ("vllm",), ("side.csv",), ("x, a dependency, was written",), ("start was changed",),
+    )  # fmt: skip
+    yield "observed run", run_event(run_id=run, job=job, time=TIME, execution=EXECUTION, observation=seen)
     yield "bare run", run_event(run_id=run, job=job, time="2023-03-02T09:30:00Z")
     yield "dataset", dataset_event(SOURCE, time=TIME)
     yield "bare dataset", dataset_event(Artifact("s3://bucket", "key"), time=TIME)
