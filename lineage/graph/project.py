@@ -255,11 +255,7 @@ class Projection:
         from_, to = (ends, ends) if link.both else (ends[:1], ends[1:])
         if link.both:
             (one, _), (other, _) = ends
-            for here, there in ((one, other), (other, one)):
-                here.flags |= LINKED
-                working.touch(here)
-                working.pending[rows.PUT_SAME].append((here.id, there.id))
-                working.new_same[here.id].append(there.id)
+            working.add_same(one, other)
             self._spoken[one.id] = None
         self._edges(run, [(node, name, 0) for node, name in from_], [(node, name, LINK) for node, name in to])
 

@@ -124,6 +124,7 @@ class Working:
         self.datasets: dict[int, DatasetRow] = {}
         self.names: dict[tuple[str, str], DatasetRow] = {}
         self.asked_names: set[str] = set()
+        self.others: dict[int, list[int]] = {}
         self.namespaces: dict[str, int] | None = None
         self.sets: dict[int, frozenset[int]] = {EMPTY: frozenset()}
         self.set_ids: dict[frozenset[int], int] = {frozenset(): EMPTY}
@@ -158,7 +159,6 @@ class Working:
         self.new_makers: defaultdict[int, list[int]] = defaultdict(list)
         self.new_members: defaultdict[int, list[int]] = defaultdict(list)
         self.new_directories: defaultdict[int, list[int]] = defaultdict(list)
-        self.new_same: defaultdict[int, list[int]] = defaultdict(list)
         self.retagged: set[int] = set()
 
     def trim(self) -> None:
@@ -166,6 +166,7 @@ class Working:
         if len(self.nodes) > MOST_ROWS or len(self.node_ids) > MOST_ROWS:
             self.nodes.clear()
             self.node_ids.clear()
+            self.others.clear()
         if len(self.runs) > MOST_ROWS // 4:
             self.runs.clear()
         if len(self.run_ids) > MOST_ROWS:
@@ -280,11 +281,27 @@ class Working:
         waiting = [node]
         while waiting:
             at = waiting.pop()
-            for id_ in self._linked(rows.SAME, at.id, self.new_same) if at.flags & LINKED else ():
+            for id_ in self._others(at.id) if at.flags & LINKED else ():
                 if id_ not in found:
                     found[id_] = self.node(id_)
                     waiting.append(found[id_])
         return list(found.values())
+
+    def add_same(self, one: Node, other: Node) -> None:
+        """Have two nodes be names of one thing."""
+        for here, there in ((one, other), (other, one)):
+            if not here.flags & LINKED:
+                here.flags |= LINKED
+                self.touch(here)
+                self.others[here.id] = []
+            self._others(here.id).append(there.id)
+            self.pending[rows.PUT_SAME].append((here.id, there.id))
+
+    def _others(self, node: int) -> list[int]:
+        known = self.others.get(node)
+        if known is None:
+            known = self.others[node] = [other for _, other in self.store.lookup(rows.SAME, (node,))]
+        return known
 
     def _linked(self, query: Lookup, node: int, new: dict[int, list[int]]) -> list[int]:
         new_ = new.get(node, [])
