@@ -196,8 +196,10 @@ def _inlined(schema: Any, parts: dict[str, Any]) -> Any:
 async def _body(request: Request, kind: type[Body]) -> Body:
     data = await body_of(request, room_of(request).settings.most_body)
     try:
+        if b"\\u0000" in data:
+            raise UnicodeError("it holds a NUL")  # no database keeps it in a text
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise UsageError(
             "the body cannot be read", code="BODY_INVALID", cause=str(error), hint="/openapi.json"
         ) from None
@@ -276,6 +278,16 @@ async def withdraw(request: Request, identity: str) -> Response:
 async def claim(request: Request) -> Response:
     """As ``lineagegate removal claim``. It narrows nothing until somebody else approves it."""
     asked = await _body(request, RemovalAsked)
+    check_evidence(asked)
+    return await _write(request, lambda desk: _removal(desk, claim_asked(desk, asked)))
+
+
+def check_evidence(asked: RemovalAsked) -> None:
+    """Refuse evidence that is neither a reference nor a file that is sent along.
+
+    Raises:
+        UsageError: ``REMOVAL_INVALID``.
+    """
     file = asked.evidence_file
     evidence = file.name if file else asked.evidence
     # what a body names is never read from the server's disk
@@ -287,18 +299,18 @@ async def claim(request: Request) -> Response:
     if file and asked.evidence:
         raise UsageError("evidence is either a reference or a file", code="REMOVAL_INVALID", hint="name one of them")
 
-    def work(desk: Desk) -> Any:
-        with tempfile.TemporaryDirectory(prefix="lineagegate-") as root:
-            if file:
-                (Path(root) / file.name).write_text(file.text, encoding="utf-8")
-            apart = Desk(replace(desk.config, root=Path(root)), desk.graph)
-            found = claim_removal(
-                apart, asked.output, asked.origin, checked=asked.checked, result=asked.result, evidence=evidence,
-                run=asked.run, sources=asked.sources, reason=asked.reason,
-            )  # fmt: skip
-        return _removal(desk, found)
 
-    return await _write(request, work)
+def claim_asked(desk: Desk, asked: RemovalAsked) -> RemovalRecord:
+    """Claim a removal whose evidence `check_evidence` took; a file lies alone in a directory of its own meanwhile."""
+    file = asked.evidence_file
+    with tempfile.TemporaryDirectory(prefix="lineagegate-") as root:
+        if file:
+            (Path(root) / file.name).write_text(file.text, encoding="utf-8")
+        return claim_removal(
+            Desk(replace(desk.config, root=Path(root)), desk.graph), asked.output, asked.origin,
+            checked=asked.checked, result=asked.result, evidence=file.name if file else asked.evidence,
+            run=asked.run, sources=asked.sources, reason=asked.reason,
+        )  # fmt: skip
 
 
 @router.post("/removals/{identity}/approve", summary="Approve somebody else's removal")

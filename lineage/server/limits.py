@@ -67,6 +67,9 @@ class Limits:
             await send(message)
 
         try:
+            if b"%00" in scope.get("raw_path", b"") + b"?" + scope["query_string"]:  # no database keeps it in a text
+                await problem(UsageError("the address holds a NUL", code="REQUEST_INVALID"))(scope, receive, sending)
+                return
             stated = [value for name, value in scope["headers"] if name == b"content-length"]
             if stated and stated[0].isdigit() and int(stated[0]) > self._settings.most_body:
                 await problem(_too_large(self._settings.most_body))(scope, receive, sending)

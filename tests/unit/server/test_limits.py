@@ -66,7 +66,15 @@ def test_bodies_that_cannot_be_read(house: House, path: str) -> None:
 
 
 def test_steward_bodies_that_cannot_be_read(house: House) -> None:
-    for data in (b"", b"{", b"[]", b"[" * 40_000, b'{"scope":{},"reference":"x","unknown":1}', b'{"scope":7}'):
+    for data in (
+        b"",
+        b"{",
+        b"[]",
+        b"[" * 40_000,
+        b'{"scope":{},"reference":"x","unknown":1}',
+        b'{"scope":7}',
+        b'{"scope":{"model":"a\\u0000"},"reference":"x"}',
+    ):
         answer = house("POST", "/api/v1/grants", "steward", content=data)
         assert (answer.status_code, answer.json()["code"]) == (400, "BODY_INVALID"), data[:30]
 
