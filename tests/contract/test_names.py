@@ -12,7 +12,8 @@ import pytest
 from lineage.errors import CannotDecide
 from lineage.events.event import dataset_event
 from lineage.graph import Graph
-from lineage.store import create_store
+from lineage.graph.verify import check_graph
+from lineage.store import create_store, scratch_store
 from lineage.vocabulary import Artifact, Content, Kind, Origin, Tag
 
 LICENSED = Origin(Kind.LICENSED, "reuters")
@@ -162,19 +163,15 @@ def test_order_and_repetition_do_not_matter(graph: Graph) -> None:
     names = [("model", LAKE), ("broken", LAKE), ("db2.t", HIVE), ("wh/t", LAKE)]
     graph.record(told)
     expected = {name: kinds(graph, *name) for name in names}
+    with graph._store.read():
+        assert list(check_graph(graph._store, graph.position(), lambda *_: None)) == []
     assert expected["model", LAKE] == {"licensed", "first-party", "undeclared"}
     pick = random.Random(7)
     for _ in range(25):
-        other = Graph(create_store_in_memory())
+        other = Graph(scratch_store())
         shuffled = [*told, *pick.sample(told, 4)]
         pick.shuffle(shuffled)
         for data in shuffled:
             other.record([data])
         assert {name: kinds(other, *name) for name in names} == expected
         other.close()
-
-
-def create_store_in_memory() -> Any:
-    from lineage.store import scratch_store
-
-    return scratch_store()
