@@ -117,7 +117,7 @@ def main() -> None:
             content = Bare(spark, root, key)
             (root / "warm").mkdir(exist_ok=True)
             corpus(root / "warm", 2000)
-            content.made(root / "warm", "warm")
+            content.made(root / "warm", "spark")
             for number in options.records:
                 seconds, (file, _) = timed(content.made, root / f"c{number}", "spark")
                 assert file.sha256 == expected[number].sha256

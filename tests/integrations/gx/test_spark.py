@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import great_expectations as gx
@@ -61,7 +60,7 @@ def test_declared_origins(indexed: Team, batch: Callable[[list[Any], str], Any])
 
 
 def test_files_read_by_spark_are_tied_to_their_content(indexed: Team, spark: Any) -> None:
-    files = indexed.context.data_sources.add_spark_filesystem("sp", base_directory=Path("data"))
+    files = indexed.context.data_sources.add_spark_filesystem("sp", base_directory=indexed.root / "data")
     one = files.add_csv_asset("one", header=True).add_batch_definition_path("t", path="tickets.csv")
     within = ExpectDatasetLabelsWithin(origins=["first-party"])
     assert one.get_batch().validate(within).success

@@ -14,7 +14,6 @@ from pathlib import Path
 import pyspark
 import pytest
 
-import lineage_spark.__main__
 from lineage.evidence.document import encode
 from lineage.gate import Gate
 from lineage.gate.content import ContentIndex, Threshold
@@ -72,28 +71,45 @@ def master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             process.wait(20)
 
 
-def submit(master: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    settings = SETTINGS | {"spark.executor.memory": "512m", "spark.executor.cores": "1"}
-    configured = [part for item in settings.items() for part in ("--conf", "=".join(item))]
-    command = [str(HOME / "bin" / "spark-submit"), "--master", master, *configured, lineage_spark.__main__.__file__]
-    return subprocess.run(
-        [*command, *arguments], capture_output=True, text=True, env=os.environ | ENVIRONMENT, timeout=280
-    )
+JOBS = """
+import sys
+from lineage_spark.__main__ import main
+_, project, corpus, store, out = sys.argv
+print("scan", main(["scan", "--directory", project, "--json", corpus]))
+print("labels", main(["labels", "--store", store, "--check", store, "--out", out]))
+"""
 
 
-def test_a_scan_on_two_workers_finds_what_one_machine_finds(master: str, project: Path) -> None:
+def test_two_workers_say_what_one_machine_says(master: str, project: Path, tmp_path: Path) -> None:
     with Gate.open(start=project) as gate:
-        content = ContentIndex(gate)
+        content, store = ContentIndex(gate), gate.config.store_url
         content.index()
         alone = content.scan([project / "corpus"], Threshold())
-    done = submit(master, "scan", "--directory", str(project), "--json", str(project / "corpus"))
-    assert done.returncode == 1, done.stderr
-    assert json.loads(done.stdout) == json.loads(encode(alone))
+    (tmp_path / "jobs.py").write_text(JOBS)
+    settings = SETTINGS | {"spark.executor.memory": "512m", "spark.executor.cores": "1"}
+    configured = [part for item in settings.items() for part in ("--conf", "=".join(item))]
+    command = [str(HOME / "bin" / "spark-submit"), "--master", master, *configured, str(tmp_path / "jobs.py")]
+    done = subprocess.run(
+        [*command, str(project), str(project / "corpus"), store, str(tmp_path / "labels")],
+        capture_output=True,
+        text=True,
+        env=os.environ | ENVIRONMENT,
+        timeout=280,
+    )
+    document, code, *labels = done.stdout.splitlines()
+    assert (code, labels[1:]) == ("scan 1", ["0 with other labels in the store", "labels 0"]), done.stderr
+    assert json.loads(document) == json.loads(encode(alone))
 
 
-def test_labels_recomputed_on_two_workers_are_those_of_the_store(master: str, project: Path, tmp_path: Path) -> None:
-    with Gate.open(start=project) as gate:
-        store = gate.config.store_url
-    done = submit(master, "labels", "--store", store, "--check", store, "--out", str(tmp_path / "labels"))
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith("0 with other labels in the store\n")
+def test_what_fails_is_no_answer(tmp_path: Path) -> None:
+    """Exit status 2 for a store that is not there, before Spark says anything of labels."""
+    done = subprocess.run(
+        [sys.executable, "-m", "lineage_spark", "labels", "--store", str(tmp_path / "none.db")],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        env=os.environ | ENVIRONMENT | {"JAVA_HOME": str(tmp_path)},
+    )
+    assert done.returncode == 2
+    assert "SPARK_UNAVAILABLE" not in done.stdout
+    assert "Traceback" not in done.stderr
