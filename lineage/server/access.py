@@ -79,13 +79,58 @@ RULES: dict[str, Rule] = {
     "GET /api/v1/tokens": ADMINISTRATORS,
     "POST /api/v1/tokens": ADMINISTRATORS,
     "POST /api/v1/tokens/{identity}/revoke": ADMINISTRATORS,
+    # pages for people who look
+    "GET /static/{name}": ANYONE,
+    "GET /login": ANYONE,
+    "POST /login": ANYONE,
+    "POST /logout": ANYONE,
+    "GET /": READERS,
+    "GET /index": READERS,
+    "GET /index.json": READERS,
+    "GET /search": READERS,
+    "GET /search.json": READERS,
+    "GET /artifact": READERS,
+    "GET /artifact.json": READERS,
+    "GET /hop": READERS,
+    "GET /hop.json": READERS,
+    "GET /source": READERS,
+    "GET /source.json": READERS,
+    "GET /decisions": READERS,
+    "GET /decisions.json": READERS,
+    "GET /decision": READERS,
+    "GET /decision.json": READERS,
+    "GET /history": READERS,
+    "GET /history.json": READERS,
+    "GET /ledger": READERS,
+    "GET /ledger.json": READERS,
+    "GET /policy": READERS,
+    "GET /policy.json": READERS,
+    "POST /policy": READERS,
+    "GET /undeclared": READERS,
+    "GET /undeclared.json": READERS,
+    "GET /dossier": READERS,
+    "GET /bundle": READERS,
+    "GET /grants": READERS,
+    "GET /grants.json": READERS,
+    "GET /removals": READERS,
+    "GET /removals.json": READERS,
+    "GET /corrections": READERS,
+    "GET /corrections.json": READERS,
+    "GET /declare": STEWARDS,
+    "POST /declare": STEWARDS,
+    "POST /grants": STEWARDS,
+    "POST /grants/{identity}/withdraw": STEWARDS,
+    "POST /removals": STEWARDS,
+    "POST /removals/{identity}/approve": STEWARDS,
+    "POST /corrections": STEWARDS,
+    "POST /corrections/{identity}/approve": STEWARDS,
 }
 """``METHOD path`` -> the roles that may; a role that a rule does not name is refused, the administrator's too."""
 
 
 def key_of(method: str, path: str) -> str:
-    """A route as `RULES` calls it; ``HEAD`` is ``GET`` without the body."""
-    return f"{'GET' if method == 'HEAD' else method} {path}"
+    """A route as `RULES` calls it."""
+    return f"{method} {path}"
 
 
 def routes_of(routes: list[BaseRoute]) -> set[str]:

@@ -14,6 +14,8 @@ from lineage.config import Config
 from lineage.server import acts, marquez, openlineage, operations, questions
 from lineage.server.access import AUTHORISED, check_rules
 from lineage.server.limits import Limits
+from lineage.server.pages import router as pages
+from lineage.server.pages.door import Sessions
 from lineage.server.problem import handle
 from lineage.server.room import Room
 from lineage.server.settings import ServerSettings
@@ -24,6 +26,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     marquez.router,
     questions.router,
     acts.router,
+    pages,
 )
 """Everything that answers. A router that is added here has its routes in `lineage.server.access.RULES`, or nothing
 starts."""
@@ -63,6 +66,7 @@ def create_app(
         default_response_class=Response,
     )
     app.state.room = room
+    app.state.sessions = Sessions()
     for router in routers:  # as they are, each with its own dependencies: what answers is what the rules are held to
         app.router.routes.extend(router.routes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +59,8 @@ class ServerSettings:
     """How long a client may take over a request's header, and over each piece of its body."""
     readers: int = 4
     """Connections to the store that answer questions."""
+    url: str = ""
+    """Where people reach the server: what is written elsewhere links to it. Empty: no links."""
     groups: Mapping[str, Group] = field(default_factory=dict)
     oidc: Oidc | None = None
     proxy: Proxy | None = None
@@ -89,9 +92,10 @@ class ServerSettings:
             raise read.invalid(
                 "oidc", f"of an issuer that is not asked over TLS: {oidc['issuer']}", "an https:// address"
             )
+        url = read.url(table.pop("url", ""))
         unknown = sorted(set(table) - set(_NUMBERS))
         if unknown:
-            known = ", ".join((*_NUMBERS, "groups", "oidc", "proxy"))
+            known = ", ".join((*_NUMBERS, "url", "groups", "oidc", "proxy"))
             raise read.invalid(unknown[0], "not known", f"known are {known}")
         numbers: dict[str, int] = {}
         for key, value in table.items():
@@ -100,12 +104,15 @@ class ServerSettings:
             numbers[key] = value
         return cls(
             **numbers,
+            url=url,
             groups=groups,
             oidc=Oidc(**oidc) if oidc else None,
             proxy=read.proxy(proxy) if proxy else None,
         )
 
 
+_URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?")
+"""A host, a port and a path: nothing that would end or bend a link in markdown."""
 _NUMBERS = ("most_body", "most_events", "rate", "burst", "patience", "readers")
 
 
@@ -120,6 +127,12 @@ class _Reader:
             cause=cause,
             hint=wanted,
         )
+
+    def url(self, value: Any) -> str:
+        whole = isinstance(value, str) and (not value or _URL.fullmatch(value))
+        if not whole:
+            raise self.invalid("url", repr(value), 'url = "https://lineage.example.com"')
+        return str(value).rstrip("/")
 
     def table(self, name: str, value: Any, keys: tuple[str, ...]) -> dict[str, str]:
         if not isinstance(value, dict) or set(value) - set(keys) or not all(isinstance(v, str) for v in value.values()):

@@ -47,12 +47,12 @@ async def form_of(request: Request) -> Form:
     try:
         if kind.lower().startswith("multipart/form-data"):
             return _parts(kind, data)
-        fields = parse_qsl(
-            data.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS
-        )
+        fields = parse_qsl(data.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
         return Form({name: _lines(value) for name, value in fields}, {})
     except (ValueError, LookupError) as error:
-        raise UsageError("the form cannot be read", code="FORM_INVALID", cause=str(error), hint="send it again") from None
+        raise UsageError(
+            "the form cannot be read", code="FORM_INVALID", cause=str(error), hint="send it again"
+        ) from None
 
 
 def _parts(kind: str, data: bytes) -> Form:

@@ -19,18 +19,19 @@ from lineage.evidence.dossier.found import DRAWN
 from lineage.evidence.dossier.svg import legend, svg
 from lineage.evidence.happened import act_item, declared, declared_item, executed_item
 from lineage.evidence.text import origin_text, path_text
-from lineage.gate.asking import answer
-from lineage.gate.inquiry import Inquiry
+from lineage.gate import Answer, Inquiry
+from lineage.gate.asking import answer, why_document
 from lineage.gate.life import Version, changes, versions
 from lineage.graph import Graph
 from lineage.graph.near import Page, Ran
 from lineage.vocabulary import Artifact, ArtifactType, Decision, Finding, Label, Outcome, Step, Use
-from lineage.vocabulary.identifier import ALPHABET
 
 PATHS = 20
 """Offending paths that a page spells out; its document has all of them."""
 PROVIDERS = 20
 """Providers that a search lists."""
+FEW = 3
+"""Outputs of a run that a timeline names."""
 
 
 class Hit(Document, frozen=True):
@@ -164,7 +165,7 @@ def _exactly(inquiry: Inquiry, query: str) -> Iterable[Hit]:
 
 def identifier(text: str) -> bool:
     """Whether a text has the form of the id of a decision."""
-    return len(text) == 26 and set(text.upper()) <= set(ALPHABET)
+    return len(text) == 26 and text.isascii() and text.isalnum()
 
 
 def _providers(inquiry: Inquiry, query: str) -> list[str]:
@@ -195,9 +196,6 @@ def carried(graph: Graph, artifact: Artifact) -> list[Label]:
 
 def why(inquiry: Inquiry, artifact: Artifact) -> WhyDocument | None:
     """Every label with its path, for programs."""
-    from lineage.gate.asking import why_document
-    from lineage.gate.inquiry import Answer
-
     graph = inquiry.over(artifact)
     try:
         labels = graph.labels(artifact)
@@ -302,7 +300,9 @@ def lately(graph: Graph, page: Page) -> tuple[tuple[HistoryItem, ...], int]:
         if act_of(event) is not None:
             said += [item] if (item := act_item(event, recorded, position)) else []
         elif event.run is not None:
-            made = ", ".join(display(o.artifact.namespace, o.artifact.name) for o in event.outputs)
-            said.append(executed_item(event, f"made {made}" if made else "was executed", recorded, position))
+            made = [display(o.artifact.namespace, o.artifact.name) for o in event.outputs]
+            more = f" and {len(made) - FEW:,} more" if len(made) > FEW else ""
+            text = f"made {', '.join(made[:FEW])}{more}" if made else "was executed"
+            said.append(executed_item(event, text, recorded, position))
         items += said
     return tuple(items), end
