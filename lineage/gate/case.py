@@ -507,7 +507,10 @@ def _is(source: Contribution, step: Step) -> bool:
     named = naming.display(source.artifact.namespace, source.artifact.name) == step.artifact
     if source.generated:  # a model generates under its name, whichever version it is
         return named
-    if content is None:
+    if content is None:  # the path may spell the name otherwise
+        space, name = source.artifact.namespace, source.artifact.name
+        full = naming.canonical(f"{space}/{name}")
+        named = named or full in (naming.canonical(step.artifact), naming.canonical(f"{space}/{step.artifact}"))
         return named and not step.content
     return content.hash == step.content and (named or not content.trivial)
 
