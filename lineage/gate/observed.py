@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 MOST_READS = 1000
 """Files that are inputs of a run each by itself; of more, the folders they lie in are."""
 
+MOST_CHARACTERS = 400
+"""Of a name; what is longer could not be found by (`lineage.events.naming.MOST_NAME`, in bytes)."""
+
 BY = "lineagegate exec"
 """Who says what was seen."""
 
@@ -59,9 +62,10 @@ def take_in(gate: Gate) -> list[Notice]:
         What a person should look at.
     """
     where = spool_of(gate.config.root)
-    if not (where / "journal").exists():
+    state = gate.graph.state(_KEY)
+    if not state and not (where / "journal").exists():
         return []
-    size, waiting = json.loads(gate.graph.state(_KEY) or "[0, []]")
+    size, waiting = json.loads(state or "[0, []]")
     said = spool.journal(where, size, waiting)
     seen = spool.executions(where, said)
     notices, events, done = [], [], []
@@ -87,7 +91,7 @@ def take_in(gate: Gate) -> list[Notice]:
         if faults:
             events.append(_fault(gate, faults))
     after = json.dumps([said.size, sorted(said.open & held - {each.folder.name for each in done})])
-    if events or after != gate.graph.state(_KEY):
+    if events or after != state:
         gate.graph.record(events, {_KEY: after})
     for each in done:
         spool.remove(each.folder)
@@ -227,19 +231,20 @@ class _Execution:
         named = {call.host for call in calls}
         hosts = {_bare(host) for kind, _ in _COUNTED for host in self.things.get(kind, ())} - named
         root = self.gate.config.root
+        more = [f"{len(undeclared):,} files were read that are no dependency"] if len(undeclared) > MOST_READS else []
         return Observation(
             tuple(seen.id for seen in self.group),
             _iso(self.first.started),
             _iso(self.last.ended) if self.last.ended is not None else "",
             self.last.status,
             "python" if self.first.observed else "off",
-            tuple(sorted({*map(_name, self.things.get("process", ())), *self.things.get("child", ())})),
+            tuple(sorted({_safe(_name(n)) for kind in ("process", "child") for n in self.things.get(kind, ())})),
             tuple(calls),
-            tuple(sorted(hosts)),
+            tuple(sorted(map(_safe, hosts))),
             tuple(sorted(self.things.get("library", ()))),
-            tuple(os.path.relpath(path, root) if Path(path).is_relative_to(root) else path for path in undeclared),
-            tuple(notes),
-            tuple(dict.fromkeys(faults)),
+            tuple(_safe(_short(path, root)) for path in undeclared[:MOST_READS]),
+            tuple(map(_safe, (*notes, *more))),
+            tuple(map(_safe, dict.fromkeys(faults))),
         )
 
     def _calls(self, recorded: Executed | None) -> list[Call]:
@@ -306,7 +311,7 @@ class _Execution:
     def _reads(self, paths: Sequence[str]) -> list[Input]:
         known = self.gate.graph.known_content
         found = [i for p in self.gate.pipelines for i in p.reads(paths, self.first.cwd, known)] if paths else []
-        return list(dict.fromkeys(found))
+        return list(dict.fromkeys(replace(i, artifact=replace(i.artifact, name=_safe(i.artifact.name))) for i in found))
 
     def _program(self) -> str:
         return _name(" ".join(self.first.command[:1]) or "command")
@@ -371,6 +376,16 @@ def _setting(path: str) -> bool:
 def _kept(path: str) -> bool:
     parts = Path(path).parts
     return Path(path).is_file() and not any(part in (".git", ".dvc", ".lineage", "__pycache__") for part in parts)
+
+
+def _safe(text: str) -> str:
+    """Text that an event can hold, of names that need not be text."""
+    shown = text.encode("utf-8", "backslashreplace").decode()
+    return shown if len(shown) <= MOST_CHARACTERS else f"{shown[:MOST_CHARACTERS]}…"
+
+
+def _short(path: str, root: Path) -> str:
+    return os.path.relpath(path, root) if Path(path).is_relative_to(root) else path
 
 
 def _bare(host: str) -> str:
