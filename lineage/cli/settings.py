@@ -147,7 +147,8 @@ def address(config: Config, value: Artifact) -> str:
     from lineage.events.naming import display
 
     name = display(value.namespace, value.name)
-    return f"{name}.dvc" if (config.root / f"{name}.dvc").is_file() else name
+    # a name that is too long for a file is no file: `Path.is_file` raises then
+    return f"{name}.dvc" if os.path.isfile(config.root / f"{name}.dvc") else name  # noqa: PTH113
 
 
 def shared_options() -> list[click.Option]:

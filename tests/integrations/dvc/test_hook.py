@@ -263,8 +263,8 @@ def test_the_queue_of_experiments(hooked: Project) -> None:
     hooked.run("dvc", "exp", "run", "-q", "--queue", "-n", "near")
     hooked.run("dvc", "queue", "start", "-q")
     end = time.monotonic() + 60
-    while "Success" not in hooked.run("dvc", "queue", "status").stdout and time.monotonic() < end:
-        time.sleep(0.5)
+    while not hooked.repo.git("for-each-ref", "refs/exps/*/*/near") and time.monotonic() < end:
+        time.sleep(0.2)
     hooked.run("dvc", "queue", "stop", "-q")
     journal = (hooked.root / ".lineage" / "spool" / "journal").read_text()
     assert journal.count("\nend ") == 3
@@ -285,6 +285,27 @@ def test_a_record_that_is_taken_away_is_missed(hooked: Project) -> None:
 def test_a_command_that_is_no_stage(project: Project) -> None:
     project.exec(sys.executable, "src/generate.py")
     assert project.kinds("data/made.txt") == {"human-annotation": "declared", "third-party-model-output": "observed"}
+
+
+def test_names_that_are_no_text_and_names_that_are_long(project: Project) -> None:
+    folder = os.fsencode(project.root)
+    names = [b"bad\xff\n\x1b[2J.csv", b"l" * 250 + b".csv", "\u202e<script>.csv".encode()]
+    for name in names:
+        Path(os.fsdecode(folder + b"/" + name)).write_text(SIDE + name.hex())
+    project.repo.write("src/generate.py", f"for n in {names!r}: open(n).read()\n" + GENERATE)
+    project.exec("dvc", "repro", "-q")
+    assert "undeclared" in project.kinds("data/mix.txt")
+    assert "\x1b" not in project.run("lineagegate", "sync").stdout
+    assert "\u202e" not in project.run("lineagegate", "why", "data/mix.txt").stdout
+
+
+def test_the_journal_that_is_taken_away_is_missed(project: Project) -> None:
+    project.exec("dvc", "repro", "-q")
+    (project.root / ".lineage" / "spool" / "journal").unlink()
+    with project.gate() as gate:
+        assert [notice.code for notice in gate.sync().notices if notice.code == "JOURNAL_CUT"] == ["JOURNAL_CUT"]
+        gate.observed.clear()
+        assert "JOURNAL_CUT" not in [notice.code for notice in gate.sync().notices]
 
 
 def test_without_settings_nothing_runs(tmp_path: Path) -> None:
