@@ -42,10 +42,12 @@ def artifact_of(working: Working, dataset: int, node: Node) -> Artifact:
     namespace = working.namespace_text(row.namespace)
     content = None
     for reference in references(event_at(working, working.version(dataset, node.id))):
-        if (reference.namespace, reference.name) == (namespace, row.name):
-            content = reference.artifact.content
-            if _is(working, namespace, row.name, content, node):
-                break
+        given = reference.artifact.content
+        if (reference.namespace, reference.name) == (namespace, row.name) and _is(
+            working, namespace, row.name, given, node
+        ):
+            content = given  # else a facet names it, which knows no content
+            break
     return Artifact(namespace, row.name, content, ArtifactType.MODEL if row.model else ArtifactType.DATASET)
 
 

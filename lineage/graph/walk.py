@@ -92,7 +92,15 @@ def entering(working: Working, end: Node, wanted: Label) -> tuple[set[int], set[
     Returns:
         The runs; (directory, file) of each step between a source and one of them.
     """
-    search = _Search(working, wanted, every_file=False)
+    for every_file in (False, True):
+        found = _entering(_Search(working, wanted, every_file), end)
+        if found[0]:
+            break
+    return found
+
+
+def _entering(search: _Search, end: Node) -> tuple[set[int], set[tuple[int, int]]]:
+    working, wanted = search.working, search.wanted
     first = _State(end.id, True, 1 << USES.index(wanted.use), frozenset())
     into: dict[_State, list[_Back]] = {first: []}
     queue = deque([first])
@@ -133,7 +141,7 @@ def _unwind(seen: dict[_State, _Back | None], state: _State, generated: tuple[in
     model, dataset, run = generated
     if model:  # the source is what a model generated: the model first, then what it made
         hops.append(Hop(model, dataset, 0, Use.CONTENT))
-        hops.append(Hop(state.node, 0, run, Use.CONTENT))
+        hops.append(Hop(state.node, back.dataset if back else 0, run, Use.CONTENT))
     else:
         hops.append(Hop(state.node, back.dataset if back else 0, 0, Use.CONTENT))
     while back is not None:

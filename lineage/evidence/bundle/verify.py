@@ -459,10 +459,16 @@ class Run:
         self.inputs: set[Edge] = set()
         self.outputs: set[Edge] = set()
         self.entries: set[int] = set()
+        self.link = False
+        """Whether it is no run, but says that names are of one thing."""
 
     def explains(self, node: Node) -> bool:
         """Whether it made this from data: not from evaluation alone, and not from itself."""
-        return any(e.use != "evaluation" for e in self.inputs) and all(e.node != node for e in self.inputs)
+        return (
+            not self.link
+            and any(e.use != "evaluation" for e in self.inputs)
+            and all(e.node != node for e in self.inputs)
+        )
 
 
 class Said(NamedTuple):
@@ -544,6 +550,7 @@ class Record:
         self.bound: set[tuple[str, str]] = set()
         """Names for people and content keys that an entry states together; no content: an empty key."""
         self.claims: list[Claim] = []
+        self.same: dict[Node, set[Node]] = {}
         self._lists: dict[str, set[tuple[str, str]]] = {}
         for position in sorted(entries):
             try:
@@ -588,24 +595,67 @@ class Record:
                 content = (dataset.get("facets") or {}).get("lineage_content") or {}
                 self.bound.add((display(dataset["namespace"], dataset["name"]), content.get("hash", "")))
             return
+        inputs, outputs, one = event.get("inputs") or (), event.get("outputs") or (), event.get("dataset")
+        read = [name for dataset in (*inputs, *outputs) for name in _made_from(dataset)]
+        made = []
+        for told in ((job.get("facets") or {}).get("lineage") or {}).get("entries") or ():
+            read += _inputs(told)
+            made += _inputs({"inputs": [told]})
+        key = ""
         if run is not None:
             key = f"run {run['runId']}"
-        elif event.get("dataset") is not None:
-            self._edge(position, event["dataset"])
-            return
-        else:
+        elif job and (inputs or outputs or read or made):
             key = f"job {job['namespace']}/{job['name']}"
+        if one is not None:
+            edge = self._edge(position, one)
+            if from_ := _made_from(one):
+                found = self._run(key or f"said {edge.node}", position)
+                found.outputs.add(edge)
+                found.inputs.update(self._edge(position, name) for name in from_)
+                if not key:  # it is said to be made from everything that this event names
+                    found.inputs.update(self._edge(position, name) for name in (*inputs, *read))
+        if key:
+            found = self._run(key, position)
+            found.inputs.update(self._edge(position, dataset) for dataset in (*inputs, *read))
+            found.outputs.update(self._edge(position, dataset) for dataset in (*outputs, *made))
+        for dataset in (*inputs, *outputs, *((one,) if one is not None else ())):
+            self._link(position, dataset)
+
+    def _run(self, key: str, position: int) -> Run:
         found = self.runs.setdefault(key, Run())
         found.entries.add(position)
-        found.inputs.update(self._edge(position, d) for d in event.get("inputs") or ())
-        found.outputs.update(self._edge(position, d) for d in event.get("outputs") or ())
+        return found
+
+    def _link(self, position: int, dataset: Json) -> None:
+        """Other names of a dataset: labels travel between them, and from a content to the name that it was seen under."""
+        facets = dataset.get("facets") or {}
+        others = list((facets.get("symlinks") or {}).get("identifiers") or ())
+        if before := (facets.get("lifecycleStateChange") or {}).get("previousIdentifier"):
+            others.append(before)
+        own, seen = _bare(dataset), self._edge(position, dataset)
+        name = canonical(f"{own['namespace']}/{own['name']}")
+        for other in others:
+            if canonical(f"{other['namespace']}/{other['name']}") == name:
+                continue
+            one, two = self._edge(position, own), self._edge(position, _bare(other))
+            both = self._run(f"same {min(one.node, two.node)} {max(one.node, two.node)}", position)
+            both.link = True
+            both.inputs |= {one, two}
+            both.outputs |= {one, two}
+            self.same.setdefault(one.node, set()).add(two.node)
+            self.same.setdefault(two.node, set()).add(one.node)
+            if seen.node != one.node:
+                found = self._run(f"seen {seen.node} {one.node}", position)
+                found.link = True
+                found.inputs.add(seen._replace(use="content", model=False))
+                found.outputs.add(one)
 
     def _edge(self, position: int, dataset: Json) -> Edge:
         facets = dataset.get("facets") or {}
         content = facets.get("lineage_content") or {}
         name = display(dataset["namespace"], dataset["name"])
         hash_ = content.get("hash", "")
-        full = f"{dataset['namespace']}/{dataset['name']}"
+        full = canonical(f"{dataset['namespace']}/{dataset['name']}")
         node = (f"{full}#{hash_}" if _trivial(content) else hash_) if hash_ else full
         self.names.setdefault(node, name)
         self.bound.add((name, hash_))
@@ -684,7 +734,18 @@ class Record:
         )  # fmt: skip
 
     def explained(self, node: Node) -> bool:
-        """Whether a run in these entries made it from data, or it is a file of a directory that stands for it (law 8)."""
+        """Whether a run in these entries made it from data, under any of its names, or somebody spoke for another (law
+        8)."""
+        others, waiting = {node}, [node]
+        while waiting:
+            new = self.same.get(waiting.pop(), set()) - others
+            others |= new
+            waiting += new
+        others.remove(node)
+        return self._made(node) or any(self._made(other) or self.on.get(other) for other in others)
+
+    def _made(self, node: Node) -> bool:
+        """Whether a run made it from data, or it is a file of a directory that stands for it."""
         if any(run.explains(node) for run in self.made.get(node, ())):
             return True
         if self.files.get(node):
@@ -747,7 +808,8 @@ class Record:
         """The models whose output a place is, and removals in force left of it (law 6)."""
         here = place._replace(removed=place.removed | self._narrowed.get(place.node, set()))
         return [
-            edge for run in self.made.get(place.node, ()) if any(e.node == place.node and not e.model for e in run.outputs)
+            edge for run in self.made.get(place.node, ())
+            if not run.link and any(e.node == place.node and not e.model for e in run.outputs)
             for edge in run.inputs
             if edge.model and edge.use != "evaluation" and not self.cut(here, _output_of(edge), edge.full)
         ]  # fmt: skip
@@ -794,6 +856,58 @@ def _output_of(model: Edge) -> "dict[str, str]":
 def _trivial(content: Json) -> bool:
     size = content.get("size")
     return content["hash"] in _TRIVIAL or (size is not None and size < 16 and not content["hash"].endswith(".dir"))
+
+
+_URI = re.compile(r"([A-Za-z][A-Za-z0-9.+-]*)://([^/]*)(.*)", re.S)
+_FILE = re.compile(r"file(?::/(?!/[^/])|:///|//|://localhost/)[/]*", re.I)
+_SCHEMES = {"s3a": "s3", "s3n": "s3", "gcs": "gs", "wasb": "wasbs", "abfs": "abfss", "postgresql": "postgres"}
+_STORES = frozenset({"s3", "gs", "wasbs", "abfss", "adl", "hdfs", "webhdfs", "viewfs", "dbfs", "oss", "cos", "obs"})
+_HOSTS = frozenset({
+    "abfss", "awsathena", "cassandra", "clickhouse", "couchbase", "crate", "databricks", "db2", "ftp", "hbase", "hdfs",
+    "hive", "http", "https", "kafka", "mariadb", "mongodb", "mssql", "mysql", "opensearch", "oracle", "postgres",
+    "presto", "redshift", "sftp", "snowflake", "spark", "teradata", "trino", "vertica", "wasbs", "webhdfs",
+})  # fmt: skip
+
+
+def canonical(uri: str) -> str:
+    """The one spelling of ``namespace/name`` (OpenLineage's naming page; law 7)."""
+    if uri.startswith(("dvc://", "mlflow://", "gx://", "lineagegate")):
+        return uri
+    if local := _FILE.match(uri):
+        return f"file//{uri[local.end() :].rstrip('/')}"
+    match = _URI.match(uri)
+    if match is None:
+        return uri
+    scheme, authority, path = match.group(1).lower(), match.group(2), match.group(3)
+    scheme = _SCHEMES.get(scheme, scheme)
+    if scheme in _HOSTS:
+        user, at, host = authority.rpartition("@")
+        authority = f"{user}{at}{host.lower()}"
+    return f"{scheme}://{authority}{'/' + path.strip('/') if scheme in _STORES else path}"
+
+
+def _bare(name: Json) -> Json:
+    """A dataset that is only named."""
+    return {"namespace": name["namespace"], "name": name["name"]}
+
+
+def _inputs(told: Json) -> list[Json]:
+    """The datasets that a ``lineage`` facet says something was made from."""
+    found = list(told.get("inputs") or ())
+    for field in (told.get("fields") or {}).values():
+        found += field.get("inputs") or ()
+    named = (i for i in found if i.get("type", "DATASET") == "DATASET")
+    return [_bare(i) for i in named if i.get("namespace") is not None and i.get("name") is not None]
+
+
+def _made_from(dataset: Json) -> list[Json]:
+    """The datasets that the facets of one say it was made from."""
+    facets = dataset.get("facets") or {}
+    columns = facets.get("columnLineage") or {}
+    found = list(columns.get("dataset") or ())
+    for column in (columns.get("fields") or {}).values():
+        found += column.get("inputFields") or ()
+    return [*map(_bare, found), *_inputs(facets.get("lineage") or {})]
 
 
 def display(namespace: str, name: str) -> str:
@@ -1257,12 +1371,12 @@ class Findings:
         name = shown(step["artifact"])
         for place in places:
             for there, run, use in self.record.earlier(place):
-                if there.node not in before or (run is None) != (not step["run"]):
+                if there.node not in before or (run is None and step["run"]):
                     continue
                 if run is None or (use == step["use"] and self._run_of(step, run)):
                     found.add(there)
                     told = told or run is None or self._told(step, run)
-        if not step["run"]:
+        if not step["run"] and not step["time"]:
             self.claim(f"{what}, step {i + 1}: {name} and the step before are a directory and its file", bool(found))
         else:
             entries = _listed(step["entries"])
