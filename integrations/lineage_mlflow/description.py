@@ -19,18 +19,19 @@ _SPECIAL = re.compile(r"[\\`*_{}\[\]()>#+!|~:=-]|(?<=www)\.", re.IGNORECASE)
 _ENTITIES = {"&": "&amp;", "<": "&lt;", "@": "&#64;"}  # what not every renderer takes behind a backslash
 
 
-def described(text: str | None, decision: Decision) -> str:
+def described(text: str | None, decision: Decision, url: str = "") -> str:
     """A description with the line that leads to the explanation.
 
     Args:
         text: what is there; lines of ours, of a version that this one is a copy of, are left out.
         decision: what the line is about.
+        url: where people reach the server that has pages (`lineage.server.settings.url_of`); empty: there is none.
     """
     kept = "\n".join(line for line in (text or "").splitlines() if not line.startswith(MARK)).strip()
-    return _with(kept, f"{MARK} {decision.outcome.value} · `lineagegate why {decision.id}`")
+    return _with(kept, f"{MARK} {decision.outcome.value} · `lineagegate why {decision.id}`{_page(decision, url)}")
 
 
-def recalled(text: str | None, decision: Decision) -> str:
+def recalled(text: str | None, decision: Decision, url: str = "") -> str:
     """A description with the sentence that its version was recalled, when, why and where that is explained.
 
     Said once for a decision, whatever the description says by now.
@@ -39,7 +40,9 @@ def recalled(text: str | None, decision: Decision) -> str:
     before = (text or "").strip()
     if link in before:
         return before
-    return _with(before, f"{MARK} recalled on {decision.time[:10]}: {plain(reason_of(decision))} · {link}")
+    return _with(
+        before, f"{MARK} recalled on {decision.time[:10]}: {plain(reason_of(decision))} · {link}{_page(decision, url)}"
+    )
 
 
 def reason_of(decision: Decision) -> str:
@@ -52,6 +55,10 @@ def plain(text: str) -> str:
     """Text as markdown that shows it as it is: one line, no markup, no link, no HTML, nothing that cannot be seen."""
     escaped = _SPECIAL.sub(r"\\\g<0>", printable(text))
     return "".join(_ENTITIES.get(char, char) for char in escaped)
+
+
+def _page(decision: Decision, url: str) -> str:
+    return f" · [explained]({url}/decision?id={decision.id})" if url else ""
 
 
 def _with(text: str, line: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from lineage.events.naming import model_name
+from lineage.server.settings import url_of
 from lineage.vocabulary import Happening
 from lineage_mlflow.changes import UNUSED, change, record, told
 from lineage_mlflow.description import described
@@ -90,6 +91,7 @@ def _create(asked: Asked) -> Any:
     if prompt_tagged(tags, source) and is_prompt_model(asked.store, name):
         return asked.go_on()
     with refusing(f"registration of '{name}'"), session() as gate:
+        url = url_of(gate.config)
         judged = judge(
             gate, asked, source, asked["run_id"], asked["model_id"],
             model=name, subject=f"models:/{name}", artifact=model_name(name),
@@ -101,7 +103,7 @@ def _create(asked: Asked) -> Any:
     witnessed = {CHECKPOINT: judged.checkpoint} if judged.checkpoint else {}
     ours = kept | version_tags(judged) | witnessed
     asked.call.arguments["tags"] = [ModelVersionTag(key, value) for key, value in ours.items()]
-    asked.call.arguments["description"] = described(asked["description"], judged.decision)
+    asked.call.arguments["description"] = described(asked["description"], judged.decision, url)
     version = asked.go_on()
     # the decision is recorded and on the version by now: what is still missing is its number in the ledger
     with told(asked), using(judged.config), session() as gate:

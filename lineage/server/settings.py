@@ -16,6 +16,22 @@ LEAST_KEY = 32
 """Bytes of a key that a proxy signs with (RFC 7518 section 3.2, for HS256)."""
 
 
+_URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?")
+"""A host, a port and a path: nothing that would end or bend a link in markdown."""
+
+
+def url_of(config: Config) -> str:
+    """Where people reach the server, ``url`` of the table: what is written elsewhere links to it. Empty: nowhere.
+
+    Raises:
+        UsageError: ``CONFIG_INVALID``.
+    """
+    value = config.extra.get("server", {}).get("url", "")
+    if not isinstance(value, str) or (value and not _URL.fullmatch(value)):
+        raise _Reader(config).invalid("url", repr(value), 'url = "https://lineage.example.com"')
+    return value.rstrip("/")
+
+
 @dataclass(frozen=True)
 class Group:
     """What members of a group of the identity provider may do."""
@@ -60,7 +76,7 @@ class ServerSettings:
     readers: int = 4
     """Connections to the store that answer questions."""
     url: str = ""
-    """Where people reach the server: what is written elsewhere links to it. Empty: no links."""
+    """See `url_of`."""
     groups: Mapping[str, Group] = field(default_factory=dict)
     oidc: Oidc | None = None
     proxy: Proxy | None = None
@@ -92,7 +108,7 @@ class ServerSettings:
             raise read.invalid(
                 "oidc", f"of an issuer that is not asked over TLS: {oidc['issuer']}", "an https:// address"
             )
-        url = read.url(table.pop("url", ""))
+        table.pop("url", None)
         unknown = sorted(set(table) - set(_NUMBERS))
         if unknown:
             known = ", ".join((*_NUMBERS, "url", "groups", "oidc", "proxy"))
@@ -104,15 +120,13 @@ class ServerSettings:
             numbers[key] = value
         return cls(
             **numbers,
-            url=url,
+            url=url_of(config),
             groups=groups,
             oidc=Oidc(**oidc) if oidc else None,
             proxy=read.proxy(proxy) if proxy else None,
         )
 
 
-_URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?")
-"""A host, a port and a path: nothing that would end or bend a link in markdown."""
 _NUMBERS = ("most_body", "most_events", "rate", "burst", "patience", "readers")
 
 
@@ -127,12 +141,6 @@ class _Reader:
             cause=cause,
             hint=wanted,
         )
-
-    def url(self, value: Any) -> str:
-        whole = isinstance(value, str) and (not value or _URL.fullmatch(value))
-        if not whole:
-            raise self.invalid("url", repr(value), 'url = "https://lineage.example.com"')
-        return str(value).rstrip("/")
 
     def table(self, name: str, value: Any, keys: tuple[str, ...]) -> dict[str, str]:
         if not isinstance(value, dict) or set(value) - set(keys) or not all(isinstance(v, str) for v in value.values()):

@@ -78,7 +78,7 @@ def search(request: Request, q: Word = "", number: Number = 1) -> Response:
     query = q.strip()
     with room_of(request).reading(identity_of(request)) as desk:
         hits = found.search(desk, query, number, part(number)) if query else found.SearchDocument("", 1, (), False)
-    return show(request, "search.html", hits, lambda: {"query": query})
+    return show(request, "search.html", hits, lambda: {"searched": query})
 
 
 @both("/artifact")

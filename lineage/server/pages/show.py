@@ -65,7 +65,7 @@ def page(request: Request, template: str, about: Mapping[str, Any], status: int 
     """Answer with a page that has no document."""
     identity: Identity | None = getattr(request.state, "identity", None)
     text = _templates().get_template(template).render(
-        {"fault": None, "form": {}, "done": "", "query": "", **about},
+        {"fault": None, "form": {}, "done": "", "searched": "", **about},
         path=request.url.path, project=room_of(request).config.project, who=identity.name if identity else "",
         steward=bool(identity and Role.STEWARD in identity.roles), csrf=csrf(request),
     )  # fmt: skip

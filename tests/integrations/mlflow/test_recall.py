@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -214,3 +215,21 @@ class TestDescription:
         text = recalled("mine", self.decision("why"))
         assert described(text, self.decision("")).splitlines()[0] == "mine"
         assert "recalled" not in described(text, self.decision(""))
+
+    def test_a_link_to_the_page_that_explains_it(self, tmp_path: Path) -> None:
+        from lineage.config import load
+        from lineage.errors import UsageError
+        from lineage.server.settings import url_of
+
+        said = self.decision("why")
+        page = f" · [explained](https://lineage.example.com/x/decision?id={said.id})"
+        file = tmp_path / "lineage.toml"
+        file.write_text('[server]\nurl = "https://lineage.example.com/x/"\n')
+        url = url_of(load(tmp_path))
+        assert described("mine", said, url).endswith(f"`lineagegate why {said.id}`{page}")
+        assert recalled("mine", said, url).endswith(page)
+        assert described("mine", said, "").endswith(f"`lineagegate why {said.id}`")
+        for wrong in ("lineage.example.com", "javascript:alert(1)", "https://x.example/a b", "https://x.example/)("):
+            file.write_text(f'[server]\nurl = "{wrong}"\n')
+            with pytest.raises(UsageError, match="url is not valid"):
+                url_of(load(tmp_path))
