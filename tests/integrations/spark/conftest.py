@@ -15,7 +15,11 @@ from lineage.gate import Gate
 from lineage.vocabulary import Kind, Origin
 from tests.redteam.corpus import Corpus
 
+QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+"""Java that does not compile what runs for a minute."""
+
 SETTINGS = {
+    "spark.driver.extraJavaOptions": QUICK,
     "spark.ui.enabled": "false",
     "spark.driver.memory": "512m",
     "spark.driver.host": "127.0.0.1",

@@ -8,13 +8,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from lineage.errors import CannotDecide
+from lineage.events import dataset_event
 from lineage.graph import Graph
 from lineage.store import create_store
 from lineage.vocabulary import Artifact, Content
-from lineage_spark.entries import entries
+from lineage_spark.entries import entries, exported
 from lineage_spark.labels import labels, read_label
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "laws"))
@@ -88,3 +90,18 @@ def test_random_worlds(spark: Any, tmp_path: Path) -> None:
             plain = found if isinstance(found, str) else found[0]
             assert plain == reference.labels(artifact.namespace, artifact.name, asked(artifact)), (number, artifact)
     graph.close()
+
+
+def test_an_export_that_is_not_whole_is_refused(spark: Any, tmp_path: Path) -> None:
+    path, out = str(tmp_path / "lineage.db"), str(tmp_path / "entries")
+    graph = Graph(create_store(path))
+    graph.record([dataset_event(UNIVERSE[0], time="2024-01-01T00:00:00Z") for _ in range(3)])
+    graph.close()
+    read = entries(spark, path)
+    read.write.parquet(out)
+    assert labels(exported(spark, out)).collect() == labels(read).collect()
+    read.where("position != 1").write.parquet(out + "2")
+    read.union(read).write.parquet(out + "3")
+    for broken in (out + "2", out + "3"):
+        with pytest.raises(CannotDecide, match="not whole"):
+            exported(spark, broken)
