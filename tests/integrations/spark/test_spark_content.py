@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lineage.content import IndexWriter, fingerprints, normalise, records
+from lineage.content import ENOUGH, IndexWriter, fingerprints, normalise, records
 from lineage.gate import Gate
 from lineage.gate.content import ContentIndex, Threshold
 from lineage_spark.content import SparkContent, fingerprint_table
@@ -56,3 +56,9 @@ def test_a_table_is_read_as_a_file_of_it_is(spark: Any, project: Path, tmp_path:
         for batch in records(parts):
             writer.add(fingerprints(normalise(batch.texts), content.key))
         assert writer.finish("table") == made
+
+
+def test_a_dataset_is_never_too_large_to_be_found() -> None:
+    """What is counted as different content is bounded; a share of very many records may not lie beyond the bound."""
+    assert Threshold().reached(ENOUGH, 10**12)
+    assert not Threshold().reached(ENOUGH - 1, 10**12)
