@@ -257,7 +257,7 @@ class Gate(Inquiry):
 
     def declare(
         self,
-        text: str,
+        text: str | Artifact,
         origin: Origin | None,
         *,
         uses: Mapping[str, str] | None = None,
@@ -267,7 +267,8 @@ class Gate(Inquiry):
         """Put an origin on a source (and uses on a stage's inputs), in the pipeline's own files where it has any.
 
         Args:
-            text: a `.dvc` file, an output, a stage address, a URI, ``models:/…``, a content key.
+            text: a `.dvc` file, an output, a stage address, a URI, ``models:/…``, a content key; or what the record
+                holds, as it is there.
             origin: what to declare; None to declare uses alone.
             uses: role by input path, for a stage.
             reason: why the speaker knows.
@@ -284,13 +285,13 @@ class Gate(Inquiry):
             _check_provider(origin)
         tag = Tag(origin, by=self.user, reason=reason, evidence=evidence) if origin else None
         for pipeline in self.pipelines:
-            if pipeline.targets(text):
+            if isinstance(text, str) and pipeline.targets(text):
                 targets = pipeline.declare(text, tag, uses or {})
                 self.refresh()
                 return targets
         if tag is None:
             raise UsageError(f"no stage called {text!r}", code="TARGET_UNKNOWN", hint="`dvc stage list` names them")
-        artifact = self.resolve(text)
+        artifact = self.resolve(text) if isinstance(text, str) else text
         self.record([dataset_event(replace(artifact, tags=(tag,)), time=_now().isoformat())])
         return (Target(artifact, naming.display(artifact.namespace, artifact.name)),)
 

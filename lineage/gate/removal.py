@@ -67,7 +67,7 @@ def claim_removal(
         CannotDecide: nothing is recorded of the output.
     """
     file = gate.config.root / evidence
-    digest, data = _read(file) if evidence and file.is_file() else ("", b"")
+    digest, data = _read(file) if evidence and _lies(file) else ("", b"")
     found = _meant(data, evidence)
     compared = found if isinstance(found, RemovalEvidence) else None
     if isinstance(found, ValidationEvidence):
@@ -258,7 +258,7 @@ def _approvable(gate: Gate, state: ClaimState, claim: Removal | Correction, what
 def _unchanged(gate: Gate, removal: Removal) -> None:
     """See that an approver who looks at the evidence sees what the claim rests on."""
     file = gate.config.root / removal.evidence
-    if not removal.evidence_hash or not file.is_file():
+    if not removal.evidence_hash or not _lies(file):
         return
     if (now := _read(file)[0]) != removal.evidence_hash:
         raise UsageError(
@@ -299,6 +299,14 @@ def _one(found: list[_Record], what: str, identity: str) -> _Record:
 def _states(stated: Origin, origin: Origin) -> bool:
     fields = [field for field in stated.__struct_fields__ if field != "kind"]
     return stated.kind is origin.kind and all(getattr(stated, f) in ("", getattr(origin, f)) for f in fields)
+
+
+def _lies(file: Path) -> bool:
+    """Whether a file lies there; what can be no file's name is a reference."""
+    try:
+        return file.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _read(file: Path) -> tuple[str, bytes]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
 from lineage.graph.jobs import contained
-from lineage.graph.keys import content_key
+from lineage.graph.keys import content_key, named_key
 from lineage.graph.names import artifact_of, stage_of
 from lineage.graph.project import event_at
 from lineage.graph.rows import Node
@@ -81,14 +81,17 @@ def called(working: Working, text: str, page: Page) -> list[Named]:
 
 def version(working: Working, namespace: str, name: str, content: str) -> Artifact | None:
     """The version of a name that has a content; None where none is recorded."""
-    row, node = working.find_dataset(namespace, name), working.find_node(content_key(content))
-    if row is None or node is None:
+    row = working.find_dataset(namespace, name)
+    if row is None:
         return None
-    if row.node != node.id and not working.store.rows(
-        "SELECT 1 FROM version WHERE dataset = ? AND node = ?", (row.id, node.id)
-    ):
-        return None
-    return artifact_of(working, row.id, node)
+    for key in (content_key(content), named_key(f"{namespace}/{name}#{content}")):  # as `node_key` has them
+        node = working.find_node(key)
+        if node is not None and (
+            row.node == node.id
+            or working.store.rows("SELECT 1 FROM version WHERE dataset = ? AND node = ?", (row.id, node.id))
+        ):
+            return artifact_of(working, row.id, node)
+    return None
 
 
 def _some(items: Sequence[T], page: Page) -> Sequence[T]:

@@ -102,8 +102,7 @@ async def declare(request: Request) -> Response:
     about = found.About(*(exact.get(name, "") for name in ("target", "namespace", "name", "content")))
 
     def work(desk: Desk) -> None:
-        meant = about.of(desk)
-        desk.declare(found.text_of(meant), _origin(form), reason=form("reason"), evidence=form("evidence"))
+        desk.declare(about.of(desk), _origin(form), reason=form("reason"), evidence=form("evidence"))
 
     return await _done(
         request, form, work, "/undeclared?done=declared",

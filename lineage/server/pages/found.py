@@ -94,7 +94,8 @@ class HopDocument(Document, frozen=True):
 
 
 class About(NamedTuple):
-    """Which artifact is meant: by what a person typed, or one version by its name and content."""
+    """Which artifact is meant: by what a person typed or a path shows, or by its name; of these, the version with a
+    content."""
 
     target: str = ""
     namespace: str = ""
@@ -107,15 +108,18 @@ class About(NamedTuple):
         Raises:
             LineageError: as `Inquiry.resolve`.
         """
-        if not self.name:
-            return inquiry.resolve(self.target)
+        if not self.content:
+            return inquiry.resolve(self.target) if not self.name else self._found(inquiry)
+        try:
+            named = Artifact(self.namespace, self.name) if self.name else inquiry.resolve(self.target)
+        except LineageError:
+            return inquiry.resolve(self.content)
+        found = inquiry.over(named).version(named.namespace, named.name, self.content)
+        return found or (self._found(inquiry) if self.name else inquiry.resolve(self.content))
+
+    def _found(self, inquiry: Inquiry) -> Artifact:
         graph = inquiry.over(Artifact(self.namespace, self.name))
-        found = (
-            graph.version(self.namespace, self.name, self.content)
-            if self.content
-            else graph.find(self.namespace, self.name)
-        )
-        if found is None:
+        if self.content or (found := graph.find(self.namespace, self.name)) is None:
             raise CannotDecide(
                 f"nothing is recorded of {display(self.namespace, self.name)} with this content",
                 code="ARTIFACT_UNKNOWN", hint="search for its name",
@@ -126,7 +130,7 @@ class About(NamedTuple):
 def text_of(artifact: Artifact) -> str:
     """What `Inquiry.resolve` takes for this very artifact."""
     registered = artifact.namespace.startswith("mlflow://") and artifact.name.startswith("models/")
-    if registered or artifact.content is None:
+    if registered or artifact.content is None or artifact.content.trivial:
         return display(artifact.namespace, artifact.name)
     return artifact.content.hash
 
