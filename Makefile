@@ -1,5 +1,5 @@
 # Everything starts from a bare machine with Python (3.10 or newer), git and make.
-#   make setup    a virtual environment in .venv, and PostgreSQL and Java for the tests
+#   make setup    a virtual environment in .venv, and PostgreSQL, Java and Chromium for the tests
 #   make test     everything: lint, types, import floors, tests
 #   make demo     the story of examples/project_seed, in the terminal
 SHELL := /bin/bash
@@ -7,9 +7,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup test lint types tests demo bench schemas docs postgresql java clean
+.PHONY: setup test lint types tests demo bench schemas docs postgresql java chromium clean
 
-setup: $(VENV)/.ready postgresql java
+setup: $(VENV)/.ready postgresql java chromium
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -40,6 +40,17 @@ java:
 	  echo "Java is missing: install a runtime, 17 or newer, for the tests, e.g. apt-get install default-jre-headless"; \
 	fi
 
+# The tests of the server's pages open them in a browser, on loopback only.
+chromium:
+	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "installing Chromium for the tests"; \
+	  export DEBIAN_FRONTEND=noninteractive; \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	else \
+	  echo "Chromium is missing: install it for the tests of the server's pages, e.g. apt-get install chromium"; \
+	fi
+
 test: setup lint types tests
 
 lint: $(VENV)/.ready
@@ -67,4 +78,4 @@ docs: $(VENV)/.ready
 	@$(BIN)/python -m pytest -q tests/unit/cli/test_docs.py --update-golden
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .screenshots .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

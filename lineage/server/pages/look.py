@@ -37,7 +37,7 @@ from lineage.server.pages.router import Number, both, router
 from lineage.server.pages.show import SIZE, for_programs, part, show
 from lineage.server.questions import DecisionsDocument, When, Word
 from lineage.server.room import Desk, room_of
-from lineage.vocabulary import Decision, Kind, Use
+from lineage.vocabulary import Decision, Kind, Outcome, Use
 
 NEWEST = 8
 """Decisions that the first page names."""
@@ -100,9 +100,13 @@ def artifact(request: Request, about: About, when: When, number: Number = 1) -> 
             graph, here = inquiry.over(meant), not any(inquiry.times)
             labels = found.carried(graph, meant)
             rows = part(number)
+            cuts = graph.cuts(meant) if graph.removals() else []
+            said = _paths(verdict)
+            if cuts and verdict.outcome is Outcome.ALLOW:  # what rests on a claim says so
+                said |= {"word": "Allowed, after a removal", "tone": "open"}
             return {
-                **_paths(verdict), "labels": labels[rows.offset : rows.offset + SIZE], "total": len(labels),
-                "number": number, "cuts": graph.cuts(meant) if desk.graph.removals() else (), "about": about,
+                **said, "labels": labels[rows.offset : rows.offset + SIZE], "total": len(labels),
+                "number": number, "cuts": cuts, "about": about,
                 "text": found.text_of(meant), "life": found.life(graph, meant) if here else None,
                 "made": found.hop(inquiry, meant, 1, part(1), made=True) if here else None,
                 "read": found.hop(inquiry, meant, 1, part(1), made=False) if here else None,

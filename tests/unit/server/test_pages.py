@@ -295,7 +295,8 @@ def test_a_removal_is_approved_by_somebody_else(house: House) -> None:
     assert house("GET", "/removals.json").json()["removals"][0]["state"] == "waiting for approval"
     assert fill(house, "/removals", approve, "other").status_code == 303
     assert house("GET", "/removals.json").json()["removals"][0]["state"] == "in force"
-    assert "taken out by removal" in look(house, "/artifact?target=models:/seed-chat/1").text
+    text = look(house, "/artifact?target=models:/seed-chat/1").text
+    assert "taken out by removal" in text and "Allowed, after a removal" in text
 
 
 def test_a_correction_is_approved_by_somebody_else(house: House) -> None:
