@@ -135,12 +135,12 @@ def members(data: bytes) -> dict[str, bytes]:
 # -- JSON --------------------------------------------------------------------------------------------------------------
 
 
-def parsed(data: bytes, what: str, once: bool = True) -> Json:
+def parsed(data: bytes, what: str) -> Json:
     """A JSON document; of a name that stands twice in one object only the last counts, so it may not."""
 
     def pairs(items: list[tuple[str, Json]]) -> dict[str, Json]:
         out = dict(items)
-        if once and len(out) != len(items):
+        if len(out) != len(items):
             raise Wrong(f"{what} says something twice")
         return out
 
@@ -938,18 +938,71 @@ def origin_text(origin: Json) -> str:
 def speaks_of(origin: Json, asked: str) -> bool:
     """Whether an origin is, word for word, what was asked about: ``openai``, ``provider openai and channel azure-*``."""
 
-    def plain(text: object) -> str:
-        return re.sub(r"[\s_]+", "-", str(text).strip().casefold())
-
     fields = ("kind", "provider", "service", "channel", "terms", "licence")
     for part in asked.split(" and ") if asked else ():
         field, _, value = part.partition(" ")
         if field in fields and value:
-            if not fnmatchcase(plain(origin.get(field, "")), plain(value)):
+            if not fnmatchcase(_plain(origin.get(field, "")), _plain(value)):
                 return False
-        elif not any(plain(part) in plain(origin.get(name, "")) for name in fields):
+        elif not any(_plain(part) in _plain(origin.get(name, "")) for name in fields):
             return False
     return True
+
+
+_MAKERS = {
+    "chatgpt openai openai-inc": ("gpt-3* gpt-4* gpt-5* gpt-oss* chatgpt* o1 o1-* o3 o3-* o4-* text-davinci-* dall-e*", "aoai azure-open-ai azure-openai azure-openai-service chatgpt openai openai-api"),
+    "anthropic anthropic-pbc claude": ("claude*", "anthropic anthropic-api claude claude-ai"),
+    "alphabet deepmind gemini google google-deepmind": ("gemini* gemma* palm-* text-bison* chat-bison* imagen*", "gemini gemini-api gemini-app google google-ai google-ai-studio"),
+    "facebook llama meta meta-ai meta-llama": ("llama* meta-llama* codellama* code-llama*", "llama-api meta meta-model-api"),
+    "mistral mistral-ai mistralai": ("mistral* mixtral* codestral* ministral* pixtral* magistral* devstral*", "la-plateforme mistral mistral-ai mistral-ai-api"),
+    "c4ai cohere cohere-inc cohereforai": ("command-r* command-a* c4ai-* aya-*", "cohere cohere-api"),
+    "deepseek deepseek-ai": ("deepseek*", "deepseek deepseek-api"),
+    "alibaba alibaba-cloud aliyun qwen tongyi": ("qwen* qwq*", "qwen qwen-chat qwen-studio"),
+    "grok spacexai x-ai xai": ("grok*", "xai xai-api"),
+    "amazon amazon-web-services aws": ("amazon-nova* nova-pro* nova-lite* nova-micro* titan-text* amazon.*", ""),
+    "azure microsoft microsoft-azure msft": ("phi-*", ""),
+    "ai21 ai21-labs": ("jamba* j2-*", "ai21 ai21-api"),
+    "perplexity perplexity-ai": ("sonar*", "perplexity perplexity-api"),
+    "kimi moonshot moonshot-ai": ("kimi* moonshot-*", "moonshot moonshot-api"),
+    "bigmodel zai zhipu zhipu-ai": ("glm-* chatglm*", "zai zhipu zhipu-api"),
+    "baidu ernie wenxin": ("ernie*", ""),
+    "bytedance doubao volcengine": ("doubao*", ""),
+    "nvidia": ("nemotron*", ""),
+    "ibm": ("granite-*", ""),
+    "stability stability-ai": ("stable-diffusion* sdxl*", "stability stability-ai-api"),
+}  # fmt: skip
+"""Names of a provider: patterns of services that are its alone, and channels that carry its models alone, as the
+catalogue of this program's release knows them. An operator cannot change them for this program."""
+
+
+def looks_like(origin: Json, asked: str) -> bool:
+    """Whether an origin speaks of what was asked about by a name of the same provider, or in letters that look alike."""
+    _, _, value = asked.partition(" ")
+    word = value if asked.startswith("provider ") else asked
+    if not word or " and " in asked or (value and word is asked):
+        return False
+    fields = ("provider", "service", "channel", "terms", "licence")
+    for field in fields:
+        stated_ = _plain(origin.get(field, ""))
+        if _seen(word) and (_seen(stated_) == _seen(word) or (not stated_.isascii() and _seen(word) in _seen(stated_))):
+            return True
+    for names, (services, channels) in _MAKERS.items():
+        if _plain(word) not in names.split():
+            continue
+        ours = origin["kind"] in ("first-party", "first-party-model-output")
+        if _plain(origin.get("channel", "")) in channels.split():
+            return True
+        if not ours and any(fnmatchcase(_plain(origin.get("service", "")), p) for p in services.split()):
+            return True
+        if "microsoft" not in names.split() and _plain(origin.get("provider", "")) in names.split():  # who resells
+            return True
+    return False
+
+
+def _plain(text: object) -> str:
+    """The form in which two words are compared."""
+    folded = unicodedata.normalize("NFKC", str(text)).casefold()
+    return re.sub(r"[\s_]+", "-", "".join(c for c in folded if unicodedata.category(c) != "Cf").strip())
 
 
 def same_person(one: str, other: str) -> bool:
@@ -1002,6 +1055,8 @@ def instant(text: str) -> "int | None":
         whole = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second or 0), tzinfo=timezone.utc)
     except ValueError:
         return None
+    if int(east or 0) > 14 or int(quarter or 0) > 59:
+        return None
     away = (int(east or 0) * 60 + int(quarter or 0)) * 60 * (-1 if sign == "-" else 1)
     return (int(whole.timestamp()) - away) * 1_000_000 + int((fraction or "0")[:6].ljust(6, "0"))
 
@@ -1012,8 +1067,10 @@ def instant(text: str) -> "int | None":
 class Findings:
     """Statements of a case that the entries bear out, and the first that they do not."""
 
-    def __init__(self, case: Json, record: Record) -> None:
+    def __init__(self, case: Json, record: Record, pseudonyms: Iterable[str] = ()) -> None:
         self.case, self.record = case, record
+        self.pseudonyms = frozenset(pseudonyms)
+        """Of names of people, paths and commits that were redacted."""
         self.backed: list[str] = []
         self.missing: list[str] = []
         self.open: list[str] = []
@@ -1035,6 +1092,10 @@ class Findings:
             self._trace(number, trace)
         for item in case["decisions"]:
             self._act(f"decision {item['decision']['id']}", "decision", [item["entry"]], item["decision"], ())
+            judged: Sequence[Json] = (self.record.events.get(item["entry"]) or {}).get("inputs") or ({},)
+            content = ((judged[0].get("facets") or {}).get("lineage_content") or {}).get("hash", "")
+            text = f"decision {shown(item['decision']['id'])} is about {shown(item['content'] or 'no content')}"
+            self.claim(f"{text}, as its entry says", item["content"] == content)
         self._acts_told()
         for item in case["grants"]:
             self._grant(item)
@@ -1068,6 +1129,22 @@ class Findings:
             full = f"models:/{subject['model']}" + (f"/{subject['version']}" if subject["version"] else "")
             self.claim(f"{shown(name)} is the version that the case names", name == full)
         self._registered(subject)
+        others = sorted({hash_ for named, hash_ in record.bound if named == name and hash_ not in ("", content)})
+        if content and others and subject["version"]:
+            self.open.append(
+                f"which content {shown(name)} has: entries here give that name to {shown(others[0])} too, and the case is "
+                f"about {shown(content)}"
+            )
+        if case["question"]["asOf"]:
+            until = instant(case["question"]["asOf"])
+            late = [
+                p
+                for p in sorted(record.events)
+                if (instant(str(record.events[p].get("eventTime"))) or 0) > (until or 0)
+            ]
+            self.claim(
+                f"no entry here happened after {shown(case['question']['asOf'])} (entry {_listed(late[:1])})", not late
+            )
         with_content = any(hash_ for named, hash_ in record.bound if named == name)
         holds = (name, content) in record.bound and (bool(content) or not with_content)
         if content and name.endswith("/?"):  # a file of which nobody knows where in its directory it lies
@@ -1081,24 +1158,38 @@ class Findings:
             self.open.append(f"that {text}: none of the entries here does")
 
     def _registered(self, subject: Json) -> None:
-        """When the version was made and by whom: as a registry's change says, else who let it in."""
+        """When the version was made and by whom: as a registry's change says, else who let it in; its aliases."""
         acts, version, holds = self.record.acts, subject["version"], not subject["registered"] and not subject["by"]
+        models, before = {subject["model"]}, 0
+        while before < len(models):  # one model under the names that it had
+            before = len(models)
+            models |= {
+                act["model"]
+                for kind, act in acts.values()
+                if kind == "change" and act["happening"] == "renamed" and act.get("value") in models
+            }
+        aliases: set[str] = set()
         for position, (kind, act) in acts.items():
-            if (
-                subject["registered"]
-                and kind == "change"
-                and act["happening"] == "created"
-                and act.get("version", "") == version
-            ):
-                at = instant(subject["registered"]) in self._times([position])
-                holds = holds or (at and subject["by"] == act.get("by", ""))
-            elif not subject["registered"] and kind == "decision" and act.get("action") == "register":
+            if kind == "decision" and act.get("action") == "register" and not subject["registered"]:
                 holds = holds or subject["by"] == act.get("by", "")
+            if kind != "change" or act["model"] not in models or act.get("version", version) not in ("", version):
+                continue
+            happening = act["happening"]
+            if happening == "created" and subject["registered"]:
+                at = self._at(subject["registered"], [position])
+                holds = holds or (at and subject["by"] == act.get("by", ""))
+            elif happening == "alias":
+                aliases.add(act.get("value", ""))
+            elif happening == "alias-removed":
+                aliases.discard(act.get("value", ""))
+            elif happening in ("deleted", "recalled"):
+                aliases.clear()
         text = f"{shown(subject['artifact']['display'])} was registered {shown(subject['registered'])} by {shown(subject['by'])}"
         self.claim(f"{text}, as an entry states", holds)
-        aliases = {act.get("value") for kind, act in acts.values() if kind == "change" and act["happening"] == "alias"}
         for alias in subject["aliases"]:
-            self.claim(f"an entry says that the alias {shown(alias)} was given", alias in aliases)
+            self.claim(
+                f"an entry says that the alias {shown(alias)} was given, and none that it was taken", alias in aliases
+            )
 
     def _answer(self) -> None:
         """Whether the answer is what follows from the entries, and the paths of the case are all that they show.
@@ -1114,17 +1205,41 @@ class Findings:
         asked, answer = case["question"]["origin"], case["answer"]["contains"]
         if answer in ("no", "evaluation-only"):
             self._rests_on(view, asked)
+            beside = {id_ for taken in case["answer"]["taken"] for id_ in taken["removals"]}
+            for place in self.removed:
+                id_ = case["removals"][place]["removal"]["id"]
+                self.claim(f"the answer names removal {shown(id_)}, on which it rests", id_ in beside)
+        for item in case["sources"]:
+            self._source(item, answer)
+        denies = "does not contain" in case["answer"]["sentence"]
+        self.claim(f"the answer is {answer}, and so says its sentence", denies == (answer == "no"))
         if answer in ("no", "evaluation-only", "cannot-tell") and asked:
             self.open.append(
-                f"that nothing here is '{shown(asked)}' under another name: names of resellers, services and channels that "
-                "stand for it are the operator's catalogue, and this program compares words alone. Read the origins below "
-                "'What the entries say'"
+                f"that nothing here is '{shown(asked)}' under another name: names that the operator's catalogue adds to "
+                "those that this program knows are not compared. Read the origins below 'What the entries say'"
             )
         met = [t["origin"] for t in case["traces"] if t["basis"] is not None]
         if answer in ("yes", "evaluation-only") and not any(speaks_of(origin, asked) for origin in met):
             self.open.append(
                 f"that {origin_text(met[0]) if met else 'it'} is what '{shown(asked)}' means: that is the operator's catalogue"
             )
+
+    def _source(self, item: Json, answer: str) -> None:
+        """Whether a line in the list of sources is what a tag says. Of a "yes" only the entries on its paths are here."""
+        record, artifact = self.record, item["artifact"]
+        if item["basis"] is None or (answer == "yes" and not set(item["entries"]) & record.events.keys()):
+            return
+        said = stated(item["origin"]), item["basis"], item["declaredBy"], item["reason"], item["evidence"]
+        self.claim(
+            f"source {shown(artifact['display'])} is {origin_text(item['origin'])}, as entry {_listed(item['entries'])} says",
+            any(
+                (t.origin, t.basis, t.by, t.reason, t.evidence) == said
+                and t.entry in item["entries"]
+                and self._at(item["declared"], [t.entry])
+                for node in record.nodes(artifact["display"], artifact["content"] or "")
+                for t in record.on.get(node, ())
+            ),
+        )
 
     def _answered(self, view: Arrived) -> "tuple[Arrived, list[tuple[str, bool]]]":
         """What an answer has to agree with, if this is all that reaches the subject."""
@@ -1165,7 +1280,27 @@ class Findings:
                     not against,
                 )
             )
+        if answer in ("no", "evaluation-only"):
+            listed = [
+                (
+                    record.nodes(i["artifact"]["display"], i["artifact"]["content"] or ""),
+                    (stated(i["origin"]), i["basis"]),
+                )
+                for i in case["sources"]
+            ]
+            missing = [
+                tag for tag in view.tags
+                if not any(tag.node in nodes and (tag.origin, tag.basis) == told for nodes, told in listed)
+            ]  # fmt: skip
+            entry = f" (not: entry {missing[0].entry})" if missing else ""
+            claims.append((f"{is_}, and the list of sources has each tag in these entries{entry}", not missing))
+            whole = case["coverage"]["complete"] and not case["coverage"]["undeclared"]
+            claims.append((f"{is_}, and the case calls its lineage complete", bool(whole)))
         if answer == "no":
+            alike = [label for label in sorted(view.labels) if looks_like(dict(label.origin), asked)]
+            claims.append(
+                (f"{is_}, and nothing in these entries is so by another name or spelling{_but(alike)}", not alike)
+            )
             vague = [label for label in third if not dict(label.origin).keys() & {"provider", "service", "channel"}]
             sure = [label for label in vague if asked.partition(" ")[0] not in _FIELDS]
             claims.append(
@@ -1190,6 +1325,15 @@ class Findings:
         acts = self.record.acts.items()
         return {position: act for position, (name, act) in acts if name == kind and act.get("id") == identity}
 
+    def _at(self, time: str, positions: Iterable[int]) -> bool:
+        """Whether a time is that of an entry: as it is written there, or in UTC. In another zone it has another date."""
+        zulu = time.endswith(("Z", "+00:00"))
+        for position in positions:
+            text = str(self.record.events[position].get("eventTime", ""))
+            if text == time or (zulu and instant(time) is not None and instant(time) == instant(text)):
+                return True
+        return False
+
     def _times(self, acts: Iterable[int]) -> "set[int | None]":
         return {instant(str(self.record.events[position].get("eventTime", ""))) for position in acts}
 
@@ -1208,14 +1352,27 @@ class Findings:
         self.claim(f"the case names each entry here that speaks of {shown(text)}", set(acts) <= set(entries))
 
     def _grant(self, item: Json) -> None:
+        """Whether a grant is as it was said last; withdrawn once, it stays so."""
         grant, entries = item["grant"], item["entries"]
-        text = f"grant {grant['id']}"
-        self._act(text, "grant", entries, grant, ("withdrawn",))
-        gone = any(act.get("withdrawn") for act in self._acts("grant", grant["id"]).values())
+        text = shown(f"grant {grant['id']}")
+        acts = self._acts("grant", grant["id"])
+        gone = [position for position, act in sorted(acts.items()) if act.get("withdrawn")]
+        given = [act for _, act in sorted(acts.items()) if not act.get("withdrawn")]
+        last = acts[max(acts)] if acts else {}
+        by = given[0].get("by", "") if given else last.get("by", "")
+        plain = {k: v for k, v in stated({**last, "by": by}).items() if k != "withdrawn"}
+        same = plain == {k: v for k, v in stated(grant).items() if k != "withdrawn"}
         self.claim(
-            f"{shown(text)} is {'withdrawn' if gone else 'not withdrawn in these entries'}",
-            gone == bool(grant.get("withdrawn")),
+            f"{text} is as entry {_listed(entries)} has it", bool(acts) and max(acts) in {*entries, *gone} and same
         )
+        self.claim(f"the case names each entry here that speaks of {text}", set(acts) - set(gone[1:]) <= set(entries))
+        self.claim(
+            f"{text} is {'withdrawn' if gone else 'not withdrawn in these entries'}",
+            bool(gone) == bool(grant.get("withdrawn")) == bool(item["withdrawn"]),
+        )
+        if gone:
+            withdrawn = self._at(item["withdrawn"], gone[:1]) and item["withdrawnBy"] == acts[gone[0]].get("by", "")
+            self.claim(f"{text} was withdrawn {shown(item['withdrawn'])} by {shown(item['withdrawnBy'])}", withdrawn)
 
     def _claimed(self, kind: str, item: Json) -> None:
         value, entries = item[kind], item["entries"]
@@ -1234,10 +1391,9 @@ class Findings:
         if kind == "removal":
             self.claim(f"{text} is {'' if void else 'not '}contradicted by a match", bool(item["void"]) == void)
         for word, positions in (("claimed", claim.claims), ("approved", claim.approvals)):
-            times = self._times(positions[:1]) or {None}
             self.claim(
                 f"{text} was {word} {shown(item[word])}, as an entry states",
-                (instant(item[word]) if item[word] else None) in times,
+                self._at(item[word], positions[:1]) if positions else not item[word],
             )
         approver = self.record.acts[(claim.approvals or claim.entries)[0]][1].get("approvedBy", "")
         self.claim(f"{text} names the approver that its entry names", value.get("approvedBy", "") == approver)
@@ -1245,19 +1401,20 @@ class Findings:
     def _history(self, item: Json) -> None:
         event, act = self.record.events.get(item["entry"]), self.record.acts.get(item["entry"])
         said: list[tuple[str, str, str]] = []
-        times = self._times([item["entry"]] if event is not None else [])
+        tellings = {item["entry"]} if event is not None else set()
         if event is not None:
             said = list(_told_by_act(*act)) if act else list(_told(event))
             if act is None and item["kind"] == "executed":  # one execution may be told often, by more than one tool
-                told = {p for run in self.record.runs.values() if item["entry"] in run.entries for p in run.entries}
-                told |= {p for p in self.record.events if self._same_stage(event, p)}
-                times |= self._times(told)
-                said += [telling for p in told for telling in _told(self.record.events[p])]
+                tellings |= {
+                    p for run in self.record.runs.values() if item["entry"] in run.entries for p in run.entries
+                }
+                tellings |= {p for p in self.record.events if self._same_stage(event, p)}
+                said += [telling for p in tellings for telling in _told(self.record.events[p])]
         self.claim(
             f"{shown(item['time'])}: {shown(item['kind'])} {shown(item['subject'])} (entry {shown(item['entry'])})",
-            instant(item["time"]) in times
+            self._at(item["time"], tellings)
             and any(
-                (item["kind"], item["by"]) == (kind, by) and _is_named(item["subject"], subject)
+                (item["kind"], item["by"]) == (kind, by) and self._is_named(item["subject"], subject)
                 for kind, subject, by in said
             ),
         )
@@ -1296,7 +1453,12 @@ class Findings:
         """Whether an entry gives a name to a content. A pseudonym, which says nothing, contradicts none."""
         if (name, content) in self.record.bound:
             return True
-        return TOKEN.search(name) is not None and (content in self.record.names or not content)
+        hidden = any(token in self.pseudonyms for token in TOKEN.findall(name))
+        return hidden and (content in self.record.names or not content)
+
+    def _is_named(self, shown_as: str, named: str) -> bool:
+        """Whether a name in the case is that of an entry."""
+        return shown_as == named or shown_as in self.pseudonyms
 
     def _generates(self, trace: Json, places: "set[Place]", nodes: set[Node]) -> bool:
         """Whether a path begins with a model, and what it generated is a place that it leads to (law 6)."""
@@ -1332,9 +1494,9 @@ class Findings:
     def _declared(self, trace: Json, tag: Said) -> bool:
         """Whether a tag says what a path says of it."""
         said = (("declaredBy", tag.by), ("reason", tag.reason), ("evidence", tag.evidence))
-        times, first = self._times([tag.entry]), trace["path"][0]
-        exact = all(trace[name] == value for name, value in said) and instant(trace["declared"]) in times
-        return exact and first["by"] in ("", tag.by) and (not first["time"] or instant(first["time"]) in times)
+        first = trace["path"][0]
+        exact = all(trace[name] == value for name, value in said) and self._at(trace["declared"], [tag.entry])
+        return exact and first["by"] in ("", tag.by) and (not first["time"] or self._at(first["time"], [tag.entry]))
 
     def _since(self, what: str, trace: Json, nodes: set[Node]) -> None:
         """Whether a run that read a source with this label, or a directory with one, happened when it is said to have
@@ -1361,7 +1523,7 @@ class Findings:
         self.claim(
             f"{what} says since when: {shown(trace['since'])}, as an entry states",
             since is not None
-            and since in self._times(p for run in runs for p in run.entries)
+            and self._at(trace["since"], (p for run in runs for p in run.entries))
             and all(since <= time for time in on_path),
         )
 
@@ -1396,8 +1558,8 @@ class Findings:
             how = _execution(event)
             stage = how.get("stage") or (event.get("job") or {}).get("name", "")
             if (
-                any(_is_named(step["run"], name) for name in (stage, stage.rpartition(":")[2]))
-                and instant(step["time"]) in self._times([position])
+                any(self._is_named(step["run"], name) for name in (stage, stage.rpartition(":")[2]))
+                and self._at(step["time"], [position])
                 and (step["commit"], step["by"]) == (how.get("commit", ""), how.get("author", ""))
             ):
                 return True
@@ -1450,11 +1612,6 @@ def _told(event: Json) -> Iterable[tuple[str, str, str]]:
 def _but(labels: Sequence[Label]) -> str:
     """What speaks against a statement, in words."""
     return f" (not: {origin_text(dict(labels[0].origin))}, as {shown(labels[0].use)})" if labels else ""
-
-
-def _is_named(shown_as: str, named: str) -> bool:
-    """Whether a name in the case is that of an entry. A pseudonym of a path, which says nothing, contradicts none."""
-    return shown_as == named or re.fullmatch(r"\[path-\d+(\.\d+)?\]", shown_as) is not None
 
 
 def _through(uses: set[str], use: str) -> set[str]:
@@ -1682,10 +1839,11 @@ class Check:
             raise Wrong("entries.jsonl does not end with a whole line")
         commitments = self.bundle["commitments"]
         tokens: set[str] = set()
+        plain: list[int] = []
         for number, line in enumerate(self.files["entries.jsonl"].decode("utf-8").split("\n")[:-1], 1):
             item = parsed(line.encode("utf-8"), f"line {number} of entries.jsonl")
             position, leaf = item["entry"], bytes.fromhex(item["leaf"])
-            if not isinstance(position, int) or position <= last or len(leaf) != 32:
+            if type(position) is not int or position <= last or len(leaf) != 32:
                 raise Wrong(f"line {number} of entries.jsonl is out of order")
             last = position
             if set(item) == {"entry", "leaf", "event"}:
@@ -1695,12 +1853,16 @@ class Check:
             elif set(item) == {"entry", "leaf", "redacted"}:
                 self.redacted.add(position)
                 self.entries[position] = item["redacted"]
-                tokens.update(token.strip('"') for token in TOKEN.findall(item["redacted"]))
+                found = {token.strip('"') for token in TOKEN.findall(item["redacted"])}
+                plain += [] if found else [position]
+                tokens |= found
             else:
                 raise Wrong(f"line {number} of entries.jsonl cannot be read")
             leaves[position] = leaf
         if bool(self.redacted) and not self.bundle["redacted"]:
             raise Wrong("there are redacted entries in a bundle that says it is not redacted")
+        if plain:
+            raise Wrong(f"entry {plain[0]} is called redacted, and no value in it is: it is another text")
         if tokens - set(commitments):
             raise Wrong(f"{min(tokens - set(commitments))} stands for something that was not committed to")
         tree = parsed(self.files["tree.json"], "tree.json")
@@ -1830,12 +1992,9 @@ class Check:
         if self.stamped and (instant(seal["timestamped"]) or 0) // 1_000_000 != self.stamped:
             raise Wrong("the case says another time than the timestamp does")
         record = Record(
-            {
-                position: parsed(text.encode("utf-8"), f"entry {position}", once=False)
-                for position, text in self.entries.items()
-            }
+            {position: parsed(text.encode("utf-8"), f"entry {position}") for position, text in self.entries.items()}
         )
-        findings = Findings(case, record)
+        findings = Findings(case, record, self.bundle["commitments"])
         findings.check()
         if findings.missing:
             count = len(findings.missing)
