@@ -20,7 +20,7 @@ import msgspec
 
 from lineage import config
 from lineage.events.facets import FACETS, SCHEMA_BASE, Facet
-from lineage.evidence import content, document, impact, ledger, questions, recall, record, removal, tokens
+from lineage.evidence import content, document, impact, ledger, questions, recall, record, removal, store, tokens
 from lineage.evidence.bundle.document import BundleDocument
 from lineage.evidence.case import Case
 from lineage.evidence.exports import ExportDocument
@@ -72,6 +72,8 @@ DOCUMENTS: Mapping[str, type] = {
     "report": Case,
     "export": ExportDocument,
     "bundle": BundleDocument,
+    "store-backup": store.StoreCopyDocument,
+    "store-restore": store.StoreCopyDocument,
     "token-create": tokens.TokenMadeDocument,
     "token-list": tokens.TokensDocument,
     "token-revoke": tokens.TokensDocument,

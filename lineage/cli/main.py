@@ -33,6 +33,7 @@ VERBS = {
     "policy": "Test, check, show or replay the policy.",
     "ledger": "Verify the ledger, seal it, prove what is in it.",
     "status": "Count what the ledger holds.",
+    "store": "Back up the store while it is used, and bring it back.",
     "serve": "Answer a team over HTTP.",
     "token": "Who may ask a server: make, list and revoke tokens.",
     "doctor": "Find what is wrong with the set-up.",

@@ -28,7 +28,7 @@ from lineage.graph.closure import Closure, entries_upto, lineage_of
 from lineage.graph.jobs import Jobs
 from lineage.graph.keys import content_key, key_text, node_key, run_key
 from lineage.graph.names import any_artifact, artifact_of, recorded_tags, steps
-from lineage.graph.near import Beside, Named, Page, beside, called, version
+from lineage.graph.near import Beside, Named, Page, beside, called, told, version
 from lineage.graph.origins import Contribution, Entered, User, contributions, entered, row_count, users
 from lineage.graph.pairs import USES
 from lineage.graph.project import Projection, entries_of, event_at
@@ -59,7 +59,7 @@ from lineage.graph.write import flush, head_of, put_chunk
 from lineage.ledger import CHUNK, Frontier, happened, leaf_hash, recording_time
 from lineage.ledger.clock import microseconds, moment_of
 from lineage.store import Store
-from lineage.store.store import damaged
+from lineage.store.store import HEAD_ID, damaged, headless
 from lineage.vocabulary import (
     UNDECLARED,
     Artifact,
@@ -76,8 +76,8 @@ Signer = Callable[[int, bytes, int], str]
 MOST_RESOLVED = 20_000
 """Label sets kept in memory."""
 _LABELS = (  # one statement, so one view
-    "SELECT h.position, h.epoch, c.node, n.pairset, p.epoch, p.labels FROM head h LEFT JOIN content c ON c.key = ? "
-    "LEFT JOIN node n ON n.id = c.node LEFT JOIN pairset p ON p.id = n.pairset"
+    "SELECT h.position, h.epoch, c.node, n.pairset, p.epoch, p.labels FROM head h LEFT JOIN content c ON c.key = ? "  # noqa: S608
+    f"LEFT JOIN node n ON n.id = c.node LEFT JOIN pairset p ON p.id = n.pairset WHERE h.id = {HEAD_ID}"
 )
 _STORED = "SELECT epoch, labels, pairs FROM pairset WHERE id = ?"
 _LINKS = "SELECT count(*) FROM run_key WHERE key >= ? AND key < ? AND length(key) = 21"  # kept as runs are
@@ -103,6 +103,7 @@ class Graph:
         self._changed_to = -1
         self._traced: tuple[tuple[int, int, Artifact], Closure] | None = None
         self._covered: Covered | None = None  # what can be asked; None: anything
+        self._afterwards: list[Callable[[], None]] = []  # `once_durable`
 
     @property
     def seals(self) -> Seals:
@@ -224,15 +225,61 @@ class Graph:
                     working.pending[rows.PUT_CHECKPOINT].append((head.position, head.recorded, note, b""))
                 flush(working)
         except BaseException:
-            # whatever was read in it may hold ids that were never written and will be given out again
-            self._working = None
-            self._resolved.clear()
-            self._names.clear()
-            self._changed_from = -1
+            self._forget()
             raise
         working.changed()
         working.trim()
         return working.head.position
+
+    def together(self, works: Sequence[Callable[[], None]]) -> list[BaseException | None]:
+        """Do several things that record, in one transaction: durable when this returns, each of them or none of it.
+
+        Args:
+            works: each is done alone and in this order, and sees what those before it recorded.
+
+        Returns:
+            For each what it raised; then nothing of it is recorded. None: it is recorded.
+
+        Raises:
+            LineageError: the transaction failed as a whole, and nothing at all is recorded.
+        """
+        failed: list[BaseException | None] = []
+        with self._store.lock:
+            try:
+                with self._store.write():
+                    for work in works:
+                        try:
+                            with self._store.write():
+                                work()
+                            failed.append(None)
+                        except Exception as error:
+                            self._forget()
+                            failed.append(error)
+            except BaseException:
+                self._afterwards.clear()
+                self._forget()
+                raise
+            self._settle()
+        return failed
+
+    def once_durable(self, work: Callable[[], None]) -> None:
+        """Do something that is not in the database once what was recorded is durable: now, or after `together`."""
+        with self._store.lock:
+            self._afterwards.append(work)
+            if not self._store.writing:
+                self._settle()
+
+    def _settle(self) -> None:
+        while self._afterwards:
+            self._afterwards.pop(0)()
+
+    def _forget(self) -> None:
+        """Let go of what was read in a transaction that is undone: it may hold ids that will be given out again."""
+        self._working = None
+        self._traced = None
+        self._resolved.clear()
+        self._names.clear()
+        self._changed_from = -1
 
     def _append(self, working: Working, incoming: Sequence[tuple[bytes, Event, int]]) -> None:
         """Put entries at the end, and what follows from them into the rows in memory."""
@@ -279,7 +326,7 @@ class Graph:
             self._store.check()
             row = self._store.one(_LABELS, (key,))
             if row is None:
-                raise damaged("the head row is missing")
+                raise headless(self._store)
             position, epoch, node, pairset, since, stored = row
             if node is None or not pairset:
                 if node is not None and pairset is None:
@@ -534,6 +581,13 @@ class Graph:
         with self._store.read():
             working = self._view()
             return beside(working, self._known(working, artifact), page, made=made)
+
+    def told(self, artifact: Artifact) -> bool:
+        """Whether a pipeline or a person told of an artifact: more than that a registry's run read it."""
+        with self._store.read():
+            working = self._view()
+            node = working.find_node(node_key(artifact.namespace, artifact.name, artifact.content))
+            return node is not None and told(working, node)
 
     def called(self, text: str, page: Page) -> list[Named]:
         """A page of the names that contain a text, whatever its case: models first, then by name."""

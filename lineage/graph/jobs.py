@@ -15,6 +15,7 @@ from lineage.events.naming import OUR_NAMESPACE
 from lineage.graph import rows
 from lineage.graph.keys import run_key
 from lineage.graph.questions import Entry
+from lineage.graph.write import head_of
 from lineage.ledger import unpack
 from lineage.ledger.clock import moment_of
 from lineage.store import Insert, Lookup, Store
@@ -94,10 +95,7 @@ class Jobs:
         return int(row[0]) if row else 0
 
     def _end(self) -> int:
-        row = self._store.one("SELECT position FROM head")
-        if row is None:
-            raise damaged("the head row is missing")
-        return int(row[0])
+        return head_of(self._store).position
 
     def _take(self, start: int, end: int) -> None:
         if start >= end:

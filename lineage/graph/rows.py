@@ -8,6 +8,7 @@ import msgspec
 
 from lineage.graph.pairs import EVALUATION
 from lineage.store import Insert, Lookup
+from lineage.store.store import HEAD_ID
 from lineage.vocabulary import Basis
 
 
@@ -224,12 +225,12 @@ PUT_STATE = Insert("state", ("key", "value"), (TX, TX), "ON CONFLICT (key) DO UP
 
 ENTRY_AT = "SELECT position, count, recorded, body FROM entry WHERE position <= ? ORDER BY position DESC LIMIT 1"
 HEAD = (
-    "SELECT position, recorded, frontier, epoch, nodes, runs, datasets, versions, models, pairsets, sources, origins, "
-    "namespaces FROM head"
+    "SELECT position, recorded, frontier, epoch, nodes, runs, datasets, versions, models, pairsets, sources, origins, "  # noqa: S608
+    f"namespaces FROM head WHERE id = {HEAD_ID}"
 )
 PUT_HEAD = (
-    "UPDATE head SET position = ?, recorded = ?, frontier = ?, epoch = ?, nodes = ?, runs = ?, datasets = ?, "
-    "versions = ?, models = ?, pairsets = ?, sources = ?, origins = ?, namespaces = ? WHERE id = 0"
+    "UPDATE head SET position = ?, recorded = ?, frontier = ?, epoch = ?, nodes = ?, runs = ?, datasets = ?, "  # noqa: S608
+    f"versions = ?, models = ?, pairsets = ?, sources = ?, origins = ?, namespaces = ? WHERE id = {HEAD_ID}"
 )
 
 

@@ -15,14 +15,14 @@ from lineage.graph.rows import Head
 from lineage.graph.working import Working, digest_of, pack_pairs
 from lineage.ledger import pack
 from lineage.store import Store
-from lineage.store.store import damaged
+from lineage.store.store import headless
 
 
 def head_of(store: Store) -> Head:
     """The head row."""
     row = store.one(rows.HEAD)
     if row is None:
-        raise damaged("the head row is missing")
+        raise headless(store)
     return Head(*row)
 
 

@@ -11,7 +11,7 @@ from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from alembic.script.revision import RangeNotAncestorError, ResolutionError
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
@@ -19,11 +19,12 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from lineage.errors import UsageError
 from lineage.store.sqlite import translate
+from lineage.store.store import HEAD_ID
 from lineage.store.tables import metadata
 
 _SCRIPTS = Path(__file__).parent / "migrations"
 FIRST_ROWS = (
-    "INSERT INTO head VALUES (0, 0, 0, X'', 0, 0, 0, 0, 0, 0, 1, 0, 0, 0)",
+    f"INSERT INTO head VALUES ({HEAD_ID}, 0, 0, X'', 0, 0, 0, 0, 0, 0, 1, 0, 0, 0)",  # noqa: S608
     # set 1 is the empty set: "known, and nothing inherited", told apart from 0, "nothing recorded"
     "INSERT INTO pairset VALUES (1, X'', X'', X'', 0)",
 )
@@ -98,6 +99,8 @@ def _upgrade(connection: Connection) -> None:
             for revision in reversed(steps):
                 revision.module.upgrade()
         context.stamp(script, target)  # type: ignore[arg-type]
+        # whoever has the store open from before finds no head any more (store.HEAD_ID)
+        connection.execute(text("UPDATE head SET id = :revision"), {"revision": int(target or 0)})
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("COMMIT")
     else:

@@ -29,6 +29,8 @@ WRITER_LOCK = 7_236_837_411
 """Number of the advisory lock that a writer holds, schema changes included."""
 BUSY_SECONDS = 30
 _CHUNK = 5_000
+_FEW = 500
+"""Rows of any size in memory at once: one of entries may have some hundred kilobytes."""
 
 
 def parameters(url: str) -> dict[str, Any]:
@@ -164,6 +166,18 @@ class PostgresqlStore(Store):
         while rows := self._run(sql, (start, 2**62 if end is None else end)):
             yield from rows
             start = rows[-1][0] + rows[-1][1]
+
+    def scan(self, sql: str) -> Iterator[Row]:
+        self._native(f"DECLARE scan CURSOR FOR {sql}")
+        while rows := self._native(f"FETCH {_FEW} FROM scan"):
+            yield from map(tuple, rows)
+        self._native("CLOSE scan")
+
+    def _native(self, sql: str) -> list[Row]:
+        try:
+            return self._connection.run(sql) or []
+        except (pg8000.native.Error, OSError) as error:
+            raise self._translated(error) from None
 
     def _begin(self, write: bool) -> None:
         try:

@@ -125,6 +125,12 @@ class SqliteStore(Store):
         except sqlite3.Error as error:
             raise translate(error, self.name) from None
 
+    def scan(self, sql: str) -> Iterator[Row]:
+        try:
+            yield from self._connection.execute(sql)
+        except sqlite3.Error as error:
+            raise translate(error, self.name) from None
+
     def _begin(self, write: bool) -> None:
         try:
             self._cursor.execute("BEGIN IMMEDIATE" if write else "BEGIN")

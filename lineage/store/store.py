@@ -17,12 +17,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from lineage.errors import CannotDecide, UsageError
+from lineage.errors import CannotDecide, LineageError, UsageError
 
-SCHEMA = "0004"
+SCHEMA = "0005"
 """The Alembic revision this code reads and writes."""
-KNOWN = ("0001", "0002", "0003", "0004")
+KNOWN = ("0001", "0002", "0003", "0004", "0005")
 """Every revision there has been, oldest first; anything else is newer than this code."""
+
+HEAD_ID = int(SCHEMA)
+"""Id of the one row of `head`: who opened the store before its schema changed finds no head any more, and stops."""
 
 Row = tuple[Any, ...]
 
@@ -70,6 +73,7 @@ class Store(ABC):
         self._pid = os.getpid()
         self._open = True
         self._writing = False
+        self._spoilt: LineageError | None = None
 
     @abstractmethod
     def one(self, sql: str, args: Sequence[Any] = ()) -> Row | None:
@@ -95,6 +99,10 @@ class Store(ABC):
     def entries(self, start: int = 0, end: int | None = None) -> Iterator[Row]:
         """(position of the first, count, recorded, stored body) of every row that holds one of the entries from
         ``start`` (included) to ``end`` (not included), in order."""
+
+    @abstractmethod
+    def scan(self, sql: str) -> Iterator[Row]:
+        """The rows of a query over everything, of which few are in memory at a time. In a transaction."""
 
     @property
     @abstractmethod
@@ -136,21 +144,51 @@ class Store(ABC):
     def write(self) -> Iterator[None]:
         """The one writer's transaction: what is in it is durable when it ends, or none of it happened.
 
+        Within another one it is a part of that: none of it happened, or it is durable when the whole ends.
+
         Raises:
             UsageError: ``STORE_BUSY``, another process writes and does not finish.
         """
         with self.lock:
             self.check()
+            if self._writing:
+                with self._part():
+                    yield
+                return
             self._begin(True)
-            self._writing = True
+            self._writing, self._spoilt = True, None
             try:
                 yield
+                if self._spoilt is not None:
+                    raise self._spoilt
             except BaseException:
                 self._rollback()
                 raise
             finally:
                 self._writing = False
             self._commit()
+
+    @contextmanager
+    def _part(self) -> Iterator[None]:
+        """A part of a write transaction that can be undone by itself."""
+        if self._spoilt is not None:  # the database has undone it all: nothing more may seem to be part of it
+            raise self._spoilt
+        self.execute("SAVEPOINT part")
+        try:
+            yield
+            self.execute("RELEASE SAVEPOINT part")
+        except BaseException:
+            try:
+                self.execute("ROLLBACK TO SAVEPOINT part")
+                self.execute("RELEASE SAVEPOINT part")
+            except LineageError as error:
+                self._spoilt = error
+            raise
+
+    @property
+    def writing(self) -> bool:
+        """Whether a write transaction is going on."""
+        return self._writing
 
     def check(self) -> None:
         """Refuse use after ``close`` and in a forked child, where the connection is the parent's."""
@@ -297,3 +335,16 @@ def damaged(cause: str) -> CannotDecide:
         cause=cause,
         hint="restore the store from a backup",
     )
+
+
+def headless(store: Store) -> LineageError:
+    """What a reader raises when it finds no head row: the schema changed since the store was opened, or it is damaged.
+
+    Rows of a schema that this code does not know are neither read nor added to.
+    """
+    if store.schema() is not None:
+        try:
+            _check_schema(store)
+        except UsageError as changed:
+            return changed
+    return damaged("the head row is missing")

@@ -32,7 +32,7 @@ def _keyed(name: str, *columns: Column[int] | Column[bytes] | Column[str]) -> Ta
 head = Table(
     "head",
     metadata,
-    _integer("id", key=True),  # always 0: one row
+    _integer("id", key=True),  # the revision of the schema (store.HEAD_ID): one row
     _integer("position"),  # number of entries
     _integer("recorded"),  # time of the last entry or checkpoint, microseconds UTC
     _bytes("frontier"),  # the Merkle tree's compact range
