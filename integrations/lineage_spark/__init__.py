@@ -1,4 +1,4 @@
-"""The bulk jobs on Spark: corpora and graphs that do not fit one machine (docs/how-to/spark.md, docs/adr/0007-spark.md).
+"""The bulk jobs on Spark: corpora and graphs that do not fit one machine (docs/how-to/spark.md).
 
 ``content``  the content index made and searched by Spark, equal to the single machine's byte for byte
 ``entries``  the ledger's entries as a frame

@@ -43,7 +43,7 @@ from lineage.content import (
     whole_records,
 )
 from lineage.content.fingerprint import Words
-from lineage.content.formats import Unreadable
+from lineage.content.encoding import Unreadable
 from lineage.errors import CannotDecide
 from lineage.evidence.content import Scanned
 from lineage.gate import Gate

@@ -23,7 +23,7 @@ from lineage.graph.project import Reference, claim_of, prepare
 from lineage.graph.rows import BASIS_NUMBER
 from lineage.vocabulary import Content, Correction, Kind, Origin, Removal
 
-NODE, INPUT, OUTPUT, TAG, FILE, MODEL, ACT = range(7)
+NODE, INPUT, OUTPUT, TAG, FILE, MODEL, FLOW, ACT = range(8)
 """What a row says."""
 _SCHEMA = "kind int, run binary, node binary, other binary, role int, text string"
 _ARROW = pa.schema([
@@ -61,6 +61,8 @@ class Facts(NamedTuple):
     """``run, node, model``."""
     files: DataFrame
     """``directory, file``."""
+    flows: DataFrame
+    """``node, other, same``: labels travel from one to the other; where ``same`` is 1 both are names of one thing."""
     tags: DataFrame
     """``node, origin`` (JSON), ``basis`` (number), taken back or not."""
     generated: DataFrame
@@ -90,6 +92,7 @@ def facts(entries: DataFrame) -> Facts:
         of(INPUT, "run", "node", "role", "other AS source"),
         of(OUTPUT, "run", "node", "role AS model"),
         of(FILE, "node AS directory", "other AS file"),
+        of(FLOW, "node", "other", "role AS same"),
         of(TAG, "node", "text AS origin", "role AS basis"),
         of(MODEL, "other AS source", "node", "text AS origin"),
         removals,
@@ -149,18 +152,29 @@ def _facts(data: bytes) -> Iterator[_Fact]:
         if isinstance(act_of(item.event), (Removal, Correction)):
             yield ACT, b"", b"", data, 0, ""
         return
-    for reference in item.alone:
+    for reference in (*item.alone, *item.inputs, *item.outputs):
         yield from _named(reference)
-    for reference in item.inputs:
-        yield from _named(reference)
+    if item.run:
+        yield from _run(item.run, item.inputs, item.outputs)
+    if item.said:
+        yield from _run(item.said, item.inputs, item.alone)
+    for link in item.links:
+        yield from _named(link.one)
+        yield from _named(link.other)
+        yield FLOW, b"", link.one.key, link.other.key, int(link.both), ""
+        if link.both:
+            yield FLOW, b"", link.other.key, link.one.key, 1, ""
+
+
+def _run(run: bytes, inputs: Iterable[Reference], outputs: Iterable[Reference]) -> Iterator[_Fact]:
+    for reference in inputs:
         source = b""
         if reference.role & 1:
             named, source, origin = _generated(*reference.name)
             yield MODEL, b"", named, source, 0, origin
-        yield INPUT, item.run, reference.key, source, reference.role, ""
-    for reference in item.outputs:
-        yield from _named(reference)
-        yield OUTPUT, item.run, reference.key, b"", reference.role & 1, ""
+        yield INPUT, run, reference.key, source, reference.role, ""
+    for reference in outputs:
+        yield OUTPUT, run, reference.key, b"", reference.role & 1, ""
 
 
 def _named(reference: Reference) -> Iterator[_Fact]:

@@ -80,7 +80,8 @@ def _labels(spark: SparkSession, read: Facts) -> DataFrame:
     tags = _standing(spark, read).localCheckpoint()
     directories = read.files.select(f.col("directory").alias("node")).distinct()
     tagged = tags.select("node").distinct()
-    silent = read.alone.join(_explained(read, directories), "node", "left_anti").join(tagged, "node", "left_anti")
+    explained = _explained(read, directories, tagged)
+    silent = read.alone.join(explained, "node", "left_anti").join(tagged, "node", "left_anti")
     silent = silent.localCheckpoint()
 
     removals = _in_force(spark, read, tags)
@@ -116,8 +117,9 @@ def _standing(spark: SparkSession, read: Facts) -> DataFrame:
     return read.tags.join(f.broadcast(frame), ["node", "origin", "basis"], "left_anti")
 
 
-def _explained(read: Facts, directories: DataFrame) -> DataFrame:
-    """Nodes that some run made from data; files of a directory that stands for them (law 8)."""
+def _explained(read: Facts, directories: DataFrame, tagged: DataFrame) -> DataFrame:
+    """Nodes that some run made from data; files of a directory that stands for them; other names of what was made or
+    spoken for (law 8)."""
     substantial = read.inputs.where(f.shiftright("role", 1) != EVALUATION).select("run").distinct()
     reads = read.inputs.select("run", "node").distinct()
     made = read.outputs.select("run", "node").distinct()
@@ -128,7 +130,14 @@ def _explained(read: Facts, directories: DataFrame) -> DataFrame:
     through = through.join(reads, ["run", "node"], "left_anti").select("node")
     # never through another directory: two that list each other would explain each other
     inside = alone.union(through).join(directories, "node", "left_anti")
-    return explaining.select("node").union(inside).distinct()
+    made_from_data = explaining.select("node").union(inside).distinct().localCheckpoint()
+    same = read.flows.where("same = 1").select("node", "other").localCheckpoint()
+    found, fresh = made_from_data, made_from_data.union(tagged).distinct()
+    while not same.isEmpty() and not fresh.isEmpty():
+        named = fresh.join(same, "node").select(f.col("other").alias("node")).distinct()
+        fresh = named.join(found, "node", "left_anti").localCheckpoint()
+        found = found.union(fresh)
+    return found
 
 
 def _in_force(spark: SparkSession, read: Facts, tags: DataFrame) -> list[AgreedRemoval]:
@@ -242,6 +251,7 @@ def _edges(read: Facts, directories: DataFrame, made: DataFrame) -> DataFrame:
         measured.select(_at(b"F", "node").alias("at"), _at(b"T", "run").alias("to"), "role", nobody),
         _arriving(outputs, made, "output").select(_at(b"R", "run").alias("at"), "to", unchanged, "output"),
         _arriving(tested, made, "node").select(_at(b"T", "run").alias("at"), "to", unchanged, f.col("node")),
+        _arriving(read.flows, made, "other").select(_at(b"F", "node").alias("at"), "to", unchanged, "other"),
         directories.select(_at(b"M", "node").alias("at"), _at(b"F", "node"), unchanged, nobody),
         _arriving(read.files, made, "file").select(_at(b"M", "directory").alias("at"), "to", unchanged, f.col("file")),
         read.files.select(_at(b"F", "file").alias("at"), _at(b"F", "directory"), unchanged, f.col("directory")),
