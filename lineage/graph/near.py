@@ -62,6 +62,19 @@ def beside(working: Working, node: Node, page: Page, *, made: bool) -> Beside:
     return Beside(len(runs), tuple(_ran(working, run.entry) for run in _some(runs, page)))
 
 
+def told(working: Working, node: Node) -> bool:
+    """Whether more is recorded of a node than that runs of a registry of models read it.
+
+    Somebody spoke of it or of a directory that holds it, a run made it, or a pipeline's run read it.
+    """
+    if working.makers(node) or list(working.directories(node)):
+        return True
+    if working.store.rows("SELECT 1 FROM spoken WHERE node = ? LIMIT 1", (node.id,)):
+        return True
+    jobs = (event_at(working, working.run(id_).entry).job for id_ in working.readers(node.id))
+    return any(job is None or not job.namespace.startswith("mlflow://") for job in jobs)
+
+
 def _ran(working: Working, entry: int) -> Ran:
     event = event_at(working, entry)
     inputs = tuple((item.artifact, item.use) for item in event.inputs)
