@@ -42,8 +42,8 @@ from lineage.content import (
     records,
     whole_records,
 )
-from lineage.content.fingerprint import Words
 from lineage.content.encoding import Unreadable
+from lineage.content.fingerprint import Words
 from lineage.errors import CannotDecide
 from lineage.evidence.content import Scanned
 from lineage.gate import Gate

@@ -29,7 +29,7 @@ EVERY = 32
 """One position in so many is an anchor, on average."""
 LEAST = 8
 """A record with fewer anchors than this gets those of the smallest products beside them, up to this many."""
-VERSION = "1"
+VERSION = "2"
 """Of the method: fingerprints of another version or key are not compared."""
 
 _LIMIT = (1 << 64) // EVERY

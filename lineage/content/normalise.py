@@ -2,19 +2,20 @@
 
 "Data desensitization" (case S5) changes all of those and leaves the wording. Two texts that differ in them alone have
 the same letters. Pure functions over UTF-8 bytes, no input or output, so that Spark's Arrow batches use the same code.
-What decodes a format (JSON escapes, UTF-16, Parquet) is `lineage.content.records`.
+What decodes a format (JSON, UTF-16, Parquet) is `lineage.content.records`.
 """
 
 from __future__ import annotations
 
-import html
 import re
-import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lineage.content.coded import decoded, unescaped
+from lineage.content.fold import fold
 
 SEPARATOR = 0
 """Byte between records in a buffer of letters; no letter is it."""
@@ -32,53 +33,35 @@ class Letters(NamedTuple):
     sizes: NDArray[np.int64]
     """Shape (records,): bytes of each."""
 
+    @classmethod
+    def of(cls, buffer: bytes, records: list[bytes]) -> Letters:
+        """Records, and the same with separators between them."""
+        sizes = np.fromiter(map(len, records), np.int64, len(records))
+        return cls(buffer, records, np.cumsum(sizes + 1) - (sizes + 1), sizes)
+
 
 _LOWER = bytes(byte + 32 if 65 <= byte <= 90 else byte for byte in range(256))
 _NO_LETTERS = bytes(byte for byte in range(1, 128) if not chr(byte).isalpha())
 
 _MARKUP = (
-    # (a byte without which the pattern cannot match, the pattern). Short ones only: nobody hides a record in a tag.
-    (b"<", re.compile(rb"<[/!|]{0,2}[A-Za-z_][^<>\0]{0,40}>")),
-    (b"[", re.compile(rb"\[[A-Z][A-Z_ ]{0,24}[0-9]*\]")),
-    (b"{", re.compile(rb"\{\{[^{}\0]{0,40}\}\}|\{[A-Za-z_][A-Za-z_0-9]{0,24}\}")),
+    # (a byte without which the pattern cannot match, the pattern)
+    (b"<", rb"<[/!|?]{0,2}[A-Za-z_-][^<>\0]{0,200}>"),
+    (b"[", rb"\[[A-Z][A-Z_ ]{0,24}[0-9]*\]"),
+    (b"{", rb"\{\{[^{}\0]{0,40}\}\}|\{[A-Za-z_][A-Za-z_0-9]{0,24}\}"),
 )
-_ENTITY = re.compile(rb"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,24});")
-_OTHER = re.compile(rb"[\x80-\xff]+")
-
-# letters of other scripts that look like Latin ones (Unicode TR39, the single-letter part that fonts cannot tell apart)
-_LOOKALIKES = str.maketrans(
-    "аеорсухіјѕһԁԛԝкмтвнзгпʟοαινρτυχκεɡıʏᴀᴄᴇᴋᴍɴᴏᴘꜱᴛᴜᴠᴡᴢ",
-    "aeopcyxijshdqwkmtbhzrnloaivptuxkegiyacekmnopstuvwz",
-)
-
-
-class _Folded(dict[int, str]):
-    """What becomes of a character, found once for each: its compatibility form without marks, case and looks."""
-
-    def __missing__(self, code: int) -> str:
-        plain = unicodedata.normalize("NFKD", chr(code)).casefold()
-        letters = "".join(char for char in unicodedata.normalize("NFKD", plain) if char.isalpha())
-        self[code] = found = letters.translate(_LOOKALIKES)
-        return found
-
-
-_FOLDED = _Folded()
-
-
-def _fold(match: re.Match[bytes]) -> bytes:
-    return match[0].decode(errors="ignore").translate(_FOLDED).encode(errors="ignore")
-
-
-def _entity(match: re.Match[bytes]) -> bytes:
-    return html.unescape(match[0].decode()).encode(errors="ignore").replace(b"\0", b"")
+_PATTERNS = [(byte, re.compile(pattern)) for byte, pattern in _MARKUP]
+_ANY = re.compile(b"|".join(pattern for _, pattern in _MARKUP))
+_HIDDEN, _PART = 48, 8
+"""Markup that holds so many letters, and one for so many outside of it, is text as well: what is written in tags is
+not hidden."""
 
 
 def normalise(texts: Sequence[bytes]) -> Letters:
     """The letters of some records.
 
-    Kept are letters of any script, folded (NFKD, no case, no marks, look-alikes of Latin letters as those); dropped are
-    white space, punctuation, digits, invisible characters, entities' spelling, short tags (``<b>``, ``<|im_end|>``)
-    and masks (``[NAME]``, ``<num>``, ``{{x}}``, ``***``).
+    Kept are letters of any script, folded (`lineage.content.fold`); dropped are white space, punctuation, digits,
+    invisible characters, tags (``<b>``, ``<|im_end|>``) and masks (``[NAME]``, ``<num>``, ``{{x}}``, ``***``). What
+    stands in a code is decoded (`lineage.content.coded`). Where tags and masks hold much text it comes after the rest.
 
     Args:
         texts: UTF-8, one for each record; bytes that are no UTF-8 are dropped.
@@ -86,22 +69,33 @@ def normalise(texts: Sequence[bytes]) -> Letters:
     Returns:
         The letters, ``len(texts)`` records, in order.
     """
-    letters = _letters(texts)
-    records = letters.split(b"\0") if len(texts) else []
-    if len(records) != len(texts):  # some hold the separator
-        letters = _letters([text.replace(b"\0", b"") for text in texts])
-        records = letters.split(b"\0")
-    sizes = np.fromiter(map(len, records), np.int64, len(records))
-    return Letters(letters, records, np.cumsum(sizes + 1) - (sizes + 1), sizes)
-
-
-def _letters(texts: Sequence[bytes]) -> bytes:
-    joined = b"\0".join(texts)
-    if b"&" in joined:
-        for _ in range(2):  # what was escaped twice is text as well
-            joined = _ENTITY.sub(_entity, joined)
-    for byte, pattern in _MARKUP:
+    if not len(texts):
+        return Letters.of(b"", [])
+    whole = joined = unescaped(decoded(b"\0".join(texts)))
+    for byte, pattern in _PATTERNS:
         if byte in joined:
             joined = pattern.sub(b"", joined)
-    letters = joined.translate(_LOWER, _NO_LETTERS)
-    return letters if letters.isascii() else _OTHER.sub(_fold, letters)
+    letters = _letters(joined)
+    records = letters.split(b"\0")
+    if len(records) != len(texts):  # some hold the separator
+        return normalise([text.replace(b"\0", b"") for text in texts])
+    if len(joined) < len(whole):
+        letters, records = _unhidden(whole, letters, records)
+    return Letters.of(letters, records)
+
+
+def _letters(text: bytes) -> bytes:
+    letters = text.translate(_LOWER, _NO_LETTERS)
+    return letters if letters.isascii() else fold(letters)
+
+
+def _unhidden(whole: bytes, letters: bytes, records: list[bytes]) -> tuple[bytes, list[bytes]]:
+    """Letters of records, with those that stand in their markup where they are many."""
+    changed = False
+    for i, (text, kept) in enumerate(zip(whole.split(b"\0"), records, strict=True)):
+        if len(text) - len(kept) < _HIDDEN + len(kept) // _PART:
+            continue
+        inside = _letters(b"".join(_ANY.findall(text)))
+        if len(inside) >= _HIDDEN and len(inside) * _PART >= len(kept):
+            records[i], changed = kept + inside, True
+    return (b"\0".join(records), records) if changed else (letters, records)

@@ -1,28 +1,19 @@
 """From files to records: what is in a file is told from its bytes, never from its name.
 
-Reads directories, DVC's cached directories (``….dir``), gzip, bzip2, xz and zstd, and hands what is inside to
-`lineage.content.formats`. Streaming: held at once is one batch, of Parquet one row group, of a JSON document that is a
-single value the value. What cannot be read whole is said, never passed over.
+Reads files, directories and DVC's cached directories (``….dir``), and hands what is inside to
+`lineage.content.containers`. Streaming: held at once is one batch, of Parquet one row group, of a JSON document that is
+a single value the value. What cannot be read whole is said, never passed over.
 """
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import io
 import json
-import lzma
 import re
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import NamedTuple
 
-import zstandard
-
-from lineage.content import formats
-from lineage.content.formats import Unreadable
+from lineage.content.containers import FAILURES, parts
 from lineage.errors import CannotDecide
 
 Progress = Callable[[str, int, int], None]
@@ -30,15 +21,14 @@ Progress = Callable[[str, int, int], None]
 
 _RECORDS, _BYTES = 4096, 1 << 20
 """What a batch holds at most, one record more at the end aside."""
-_NESTED = 3
-"""How often a file may be compressed."""
 
 
 class Batch(NamedTuple):
     """Some records of a file, in order."""
 
     file: str
-    """From the directory that was asked for, POSIX; the file's own name when a file was."""
+    """From the directory that was asked for, POSIX; the file's own name when a file was. Of an archive's member the
+    archive's, a slash, and the member's."""
     first: int
     """Number of the first one in its file, counted from 1: of JSON lines and plain text the number of the line, of a
     table that of the row."""
@@ -71,11 +61,15 @@ def records(path: Path, *, unread: list[Unread] | None = None, progress: Progres
     for name, file, size in listed:
         try:
             with file.open("rb") as stream:
-                for batch in _batched(name, _inside(stream, 0)):
-                    if progress:
-                        progress(f"reading {path.name}", done + min(stream.tell(), size), total)
-                    yield batch
-        except (Unreadable, OSError, EOFError, lzma.LZMAError, ValueError, RecursionError, MemoryError) as error:
+                for part in parts(name, stream):
+                    try:
+                        for batch in _batched(*part):
+                            if progress:
+                                progress(f"reading {path.name}", done + min(stream.tell(), size), total)
+                            yield batch
+                    except FAILURES as error:  # of a member of an archive; the others can be read all the same
+                        _say(Unread(part.name, str(error) or type(error).__name__), unread)
+        except FAILURES as error:
             _say(Unread(name, str(error) or type(error).__name__), unread)
         done += size
         if progress:
@@ -137,85 +131,6 @@ def _cached(path: Path) -> tuple[list[tuple[str, Path, int]], list[Unread]]:
         except OSError:
             failed.append(Unread(name, "it is not in the cache; `dvc pull` brings it"))
     return listed, failed
-
-
-class _Zstd:
-    """Frames of zstandard, one after the other. Its own reader takes a frame that was cut off for a whole one."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-        self._held = b""
-        self._frame: Any = None
-
-    def read(self, size: int) -> bytes:
-        """Up to so many bytes."""
-        while len(self._held) < size:
-            data = self._stream.read(1 << 16)
-            if not data:
-                if self._frame is not None:
-                    raise EOFError("it ends within a zstandard frame")
-                break
-            while data:
-                self._frame = self._frame or zstandard.ZstdDecompressor().decompressobj()
-                try:
-                    self._held += self._frame.decompress(data)
-                except zstandard.ZstdError as error:
-                    raise OSError(f"it does not decompress: {error}") from None
-                data = b""
-                if self._frame.eof:
-                    data, self._frame = self._frame.unused_data, None
-        given, self._held = self._held[:size], self._held[size:]
-        return given
-
-
-_COMPRESSED: tuple[tuple[bytes, Callable[[IO[bytes]], Any]], ...] = (
-    (b"\x1f\x8b", lambda stream: gzip.GzipFile(fileobj=stream)),
-    (b"BZh", bz2.BZ2File),
-    (b"\xfd7zXZ\x00", lzma.LZMAFile),
-    (b"\x28\xb5\x2f\xfd", _Zstd),
-)
-
-
-def _inside(stream: IO[bytes], depth: int) -> Iterator[list[bytes]]:
-    head = stream.read(formats.HEAD)
-    while len(head) < formats.HEAD and (more := stream.read(formats.HEAD - len(head))):
-        head += more  # a decompressor gives out what it has
-    reader = _Ahead(head, stream)
-    for magic, opened in _COMPRESSED:
-        if head.startswith(magic):
-            if depth == _NESTED:
-                raise Unreadable(f"it is compressed more than {_NESTED} times")
-            yield from _inside(opened(io.BufferedReader(reader)), depth + 1)
-            return
-    if head.startswith((b"PAR1", b"ARROW1", b"\xff\xff\xff\xff")):
-        if depth == 0:
-            stream.seek(0)
-            yield from formats.table(stream, head)
-        else:  # they are read from the end: what was compressed goes to a temporary file
-            with tempfile.TemporaryFile() as whole:
-                shutil.copyfileobj(reader, whole)
-                whole.seek(0)
-                yield from formats.table(whole, head)
-        return
-    yield from formats.text(reader, head)
-
-
-class _Ahead(io.RawIOBase):
-    """What was read ahead, then the rest of a stream."""
-
-    def __init__(self, head: bytes, rest: IO[bytes]) -> None:
-        self._head, self._rest = head, rest
-
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Fill a buffer from what comes next."""
-        data = self._head[: len(buffer)] or self._rest.read(len(buffer))
-        self._head = self._head[len(data) :]
-        buffer[: len(data)] = data
-        return len(data)
 
 
 def _batched(name: str, pieces: Iterator[list[bytes]]) -> Iterator[Batch]:

@@ -167,8 +167,8 @@ def test_directories_and_the_cache(tmp_path: Path) -> None:
     [
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(256)), "binary"),
         (b"some text first\n" * 9000 + b"\0\0\0", "binary after some text"),
-        (gzip.compress(LINES)[:-200], "ended before"),
-        (zstandard.compress(LINES)[:-200], "" ),
+        (gzip.compress(LINES)[:-200], "it ends within"),
+        (zstandard.compress(LINES)[:-200], "it ends within"),
         (b"\x1f\x8b" + b"no gzip at all" * 9, ""),
         (PARQUET[:-50], "damaged"),
         (PARQUET[:100] + b"\xff" * 200 + PARQUET[300:], ""),
