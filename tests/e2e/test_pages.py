@@ -162,6 +162,9 @@ def test_from_the_search_to_the_paths_and_one_hop_more(browser: Browser, site: S
     up.click()
     expect(page.get_by_role("link", name="one hop up from s3://lake/clean.jsonl")).to_be_visible()
     assert "/artifact" in page.url  # it came into the same page
+    page.get_by_role("link", name="one hop up from s3://lake/clean.jsonl").click()
+    expect(page.locator(".hops")).to_have_count(2)
+    assert page.evaluate(CHECK) == []
     shot(page, "artifact")
     page.goto("/source?target=s3://lake/raw/gpt4_dialogues.jsonl")
     first = page.locator("tbody tr").first
@@ -176,7 +179,7 @@ def test_from_the_search_to_the_paths_and_one_hop_more(browser: Browser, site: S
 
 def test_a_removal_is_approved_by_the_second_person(browser: Browser, site: Site) -> None:
     page = come_in(browser, site, "steward")
-    page.get_by_role("link", name="a second person has to approve").click()
+    page.get_by_role("link", name="1 removal that a second person has to approve").click()
     page.get_by_role("button", name="Approve").click()
     expect(page.get_by_role("alert")).to_contain_text("APPROVER_IS_CLAIMANT")
     shot(page, "own-claim")

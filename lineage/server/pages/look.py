@@ -60,16 +60,12 @@ def index(request: Request) -> Response:
         return show(
             request, "index.html", status,
             lambda: {
-                "waiting": waiting, "claims": _waiting(desk), "decisions": desk.graph.decisions(None, NEWEST),
+                "waiting": waiting, "removals": [r.state for r in desk.graph.removals()].count(ClaimState.WAITING),
+                "corrections": [c.state for c in desk.graph.corrections()].count(ClaimState.WAITING),
+                "decisions": desk.graph.decisions(None, NEWEST),
                 "newest": _checkpoint(desk),
             },
         )  # fmt: skip
-
-
-def _waiting(desk: Desk) -> int:
-    """Claims that wait for a second person."""
-    states = [*(r.state for r in desk.graph.removals()), *(c.state for c in desk.graph.corrections())]
-    return states.count(ClaimState.WAITING)
 
 
 @both("/search")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timezone
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -406,6 +407,7 @@ def test_failures_are_pages_for_people(house: House) -> None:
     assert house("GET", "/artifact.json?target=nothing").json()["code"] == "ARTIFACT_UNKNOWN"
     assert look(house, "/decision?id=x").status_code == 404
     assert look(house, "/decision").status_code == 400
+    assert look(house, "/artifact?target=models:/seed-chat/1&as_of=2024-01-01").status_code == 409  # no policy of then
     broken = {**BROWSER, "Content-Type": "multipart/form-data; boundary=x"}
     for data in (b"", b"--x\r\n\r\n", b"--x\r\nContent-Disposition: form-data\r\n\r\nv\r\n--x--", b"\xff" * 100):
         assert house("POST", "/removals", "steward", content=data, headers=broken).status_code == 400
@@ -418,6 +420,18 @@ def test_failures_are_pages_for_people(house: House) -> None:
     )
     assert house("GET", "/static/../look.py").status_code == 404
     assert house("GET", "/static/pages.css", None).headers["content-type"].startswith("text/css")
+
+
+def test_another_time(house: House) -> None:
+    day = datetime.now(timezone.utc).isoformat()
+    text = look(house, f"/artifact?target=models:/seed-chat/1&known_at={quote(day)}").text
+    assert "What the policy said" in text and "Refused by rule no-gpt" in text and "By what had been recorded" in text
+    assert "No recorded run" not in text and "one hop up" not in text  # hops are of the present
+
+
+def test_pages_are_no_part_of_the_api(house: House) -> None:
+    paths = house("GET", "/openapi.json", None).json()["paths"]
+    assert "/api/v1/why" in paths and not [path for path in paths if path in PAGES or path.startswith("/static")]
 
 
 def test_sessions_end() -> None:
