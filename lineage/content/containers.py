@@ -27,7 +27,7 @@ from lineage.content.encoding import Unreadable
 
 _NESTED = 3
 """How often one may stand in another."""
-_FED = 2048
+_FED = 1024
 """Compressed bytes that are undone at once: of what expands most they become some megabytes."""
 
 FAILURES = (

@@ -20,7 +20,7 @@ _LOOKALIKES = (
         "аеорсухіјѕһԁԛԝкмтвнзгпʟοαινρτυχκεɡıʏᴀᴄᴇᴋᴍɴᴏᴘꜱᴛᴜᴠᴡᴢ", "aeopcyxijshdqwkmtbhzrnloaivptuxkegiyacekmnopstuvwz"
     )
     | str.maketrans("սոհօցզյլ", "unhogqjl")
-    | str.maketrans("ᎠᎡᎢᎥᎪᎫᎬᎳᎷᎻᎽᏀᏃᏚᏙᏞᏟᏢᏦᏧᏴᏏᏂᏆᏔ", "drtiajewmhygzsvlcpkdbbhiw")
+    | str.maketrans("ᎠᎡᎢᎥᎪᎫᎬᎳᎷᎻᎽᏀᏃᏚᏙᏞᏟᏢᏦᏧᏴᏏᏂᏆᏔᏒ", "drtiajewmhygzsvlcpkdbbhiwr")
     | str.maketrans("ꓮꓐꓑꓓꓔꓖꓗꓙꓚꓜꓝꓟꓠꓡꓢꓣꓦꓧꓪꓫꓬꓰꓲꓳꓴ", "abpdtgkjczfmnlsrvhwxyeiou")
 )
 

@@ -45,15 +45,12 @@ _NO_LETTERS = bytes(byte for byte in range(1, 128) if not chr(byte).isalpha())
 
 _MARKUP = (
     # (a byte without which the pattern cannot match, the pattern)
-    (b"<", rb"<[/!|?]{0,2}[A-Za-z_-][^<>\0]{0,200}>"),
-    (b"[", rb"\[[A-Z][A-Z_ ]{0,24}[0-9]*\]"),
-    (b"{", rb"\{\{[^{}\0]{0,40}\}\}|\{[A-Za-z_][A-Za-z_0-9]{0,24}\}"),
+    (b"<", re.compile(rb"<[/!|?]{0,2}[A-Za-z_-][^<>\0]{0,200}>")),
+    (b"[", re.compile(rb"\[[A-Z][A-Z_ ]{0,24}[0-9]*\]")),
+    (b"{", re.compile(rb"\{\{[^{}\0]{0,40}\}\}|\{[A-Za-z_][A-Za-z_0-9]{0,24}\}")),
 )
-_PATTERNS = [(byte, re.compile(pattern)) for byte, pattern in _MARKUP]
-_ANY = re.compile(b"|".join(pattern for _, pattern in _MARKUP))
 _HIDDEN, _PART = 48, 8
-"""Markup that holds so many letters, and one for so many outside of it, is text as well: what is written in tags is
-not hidden."""
+"""Markup that holds so many letters and one for so many outside of it may be text: with it the record is read again."""
 
 
 def normalise(texts: Sequence[bytes]) -> Letters:
@@ -61,7 +58,8 @@ def normalise(texts: Sequence[bytes]) -> Letters:
 
     Kept are letters of any script, folded (`lineage.content.fold`); dropped are white space, punctuation, digits,
     invisible characters, tags (``<b>``, ``<|im_end|>``) and masks (``[NAME]``, ``<num>``, ``{{x}}``, ``***``). What
-    stands in a code is decoded (`lineage.content.coded`). Where tags and masks hold much text it comes after the rest.
+    stands in a code is decoded (`lineage.content.coded`). Where tags and masks hold much, the record with
+    them comes after the record without.
 
     Args:
         texts: UTF-8, one for each record; bytes that are no UTF-8 are dropped.
@@ -72,7 +70,7 @@ def normalise(texts: Sequence[bytes]) -> Letters:
     if not len(texts):
         return Letters.of(b"", [])
     whole = joined = unescaped(decoded(b"\0".join(texts)))
-    for byte, pattern in _PATTERNS:
+    for byte, pattern in _MARKUP:
         if byte in joined:
             joined = pattern.sub(b"", joined)
     letters = _letters(joined)
@@ -90,12 +88,12 @@ def _letters(text: bytes) -> bytes:
 
 
 def _unhidden(whole: bytes, letters: bytes, records: list[bytes]) -> tuple[bytes, list[bytes]]:
-    """Letters of records, with those that stand in their markup where they are many."""
+    """Letters of records; where many stand in markup those of the record as it is come after them."""
     changed = False
     for i, (text, kept) in enumerate(zip(whole.split(b"\0"), records, strict=True)):
         if len(text) - len(kept) < _HIDDEN + len(kept) // _PART:
             continue
-        inside = _letters(b"".join(_ANY.findall(text)))
-        if len(inside) >= _HIDDEN and len(inside) * _PART >= len(kept):
-            records[i], changed = kept + inside, True
+        every = _letters(text)
+        if len(every) - len(kept) >= _HIDDEN + len(kept) // _PART:
+            records[i], changed = kept + every, True
     return (b"\0".join(records), records) if changed else (letters, records)
