@@ -4,6 +4,7 @@ app          puts the routers together; `room`: what a running server has, and e
 access       who may ask for what: one table of routes and roles; `identity`: who asks; `settings`: the table [server]
 openlineage  events in; `marquez`: leafing through them, as the reference server's clients do
 questions    the questions of the command line; `acts`: what stewards, gates and administrators do
+pages        the same for people who look, in a browser
 limits       sizes, slow clients, headers; `rates`: how often; `problem`: every failure as RFC 9457
 operations   health and metrics; `telemetry`: what is counted and logged
 run          the process: sockets, TLS, signals
