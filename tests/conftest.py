@@ -11,7 +11,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import settings
@@ -46,9 +46,19 @@ def _binary(name: str) -> str:
     return found
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    """A PostgreSQL of our own: its socket directory. Stopped and removed at the end."""
+class Postgres(NamedTuple):
+    """A PostgreSQL of our own."""
+
+    directory: str
+    """Where its socket lies."""
+    start: Callable[[], None]
+    crash: Callable[[], None]
+    """End all of its processes at once."""
+
+
+@contextlib.contextmanager
+def postgres() -> Iterator[Postgres]:
+    """A running PostgreSQL, stopped and removed at the end."""
     # PostgreSQL refuses to run as root; the directory must be one that the other user can reach
     as_user: dict[str, Any] = {}
     root = Path(tempfile.mkdtemp(prefix="lg-pg-"))
@@ -63,12 +73,26 @@ def postgres_server() -> Iterator[str]:
     options = f"-c listen_addresses='' -k {root} -c fsync=off -c max_connections=40"
     control = [_binary("pg_ctl"), "-D", str(root / "data"), "-w", "-t", "60"]
     started = {**quiet, "stderr": subprocess.DEVNULL}  # the server keeps the pipe open, and we would wait for its end
-    subprocess.run([*control, "-o", options, "-l", str(root / "log"), "start"], check=True, timeout=90, **started)
-    try:
-        yield str(root)
-    finally:
+
+    def start() -> None:
+        subprocess.run([*control, "-o", options, "-l", str(root / "log"), "start"], check=True, timeout=90, **started)
+
+    def crash() -> None:
         subprocess.run([*control, "-m", "immediate", "stop"], check=True, timeout=90, **started)
+
+    start()
+    try:
+        yield Postgres(str(root), start, crash)
+    finally:
+        crash()
         shutil.rmtree(root)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """A PostgreSQL of our own: its socket directory. Stopped and removed at the end."""
+    with postgres() as server:
+        yield server.directory
 
 
 @pytest.fixture
