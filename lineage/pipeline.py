@@ -59,6 +59,18 @@ class Times(NamedTuple):
     """When the process that started them had ended; 0: not known."""
 
 
+class Running(NamedTuple):
+    """A stage that goes on around a process."""
+
+    address: str
+    inputs: tuple[Input, ...]
+    """Its data, with the hashes that it has now."""
+    declared: tuple[str, ...] = ()
+    """Absolute paths of the files and directories that it declares to read or make."""
+    uses: tuple[tuple[str, Use], ...] = ()
+    """Roles that somebody declared for calls: pattern of a host, role."""
+
+
 class Executed(NamedTuple):
     """What a pipeline recorded of commands that were seen while they ran."""
 
@@ -101,10 +113,8 @@ class Pipeline(Protocol):
         """
         ...
 
-    def running(
-        self, cwd: Path, environment: Mapping[str, str], known_content: Known
-    ) -> tuple[str, tuple[Input, ...]] | None:
-        """The stage execution around a process: its address and its data inputs with live hashes, or None."""
+    def running(self, cwd: Path, environment: Mapping[str, str], known_content: Known) -> Running | None:
+        """The stage execution around a process, or None."""
         ...
 
     def stage(self, address: str, cwd: Path, known_content: Known) -> tuple[Input, ...] | None:

@@ -15,8 +15,8 @@ from urllib.parse import unquote, urlsplit
 
 from lineage.config import Config
 from lineage.errors import CannotDecide
-from lineage.pipeline import Known
-from lineage.vocabulary import Artifact, Content, Input
+from lineage.pipeline import Known, Running
+from lineage.vocabulary import Artifact, Content, Input, Use
 from lineage_dvc.cache import Cache
 from lineage_dvc.definition import Meaning, Stage, resolve
 from lineage_dvc.git import Repository, find_top
@@ -318,7 +318,7 @@ def merged(*groups: tuple[Input, ...]) -> tuple[Input, ...]:
 
 def running(
     config: Config, root: Path, cwd: Path, environment: Mapping[str, str], known_content: Known
-) -> tuple[str, tuple[Input, ...]] | None:
+) -> Running | None:
     """See `lineage.pipeline.Pipeline.running`."""
     address, dvc_root = environment.get("DVC_STAGE"), environment.get("DVC_ROOT")
     if not address or not dvc_root:
@@ -333,4 +333,12 @@ def running(
             raise CannotDecide(
                 f"the running stage {address!r} is in no dvc.yaml", code="STAGE_UNKNOWN", hint="dvc stage list"
             )
-        return found, now.live_inputs(found, known_content, running=True)
+        stage = dict(now.stages())[found]
+        declared = (str(there / resolve(stage.meaning.wdir, path)) for path in (*stage.deps, *stage.outs))
+        inputs = now.live_inputs(found, known_content, running=True)
+        return Running(found, inputs, tuple(declared), called(stage.meaning))
+
+
+def called(meaning: Meaning) -> tuple[tuple[str, Use], ...]:
+    """Roles that a stage declares for what it calls: pattern of a host, role."""
+    return tuple((urlsplit(pattern).hostname or "", use) for pattern, use in meaning.uses if "://" in pattern)

@@ -10,7 +10,6 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from lineage.config import Config
 from lineage.errors import CannotDecide
@@ -18,10 +17,12 @@ from lineage.pipeline import Executed, Known, Times
 from lineage.vocabulary import Input
 from lineage_dvc.cache import CachedRun
 from lineage_dvc.definition import Meaning, resolve
-from lineage_dvc.live import Now, look, work_root
+from lineage_dvc.live import Now, called, look, work_root
 from lineage_dvc.record import Entry, Record, Unreadable, decoded, parsed, record, record_of
 
 _OWN = (".git", ".dvc", ".lineage", "__pycache__", ".ipynb_checkpoints")
+_PROGRAMS = (".py", ".pyc", ".pyi", ".so", ".pth")
+"""Of files outside: code."""
 
 
 def executed(
@@ -55,7 +56,7 @@ def reads(config: Config, root: Path, paths: Sequence[str], cwd: Path, known_con
         entries = []
         for path in paths:
             local = now.said.local(path)
-            if local is not None and any(part in _OWN for part in Path(local).parts):
+            if _of_dvc(local) if local is not None else path.endswith(_PROGRAMS):
                 continue
             try:
                 content = now.content(path)
@@ -63,6 +64,13 @@ def reads(config: Config, root: Path, paths: Sequence[str], cwd: Path, known_con
                 content = None
             entries.append(Entry(local if local is not None else path, content))
         return now.inputs_of(tuple(entries), known_content)
+
+
+def _of_dvc(path: str) -> bool:
+    """Whether a file is git's or DVC's own, or tells them what to do: nothing of it goes into a model."""
+    if any(part in _OWN for part in Path(path).parts):
+        return True
+    return path.endswith(".dvc") or os.path.basename(path) in ("dvc.lock", "dvc.yaml", ".dvcignore", ".gitignore")  # noqa: PTH119
 
 
 def _in_lock(now: Now, address: str, commands: Sequence[str]) -> Record | None:
@@ -123,8 +131,8 @@ def _executed(now: Now, address: str, held: Record, meaning: Meaning, key: str, 
     run = now.said.stage(now.tree, address, held, meaning, key=key)
     declared = [str(now.root / resolve(meaning.wdir, entry.path)) for entry in (*held.deps, *held.outs)]
     declared += [str(now.root / resolve(meaning.wdir, file)) for file in held.params]
-    uses = tuple((urlsplit(pattern).hostname or "", use) for pattern, use in meaning.uses if "://" in pattern)
-    return Executed(run.run_id, run.namespace, address, key, run.outputs, tuple(declared), uses, tuple(notes))
+    calls = called(meaning)
+    return Executed(run.run_id, run.namespace, address, key, run.outputs, tuple(declared), calls, tuple(notes))
 
 
 # -- before and after --------------------------------------------------------------------------------------------------

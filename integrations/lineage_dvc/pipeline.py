@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from lineage.config import Config
-from lineage.pipeline import Batch, Executed, Known, Notice, Progress, Target, Times
+from lineage.pipeline import Batch, Executed, Known, Notice, Progress, Running, Target, Times
 from lineage.vocabulary import Artifact, Input, Tag
 from lineage_dvc import live
 from lineage_dvc.worktree import find_root
@@ -40,9 +40,7 @@ class DvcPipeline:
 
         return Reader(self.config, self.root, cursor, known_runs, known_content, progress).read()
 
-    def running(
-        self, cwd: Path, environment: Mapping[str, str], known_content: Known
-    ) -> tuple[str, tuple[Input, ...]] | None:
+    def running(self, cwd: Path, environment: Mapping[str, str], known_content: Known) -> Running | None:
         """The stage that DVC is running around a process.
 
         Raises:

@@ -46,6 +46,8 @@ class Ancestry(NamedTuple):
     """A short digest of each thing that MLflow says was read; what is added later shows (`lineage_mlflow.audit`)."""
     user: str = ""
     """Who ran the run that made it."""
+    run: tuple[str, tuple[str, str]] | None = None
+    """Run id and job of that run in the ledger, where there is one."""
 
 
 class Reader:
@@ -99,7 +101,8 @@ class Reader:
                 "run it in a stage of the pipeline, or log its data with `mlflow.log_input`",
             )
         event = self._event(source, (*inputs, *around), (logged, artifact))
-        return Ancestry(artifact, (*events, event), inputs=frozenset(digests), user=user_of(source.run))
+        made_by = _identity(source.run.info, self.namespace)
+        return Ancestry(artifact, (*events, event), inputs=frozenset(digests), user=user_of(source.run), run=made_by)
 
     def _unlinked(self, source: Source, artifact: Artifact) -> Ancestry:
         known = self.gate.known_content(artifact.content.hash) if artifact.content else None
@@ -308,9 +311,10 @@ def event_of(
         outputs: models it made.
     """
     started = datetime.fromtimestamp((info.start_time or 0) / 1000, timezone.utc)
+    run_id, job = _identity(info, namespace)
     return run_event(
-        run_id=_uuid(info.run_id),
-        job=(namespace, f"experiments/{info.experiment_id}"),
+        run_id=run_id,
+        job=job,
         time=started.isoformat(),
         inputs=_distinct(inputs),
         outputs=outputs,
@@ -323,6 +327,10 @@ def event_of(
             author=info.user_id or "",
         ),
     )
+
+
+def _identity(info: Any, namespace: str) -> tuple[str, tuple[str, str]]:
+    return _uuid(info.run_id), (namespace, f"experiments/{info.experiment_id}")
 
 
 def packed(inputs: Sequence[Input]) -> dict[str, str]:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from lineage.config import Config, load
 from lineage.gate import Gate
-from lineage.vocabulary import Input
+from lineage.pipeline import Running
 
 _lock = threading.RLock()
 
@@ -32,7 +32,7 @@ class _Open(NamedTuple):
 
 _open: _Open | None = None
 _given: ContextVar[Config | None] = ContextVar("_given", default=None)
-_stage: dict[tuple[str, ...], tuple[str, tuple[Input, ...]] | None] = {}
+_stage: dict[tuple[str, ...], Running | None] = {}
 
 
 @contextmanager
@@ -75,7 +75,7 @@ def project() -> Path:
     return Path(os.environ.get("LINEAGE_ROOT") or os.environ.get("DVC_ROOT") or Path.cwd())
 
 
-def running(gate: Gate) -> tuple[str, tuple[Input, ...]] | None:
+def running(gate: Gate) -> Running | None:
     """The stage around this process, with its data inputs as they were when this process first asked.
 
     Asked once: hashing a stage's inputs again for every run in it costs more, and a stage that overwrites its own

@@ -74,12 +74,11 @@ def stage_tags() -> dict[str, str]:
         found = running(gate)
         if found is None:
             return {}
-        address, inputs = found
         return {
-            STAGE: address,
+            STAGE: found.address,
             ROOT: os.environ.get("DVC_ROOT", str(gate.config.root)),
             CWD: str(Path.cwd()),
-            **packed(inputs),
+            **packed(found.inputs),
         }
 
 
@@ -95,7 +94,8 @@ def _create_run(store: Any, original: Callable[..., Any], call: inspect.BoundArg
     try:
         kept += [RunTag(key, value) for key, value in stage_tags().items()]
         with session() as gate:
-            inputs = (running(gate) or ("", ()))[1]
+            found = running(gate)
+            inputs = found.inputs if found else ()
     except LineageError as error:
         _tell(error)
         kept += [tag for tag in call.arguments["tags"] or () if tag.key in (STAGE, ROOT, CWD)]

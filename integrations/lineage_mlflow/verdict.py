@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -137,24 +138,27 @@ def judge(
         MlflowException: PERMISSION_DENIED, when the decision refuses.
     """
     gate.refresh()
-    around = () if is_server(asked.store) else (running(gate) or ("", ()))[1]
-    found, missing, hint = None, "", ""
+    stage = None if is_server(asked.store) else running(gate)
+    found = known = None
+    missing, hint, events = "", "", list[bytes]()
     try:
         tracking = asked.tracking
         with tracking.at_once():
             behind = resolve(tracking, asked.store, source, run_id, model_id)
             reader = Reader(gate, tracking, asked.namespace, claimed=is_server(asked.store))
-            found = reader.of(behind, artifact, around)
+            found = reader.of(behind, artifact, stage.inputs if stage else ())
         missing, hint = found.missing, found.hint
         if content and found.artifact.content and content != found.artifact.content.hash:
             missing, hint = f"the files of {subject} are not those that were judged", "register them as a new version"
+        if not missing:
+            known, events = found, [*(found.events or [named(found.artifact, artifact)])]
+            if not is_server(asked.store):
+                events += gate.underway(os.environ, stage, found.artifact, found.run)
     except CannotDecide as error:
         missing, hint = error.message + (f" ({error.cause})" if error.cause else ""), error.hint
-    known = found if found is not None and not missing else None
     decision = gate.judge(
-        known.artifact if known else None, model=model, subject=subject, action=action, attributes=attributes,
-        missing=missing, hint=hint, by=asked.caller(gate),
-        events=(known.events or [named(known.artifact, artifact)]) if known else (),
+        known.artifact if known and not missing else None, model=model, subject=subject, action=action,
+        attributes=attributes, missing=missing, hint=hint, by=asked.caller(gate), events=() if missing else events,
     )  # fmt: skip
     if decision.blocks:
         raise denied(gate.explain(decision), decision)

@@ -28,7 +28,7 @@ from lineage.gate.inquiry import Inquiry, marks, plugins
 from lineage.gate.observed import take_in
 from lineage.gate.seal import LedgerSettings, Seal
 from lineage.graph import Act, Graph, Status
-from lineage.pipeline import Notice, Progress, Registry, Target
+from lineage.pipeline import Notice, Progress, Registry, Running, Target
 from lineage.store import Store, create_store, open_store
 from lineage.vocabulary import Artifact, Change, Decision, Grant, Input, Kind, Origin, Scope, Tag
 from lineage.vocabulary.identifier import from_short, new_uuid, short
@@ -233,10 +233,23 @@ class Gate(Inquiry):
         """What the pipelines want a person to look at."""
         return [notice for pipeline in self.pipelines for notice in pipeline.notices()]
 
-    def running(self, cwd: Path, environment: Mapping[str, str]) -> tuple[str, tuple[Input, ...]] | None:
-        """The stage going on around a process: its address and its data inputs with the hashes they have now."""
+    def running(self, cwd: Path, environment: Mapping[str, str]) -> Running | None:
+        """The stage going on around a process, with its data inputs as they are now."""
         known = self.graph.known_content
         return next((found for p in self.pipelines if (found := p.running(cwd, environment, known))), None)
+
+    def underway(
+        self,
+        environment: Mapping[str, str],
+        stage: Running | None,
+        artifact: Artifact,
+        run: tuple[str, tuple[str, str]] | None,
+    ) -> Sequence[bytes]:
+        """What was seen so far of the execution around this process, if it is seen. See `lineage.gate.underway`."""
+        from lineage.gate.underway import underway
+
+        said = underway(self, environment, stage, artifact, run)
+        return (said,) if said else ()
 
     def stage_inputs(self, address: str, cwd: Path) -> tuple[Input, ...] | None:
         """Data inputs of a stage as recorded or as they lie now; None when there is no such stage."""

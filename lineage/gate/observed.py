@@ -69,8 +69,8 @@ def take_in(gate: Gate) -> list[Notice]:
     said = spool.journal(where, size, waiting)
     seen = spool.executions(where, said)
     notices, events, done = [], [], []
-    for group in _groups(seen):
-        found = _Execution(gate, group, said).event()
+    for group in groups(seen):
+        found = Watched(gate, group, said).event()
         if found is None:
             continue
         event, noticed = found
@@ -109,8 +109,12 @@ def _fault(gate: Gate, faults: Sequence[str]) -> bytes:
     return run_event(run_id=identity, job=job, time=now, observation=observation)
 
 
-def _groups(seen: Iterable[Seen]) -> Iterator[list[Seen]]:
-    """The commands of one run of a stage: DVC starts one shell for each, one after the other."""
+def groups(seen: Iterable[Seen]) -> Iterator[list[Seen]]:
+    """The commands of one run of a stage: DVC starts one shell for each, one after the other.
+
+    Args:
+        seen: from `lineage.capture.spool.executions`.
+    """
     ordered = sorted(seen, key=lambda s: (s.starter, s.stage, s.root, str(s.cwd), s.started))
     for (_, stage, _, _), together in groupby(ordered, key=lambda s: (s.starter, s.stage, s.root, s.cwd)):
         group: list[Seen] = []
@@ -123,8 +127,14 @@ def _groups(seen: Iterable[Seen]) -> Iterator[list[Seen]]:
         yield group
 
 
-class _Execution:
-    """One run: a stage with its commands, or a command of its own."""
+class Watched:
+    """One run that was seen: a stage with its commands, or a command of its own.
+
+    Args:
+        gate: of the project.
+        group: its commands, in order.
+        journal: of the spool.
+    """
 
     def __init__(self, gate: Gate, group: list[Seen], journal: spool.Journal) -> None:
         self.gate = gate
@@ -168,16 +178,16 @@ class _Execution:
         return None, "no record of the pipeline fits it"
 
     def _stage(self, recorded: Executed | None, why: str) -> tuple[list[bytes], list[Notice]]:
-        calls = self._calls(recorded)
+        calls = self.calls(recorded.uses if recorded else ())
         declared = recorded.declared if recorded else ()
-        undeclared = self._undeclared(declared)
+        undeclared = self.undeclared(declared)
         notes = [*(recorded.notes if recorded else ()), *([why] if why else ())]
-        observation = self._observation(calls, undeclared, notes)
+        observation = self.observation(calls, undeclared, notes)
         notices = [Notice("OBSERVED_OTHERWISE", self.first.stage, note) for note in notes]
         notices += (Notice("RECORD_NOT_WHOLE", self.first.stage, fault) for fault in observation.faults)
         if recorded is None and not why and not (calls or undeclared or observation.faults):
             return [], notices  # it failed, and did nothing that matters
-        inputs = [*self._inputs(undeclared), *self._used(calls, observation)]
+        inputs = [*self.inputs(undeclared), *self.used(calls, observation)]
         if recorded is None:
             # no outputs are known: what it called is said, and stands for nothing
             job = (naming.dvc_namespace(self.gate.config.project), self.first.stage)
@@ -194,7 +204,7 @@ class _Execution:
             job=(recorded.namespace, recorded.address),
             time=observation.ended,
             inputs=inputs,
-            outputs=[self._tagged(output, calls) for output in recorded.outputs],
+            outputs=[self.tagged(output, calls) for output in recorded.outputs],
             execution=Execution("dvc", recorded.address, level, key=recorded.key),
             observation=observation,
         )
@@ -203,18 +213,18 @@ class _Execution:
     def _command(self) -> tuple[list[bytes], list[Notice]]:
         """A command of its own: what it read and wrote is its inputs and outputs."""
         made = [path for path in self._paths("write") if _kept(path)]
-        calls, read = self._calls(None), self._undeclared(made)
-        observation = self._observation(calls, (), ())
+        calls, read = self.calls(()), self.undeclared(made)
+        observation = self.observation(calls, (), ())
         notices = [Notice("RECORD_NOT_WHOLE", self._program(), fault) for fault in observation.faults]
         if not (calls or observation.faults or (read and made)):
             return [], notices
-        outputs = [self._tagged(item.artifact, calls) for item in self._reads(made)]
+        outputs = [self.tagged(item.artifact, calls) for item in self._reads(made)]
         identity = naming.run_id("exec", self.gate.config.project, *observation.executions)
         event = run_event(
             run_id=identity,
             job=(naming.exec_namespace(self.gate.config.project), self._program()),
             time=observation.ended or observation.started,
-            inputs=[*self._inputs(read), *self._used(calls, observation)],
+            inputs=[*self.inputs(read), *self.used(calls, observation)],
             outputs=outputs,
             execution=Execution("exec", self._program(), "observed"),
             observation=observation,
@@ -223,9 +233,19 @@ class _Execution:
 
     # -- what was seen ---------------------------------------------------------------------------------------------
 
-    def _observation(self, calls: Sequence[Call], undeclared: Sequence[str], notes: Sequence[str]) -> Observation:
+    def observation(
+        self, calls: Sequence[Call], undeclared: Sequence[str], notes: Sequence[str], *, over: bool = True
+    ) -> Observation:
+        """What the record says of it.
+
+        Args:
+            calls: from `calls`.
+            undeclared: from `undeclared`.
+            notes: what does not fit the pipeline's own record.
+            over: False: it goes on, and has no end yet.
+        """
         faults = [fault for seen in self.group for fault in seen.faults]
-        faults += ("nothing says how it ended" for seen in self.group if seen.ended is None)
+        faults += ("nothing says how it ended" for seen in self.group if over and seen.ended is None)
         if "broken" in self.things:
             faults.append(f"the observer failed at {', '.join(sorted(self.things['broken']))}")
         named = {call.host for call in calls}
@@ -247,7 +267,12 @@ class _Execution:
             tuple(map(_safe, dict.fromkeys(faults))),
         )
 
-    def _calls(self, recorded: Executed | None) -> list[Call]:
+    def calls(self, uses: Sequence[tuple[str, Use]]) -> list[Call]:
+        """To hosts of the catalogue.
+
+        Args:
+            uses: roles that somebody declared: pattern of a host, role.
+        """
         catalogue = _catalogue(self.gate)
         best: dict[str, Call] = {}
         mentioned = [host for seen in self.group for word in seen.command for host in _URL_HOST.findall(word)]
@@ -262,16 +287,17 @@ class _Execution:
                     continue
                 before = best.get(host)
                 if before is None:
-                    best[host] = Call(host, max(number, 1), counted, channel.id, _use(recorded, host))
+                    best[host] = Call(host, max(number, 1), counted, channel.id, _use(uses, host))
                 elif before.counted == counted:
                     best[host] = replace(before, count=before.count + max(number, 1))
         return [best[host] for host in sorted(best)]
 
-    def _tagged(self, output: Artifact, calls: Sequence[Call]) -> Artifact:
+    def tagged(self, output: Artifact, calls: Sequence[Call]) -> Artifact:
+        """What the run made, with the origins of the calls that nobody declared a role for."""
         tags = tuple(_tag(self.gate, call) for call in calls if not call.use)
         return replace(output, tags=tags) if tags else output
 
-    def _used(self, calls: Sequence[Call], observation: Observation) -> list[Input]:
+    def used(self, calls: Sequence[Call], observation: Observation) -> list[Input]:
         """The calls that somebody declared a role for, each a source of its own."""
         mark = observation.executions[0]
         return [
@@ -287,8 +313,12 @@ class _Execution:
     def _paths(self, kind: str) -> list[str]:
         return sorted({os.path.normpath(path) for path in self.things.get(kind, ())})
 
-    def _undeclared(self, declared: Sequence[str]) -> list[str]:
-        """Files that were read, not declared, not written by itself, and are neither settings nor caches."""
+    def undeclared(self, declared: Sequence[str]) -> list[str]:
+        """Files that were read, not declared, not written by itself, and are neither settings nor caches.
+
+        Args:
+            declared: absolute paths of files and directories.
+        """
         own = {os.path.normpath(path) for path in self.things.get("write", ())}
         inside = tuple(os.path.join(os.path.normpath(path), "") for path in declared)  # noqa: PTH118 - ends in a slash
         exact = {os.path.normpath(path) for path in declared}
@@ -303,7 +333,8 @@ class _Execution:
             and not any(fnmatch.fnmatchcase(path, pattern) for pattern in ignored)
         ]
 
-    def _inputs(self, paths: Sequence[str]) -> list[Input]:
+    def inputs(self, paths: Sequence[str]) -> list[Input]:
+        """The data among files that were read; of very many, the folders they lie in."""
         if len(paths) > MOST_READS:
             paths = sorted({str(Path(path).parent) for path in paths})
         return self._reads(paths)
@@ -331,8 +362,7 @@ def words(call: Call) -> str:
     return f"{count(call.count, noun)} to {call.host}"
 
 
-def _use(recorded: Executed | None, host: str) -> str:
-    uses = recorded.uses if recorded else ()
+def _use(uses: Sequence[tuple[str, Use]], host: str) -> str:
     return next((use.value for pattern, use in uses if fnmatch.fnmatchcase(host, pattern)), "")
 
 
@@ -365,7 +395,9 @@ def _catalogue(gate: Gate) -> Catalogue:
 
 
 def _setting(path: str) -> bool:
-    """Whether a path is a setting or a cache of the user's, or a temporary file that is gone."""
+    """Whether a path is a setting or a cache of the user's, MLflow's own notes, or a temporary file that is gone."""
+    if "/mlruns/" in path and "artifacts" not in Path(path.partition("/mlruns/")[2]).parts:
+        return True
     home = str(Path.home())
     if path.startswith(home + "/."):
         inside = path[len(home) + 1 :]

@@ -156,11 +156,14 @@ class _Spool:
             self.written[mark] = number
             self.say(kind, value, number)
 
-    def end(self) -> None:
+    def numbers(self) -> None:
         for mark, number in list(self.counts.items()):
             if self.written.get(mark) != number:
                 self.written[mark] = number
                 self.say(mark[0], mark[1], number)
+
+    def end(self) -> None:
+        self.numbers()
         if self.file is not None:
             self.say("end", "")
 
@@ -194,7 +197,18 @@ def _hosts(arguments: Iterable[Any]) -> Iterator[str]:
 def _hook(spool: _Spool) -> Callable[[str, tuple[Any, ...]], None]:
     """The audit hook: one function by the name of the event."""
     ours = spool.folder + "/"
-    kept_out = [_HERE + "/", ours, "/usr/", "/lib/", "/lib64/", "/proc/", "/sys/", "/dev/", "/etc/", "/run/"]
+    kept_out = [
+        os.path.dirname(os.path.dirname(_HERE)) + "/",
+        ours,
+        "/usr/",
+        "/lib/",
+        "/lib64/",
+        "/proc/",
+        "/sys/",
+        "/dev/",
+        "/etc/",
+        "/run/",
+    ]
     for prefix in (sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix):
         if len(prefix) > 1:
             kept_out.append(prefix.rstrip("/") + "/")
@@ -266,8 +280,13 @@ def _hook(spool: _Spool) -> Callable[[str, tuple[Any, ...]], None]:
     def system(arguments: tuple[Any, ...]) -> None:
         started("sh", [arguments[0]])
 
+    def asked(_: tuple[Any, ...]) -> None:
+        spool.numbers()
+        spool.say("asked", "")
+
     handlers = {
         "open": opened,
+        "lineage.write": asked,
         "import": imported,
         "socket.getaddrinfo": resolved,
         "socket.gethostbyname": resolved,
