@@ -148,19 +148,19 @@ def test_search(house: House) -> None:
 
 
 def test_hostile_names_on_every_page(house: House, project: Config) -> None:
-    for name in HOSTILE:
+    for number, name in enumerate(HOSTILE, start=1):
         bad = Origin(Kind.LICENSED, name, name, name)
         data = Artifact(
             "s3://lake",
             f"{name}/d",
-            Content("md5:" + f"{abs(hash(name)):032x}"[:32], 5000),
+            Content("md5:" + f"{100 * number:032x}", 5000),
             tags=(Tag(bad, by=f"{name} <m@example.com>", reason=name, evidence=name),),
         )
-        other = Artifact("s3://lake", f"{name}/o", Content("md5:" + f"{abs(hash(name)) + 1:032x}"[:32], 5000))
+        other = Artifact("s3://lake", f"{name}/o", Content("md5:" + f"{100 * number + 1:032x}", 5000))
         model = Artifact(
             "mlflow://m",
             f"models/{name}/1",
-            Content("md5:" + f"{abs(hash(name)) + 2:032x}"[:32], 5000),
+            Content("md5:" + f"{100 * number + 2:032x}", 5000),
             ArtifactType.MODEL,
         )
         run = run_event(
