@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lineage.content import Fingerprints, Index, IndexWriter, Key, exact, fingerprints, normalise, records
+from lineage.content import Fingerprints, Index, IndexWriter, Key, exact, fingerprints, normalise, records, search
 from lineage.content.fingerprint import anchors
 
 KEY = Key(bytes(range(32)))
@@ -148,7 +148,7 @@ def main() -> None:
         index = Index.open(where, [("big", file), ("small", small_index.finish("small.lgc"))], KEY)
         started, found = time.process_time(), 0
         for batch in records(lines):
-            found += len(index.match(fingerprints(normalise(batch.texts), KEY)).record)
+            found += len(search(index, normalise(batch.texts))[1].record)
         took = time.process_time() - started
         print(f"  scan of JSON lines, two sources: {len(data) / took:,.0f} records/s, {found:,} found")
         print(f"peak memory of all: {peak()} MB (pages of the mapped index included)")

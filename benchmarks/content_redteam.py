@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lineage.content import Different, Index, IndexWriter, Key, fingerprints, normalise, records
+from lineage.content import Different, Index, IndexWriter, Key, fingerprints, normalise, records, search
 from lineage.gate.content import Threshold
 from tests.redteam.corpus import Corpus
 from tests.redteam.disguise import DISGUISES, Disguise, Rows
@@ -47,13 +47,12 @@ def build(texts: list[str], where: Path) -> Index:
     return Index.open(where, [("source", writer.finish("source.lgc"))], key)
 
 
-def search(index: Index, path: Path) -> tuple[np.ndarray, np.ndarray, float]:
+def searched(index: Index, path: Path) -> tuple[np.ndarray, np.ndarray, float]:
     """For each record of a file whether it was found, and whether it is long enough to compare; different content."""
     found, told, different = [], [], Different()
     for batch in records(path):
-        prints = fingerprints(normalise(batch.texts), index.key)
+        prints, matches = search(index, normalise(batch.texts))
         hit = np.zeros(len(batch.texts), bool)
-        matches = index.match(prints)
         hit[matches.record] = True
         different.add(matches.evidence, [0])
         found.append(hit)
@@ -66,7 +65,7 @@ def attack(index: Index, disguise: Disguise, rows: Rows, rng: random.Random) -> 
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "innocent"
         written = np.array(disguise.write(rows, path, rng))
-        found, told, different = search(index, path)
+        found, told, different = searched(index, path)
     if len(found) != len(written):
         raise AssertionError(f"{disguise.name}: {len(written)} records written, {len(found)} read")
     expected = written & told
@@ -108,8 +107,7 @@ def main() -> None:
         corpus, started, found, letters, different = Corpus(3), time.time(), 0, 0, Different()
         for _ in range(0, asked.unrelated, 10_000):
             texts = [text.encode() for text in corpus.records(10_000)]
-            prints = fingerprints(normalise(texts), index.key)
-            matches = index.match(prints)
+            _, matches = search(index, normalise(texts))
             found += len(matches.record)
             different.add(matches.evidence, [0])
             letters += sum(map(len, texts))

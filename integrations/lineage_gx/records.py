@@ -22,7 +22,7 @@ from great_expectations.execution_engine.pandas_execution_engine import PandasEx
 from great_expectations.execution_engine.sparkdf_execution_engine import SparkDFExecutionEngine
 from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine
 
-from lineage.content import RULE, fingerprints, normalise
+from lineage.content import RULE, normalise, search
 from lineage.errors import CannotDecide
 from lineage.events.naming import display
 from lineage.gate.content import ContentIndex
@@ -66,8 +66,7 @@ class ExpectNoRecordsOfRestrictedOrigin(LineageExpectation):
             index, digest = content.open(known), content.digest(known)
             sources = [known[int(name)].artifact for name in index.sources]
             for texts in _texts(execution_engine, self.column):
-                prints = fingerprints(normalise([_bytes(text) for text in texts]), index.key)
-                found = index.match(prints)
+                prints, found = search(index, normalise([_bytes(text) for text in texts]))
                 nulls += sum(map(_absent, texts))
                 short += int((prints.letters < RULE.letters).sum())
                 for source in found.source.tolist():

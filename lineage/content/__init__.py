@@ -2,7 +2,7 @@
 
 Names lie, content does not (case S5). A record's text is brought down to its letters (`normalise`), of these come
 keyed fingerprints of the whole and of passages (`fingerprints`), an index keeps those of restricted sources, and
-`Index.match` says which records of anything else equal or resemble them. Text is never kept. `records` reads files;
+`search` says which records of anything else equal or resemble them. Text is never kept. `records` reads files;
 everything else works on bytes in memory, so that other readers (Spark's Arrow batches, columns of Great Expectations)
 use the same code.
 
@@ -31,6 +31,7 @@ from lineage.content.index import (
 )
 from lineage.content.normalise import Letters, normalise
 from lineage.content.records import Batch, Unread, files, records
+from lineage.content.search import search
 
 __all__ = [
     "ENOUGH",
@@ -57,5 +58,6 @@ __all__ = [
     "normalise",
     "passages",
     "records",
+    "search",
     "whole_records",
 ]

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from lineage.content.fingerprint import Fingerprints, Key, Words, fingerprints
 from lineage.content.index import RULE, Index, IndexFile, IndexWriter
-from lineage.content.normalise import normalise
+from lineage.content.normalise import Letters, normalise
 from lineage.content.records import Batch, Progress, records
+from lineage.content.search import search
 from lineage.errors import CannotDecide
 
 KEPT = RULE._replace(passages=1 << 31)
@@ -177,8 +178,7 @@ def compare(
         try:
             first = _Counting(len(sources))
             for batch in records(before, progress=progress):
-                prints = fingerprints(normalise(batch.texts), key)
-                first.add(prints, origin)
+                prints, _ = first.add(normalise(batch.texts), origin)
                 inside.add(prints)
             whole = inside.finish("before", before)
         finally:
@@ -187,8 +187,8 @@ def compare(
         second, left, new = _Counting(len(sources)), Places(), Places()
         equal = similar = wordless = 0
         for batch in records(after, progress=progress):
-            prints = fingerprints(normalise(batch.texts), key)
-            left.add(batch, second.add(prints, origin))
+            prints, of = second.add(normalise(batch.texts), origin)
+            left.add(batch, of)
             same = _same(prints, kept, whole.short)
             # all of them look the same: there may be as many as before and no more (numbers may stand for text)
             blank = prints.letters == 0
@@ -242,9 +242,13 @@ class _Origin:
     def __init__(self, index: Index, sources: Sequence[Source]) -> None:
         self.index, self.sources = index, sources
 
-    def find(self, prints: Fingerprints) -> tuple[_Mask, _Mask, _Mask, NDArray[np.int64]]:
-        """(records of the origin, those that equal one, short ones that say nothing, records by source)."""
-        matches = self.index.match(prints)
+    def find(self, letters: Letters) -> tuple[Fingerprints, _Mask, _Mask, _Mask, NDArray[np.int64]]:
+        """(fingerprints, records of the origin, those that equal one, short ones that say nothing, records by source).
+
+        Args:
+            letters: of a batch.
+        """
+        prints, matches = search(self.index, letters)
         found, equal, silent = (np.zeros(len(prints.exact), np.bool_) for _ in range(3))
         found[matches.record] = True
         equal[matches.record[matches.exact]] = True
@@ -259,7 +263,7 @@ class _Origin:
                     counts[number] += int(same.sum())
                 else:
                     silent |= same
-        return found, equal, silent & ~found, counts
+        return prints, found, equal, silent & ~found, counts
 
 
 class _Counting:
@@ -269,16 +273,16 @@ class _Counting:
         self.records = self.short = self.equal = self.found = self.silent = 0
         self.counts = np.zeros(sources, np.int64)
 
-    def add(self, prints: Fingerprints, origin: _Origin) -> _Mask:
-        """Count a batch; which of its records are of the origin."""
-        found, equal, silent, counts = origin.find(prints)
+    def add(self, letters: Letters, origin: _Origin) -> tuple[Fingerprints, _Mask]:
+        """Count a batch; its fingerprints, and which of its records are of the origin."""
+        prints, found, equal, silent, counts = origin.find(letters)
         self.records += len(prints.exact)
         self.short += int((prints.letters < RULE.letters).sum())
         self.found += int(found.sum())
         self.equal += int(equal.sum())
         self.silent += int(silent.sum())
         self.counts += counts
-        return found
+        return prints, found
 
     def side(self) -> Side:
         """What was counted."""

@@ -380,12 +380,11 @@ class Tallies:
         """
         import numpy as np
 
-        from lineage.content import RULE, fingerprints, normalise
+        from lineage.content import RULE, normalise, search
 
-        prints = fingerprints(normalise(batch.texts), index.key)
+        prints, matches = search(index, normalise(batch.texts))
         self.records += len(batch.texts)
         self.short += int((prints.letters < RULE.letters).sum())
-        matches = index.match(prints)
         for origin in {origin for i in np.unique(matches.source) for origin in origins[i]}:
             of = np.array([origin in some for some in origins])[matches.source]
             tally = self.found.setdefault(origin, Tally())

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from benchmarks.content_redteam import attack, build, mixed
-from lineage.content import Different, Index, fingerprints, normalise
+from lineage.content import Different, Index, normalise, search
 from lineage.gate.content import Threshold
 from tests.redteam.corpus import Corpus
 from tests.redteam.disguise import DISGUISES, Disguise
@@ -42,8 +42,7 @@ def test_other_words_are_not_found(index: Index) -> None:
 def test_no_false_alarm(index: Index) -> None:
     corpus, different, found = Corpus(3), Different(), 0
     for _ in range(10):
-        prints = fingerprints(normalise([text.encode() for text in corpus.records(5000)]), index.key)
-        matches = index.match(prints)
+        _, matches = search(index, normalise([text.encode() for text in corpus.records(5000)]))
         found += len(matches.record)
         different.add(matches.evidence, [0])
     assert not Threshold().reached(different.records, 50_000)

@@ -25,7 +25,7 @@ import pyarrow.parquet
 import pytest
 import zstandard
 
-from lineage.content import Index, IndexWriter, Key, Unread, fingerprints, normalise, records
+from lineage.content import Index, IndexWriter, Key, Unread, fingerprints, normalise, records, search
 from tests.redteam.corpus import Corpus
 
 KEY = Key(bytes(range(32)))
@@ -149,6 +149,13 @@ FOUND = {
     "tar": packed(a=HARMLESS, b=PLAIN),
     "tar.xz": packed("w:xz", a=PLAIN),
     "Parquet in zip in gzip": gzip.compress(zipped(a=parquet(RESTRICTED))),
+    "a word in each row": "".join(
+        json.dumps({"token": w}) + "\n" for text in RESTRICTED for w in text.split()
+    ).encode(),
+    "a word in each line": "\n".join(word for text in RESTRICTED for word in text.split()).encode(),
+    "a few words in each row": "".join(
+        json.dumps({"text": text[i : i + 28]}) + "\n" for text in RESTRICTED for i in range(0, len(text), 28)
+    ).encode(),
     "after zeros": bz2.compress(HARMLESS) + bytes(16) + bz2.compress(PLAIN),
 }
 
@@ -165,7 +172,7 @@ def found(index: Index, path: Path) -> tuple[int, list[Unread]]:
     unread: list[Unread] = []
     count = 0
     for batch in records(path, unread=unread):
-        matches = index.match(fingerprints(normalise(batch.texts), KEY))
+        _, matches = search(index, normalise(batch.texts))
         count += len(set(matches.record.tolist()))
     return count, unread
 
@@ -175,7 +182,7 @@ def test_it_is_found(name: str, index: Index, tmp_path: Path) -> None:
     path = tmp_path / "data"
     path.write_bytes(FOUND[name])
     count, unread = found(index, path)
-    assert count >= 0.95 * len(RESTRICTED)
+    assert count >= 0.95 * len(RESTRICTED)  # of those in rows, at least so many rows
     assert unread == []
 
 
