@@ -742,7 +742,7 @@ class Record:
             others |= new
             waiting += new
         others.remove(node)
-        return self._made(node) or any(self._made(other) or self.on.get(other) for other in others)
+        return self._made(node) or any(self._made(other) or self.spoken(other) for other in others)
 
     def _made(self, node: Node) -> bool:
         """Whether a run made it from data, or it is a file of a directory that stands for it."""
@@ -758,7 +758,11 @@ class Record:
 
     def undeclared(self, node: Node) -> bool:
         """Whether it is a source in these entries that nobody spoke for."""
-        return node in self.alone and not self.on.get(node) and not self.explained(node)
+        return node in self.alone and not self.spoken(node) and not self.explained(node)
+
+    def spoken(self, node: Node) -> bool:
+        """Whether somebody spoke for it: what others outside say of it (``imported``) is not enough (law 8)."""
+        return any(tag.basis != "imported" for tag in self.on.get(node, ()))
 
     def arrived(self, end: Node) -> Arrived:
         """Everything that reaches a node in these entries, in every use, less what removals in force took out on every
@@ -1211,8 +1215,10 @@ class Findings:
                 self.claim(f"the answer names removal {shown(id_)}, on which it rests", id_ in beside)
         for item in case["sources"]:
             self._source(item, answer)
-        denies = "does not contain" in case["answer"]["sentence"]
-        self.claim(f"the answer is {answer}, and so says its sentence", denies == (answer == "no"))
+        sentence, denial = case["answer"]["sentence"], " does not contain "
+        name = case["subject"]["artifact"]["display"]
+        holds = denial in sentence if answer == "no" else not sentence.startswith(f"{name}{denial}")
+        self.claim(f"the answer is {answer}, and so says its sentence", holds)
         if answer in ("no", "evaluation-only", "cannot-tell") and asked:
             self.open.append(
                 f"that nothing here is '{shown(asked)}' under another name: names that the operator's catalogue adds to "
@@ -1506,7 +1512,7 @@ class Findings:
         waiting = list(nodes)
         origin, basis = stated(trace["origin"]), trace["basis"]
         if basis is None:
-            waiting += [node for node in record.alone if not record.on.get(node)]
+            waiting += [node for node in record.alone if not record.spoken(node)]
         waiting += [tag.node for tag in record.tags if (tag.origin, tag.basis) == (origin, basis)]
         waiting += [e.node for run in record.runs.values() for e in run.inputs if e.model and _output_of(e) == origin]
         while waiting:
