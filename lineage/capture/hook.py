@@ -8,15 +8,25 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from lineage.capture.trace import CALLS
+from lineage.errors import UsageError
 
 OBSERVER = Path(__file__).parent / "observer"
 """The folder that goes first into PYTHONPATH."""
 
-MODES = ("python", "off")
-"""What is looked at beside the start and end of stages: what Python processes do, or nothing."""
+MODES = ("python", "strace", "off")
+"""What is looked at beside the start and end of stages: what Python processes do, what all do, or nothing."""
+
+TRACE = Path(__file__).parent / "trace.py"
+"""What strace hands its lines to."""
 
 
 class Hook(NamedTuple):
@@ -84,8 +94,61 @@ def environment(hook: Hook, before: Mapping[str, str], *, mode: str, execution: 
     after["LINEAGE_EXECUTION"] = str(execution)
     if hook.shell is not None:
         after["SHELL"] = after["LINEAGE_HOOK"] = str(hook.shell)
-    after["LINEAGE_OBSERVER"] = str(OBSERVER) if mode == "python" else ""
-    if mode == "python":
+    after["LINEAGE_OBSERVER"] = str(OBSERVER) if mode != "off" else ""
+    after |= {"LINEAGE_STRACE": "", "LINEAGE_PYTHON": "", "LINEAGE_TRACE": ""}
+    if mode == "strace":
+        after |= {"LINEAGE_STRACE": strace(), "LINEAGE_PYTHON": sys.executable, "LINEAGE_TRACE": str(TRACE)}
+    if mode != "off":
         rest = [entry for entry in before.get("PYTHONPATH", "").split(os.pathsep) if entry and entry != str(OBSERVER)]
         after["PYTHONPATH"] = os.pathsep.join([str(OBSERVER), *rest])
     return after
+
+
+def strace() -> str:
+    """Where strace is.
+
+    Raises:
+        UsageError: ``STRACE_MISSING``, ``STRACE_REFUSED``.
+    """
+    found = shutil.which("strace")
+    if found is None:
+        raise UsageError("strace is not installed", code="STRACE_MISSING", hint="install it, or take --observe=python")
+    done = subprocess.run([found, *OPTIONS, "-o", "/dev/null", "true"], capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise UsageError(
+            "strace cannot trace here", code="STRACE_REFUSED", cause=done.stderr.strip().partition("\n")[0],
+            hint="allow ptrace, or take --observe=python",
+        )  # fmt: skip
+    return found
+
+
+def traced(command: Sequence[str], environment: Mapping[str, str]) -> list[str]:
+    """A command of its own with strace around it. DVC is left alone: its stages are traced, each by itself.
+
+    Args:
+        command: program and arguments.
+        environment: from `environment`.
+    """
+    program = shutil.which(command[0], path=environment.get("PATH"))
+    tool = Path(command[0]).name
+    stages = tool == "dvc" or (tool.startswith("python") and list(command[1:3]) == ["-m", "dvc"])
+    if not environment.get("LINEAGE_STRACE") or program is None or stages:
+        return list(command)
+    return [environment["LINEAGE_STRACE"], *OPTIONS, "-o", _READER, *command]
+
+
+def wait(folder: Path) -> None:
+    """Wait until what a traced command did is written down, five seconds at most.
+
+    Args:
+        folder: of its record.
+    """
+    end = time.monotonic() + 5
+    while not (folder / "traced").exists() and time.monotonic() < end:
+        time.sleep(0.01)
+
+
+OPTIONS = ("-D", "-f", "-q", "-y", "-s1024", "--seccomp-bpf", "-esignal=none", f"-etrace={CALLS}")
+"""Of strace, as `shell.sh` has them too: the traced process stays a child of ours (``-D``)."""
+
+_READER = '|exec "$LINEAGE_PYTHON" -I -S "$LINEAGE_TRACE" "$LINEAGE_EXECUTION"'

@@ -19,9 +19,17 @@ while ! mkdir "$at" 2>/dev/null; do
   at=$at.
 done
 
+mode=${LINEAGE_OBSERVER:+python}
+if [ -n "$LINEAGE_STRACE" ]; then
+  mode=strace
+  while read -r key value; do # a process can be traced by one only
+    case $key in TracerPid:) if [ "$value" != 0 ]; then mode=python; fi ;; esac
+  done </proc/self/status
+fi 2>/dev/null
+
 start() {
   printf '%s\0' 1 "$PPID" "$$" "$PWD" "$parent" "$DVC_STAGE" "$DVC_ROOT" "$DVC_EXP_NAME" "$DVC_EXP_BASELINE_REV" \
-    "$LINEAGE_OBSERVER" "$real" "$@"
+    "$mode" "$real" "$@"
 }
 parent=$LINEAGE_EXECUTION
 { start "$@" >"$at/start" && printf 'start %s\n' "${at##*/}" >>"$LINEAGE_SPOOL/journal"; } 2>/dev/null
@@ -35,17 +43,24 @@ if [ -n "$LINEAGE_OBSERVER" ]; then
   esac
 fi
 
+run() {
+  if [ "$mode" != strace ]; then exec "$real" "$@"; fi
+  exec "$LINEAGE_STRACE" -D -f -q -y -s1024 --seccomp-bpf -esignal=none \
+    -etrace=open,openat,openat2,creat,connect,sendto,sendmsg,sendmmsg,execve,execveat \
+    -o '|exec "$LINEAGE_PYTHON" -I -S "$LINEAGE_TRACE" "$LINEAGE_EXECUTION"' "$real" "$@"
+}
+
 # Ctrl-C reaches the command itself; we wait for what it makes of it. What this shell says of a command that a signal
 # ended goes into the spool: without us DVC's shell would have said nothing.
 trap 'interrupted=1' INT
 trap : QUIT
 if : 2>/dev/null >"$at/shell"; then
   exec 9>&2 2>"$at/shell"
-  (exec "$real" "$@" 2>&9 9>&-)
+  (run "$@" 2>&9 9>&-)
   status=$?
   exec 2>&9 9>&-
 else
-  "$real" "$@"
+  (run "$@")
   status=$?
 fi
 trap - INT QUIT
@@ -53,6 +68,14 @@ signal=
 if [ $status -gt 128 ]; then
   if [ -n "$interrupted" ] && [ $status = 130 ]; then signal=2; fi
   if [ -s "$at/shell" ]; then signal=$((status - 128)); fi
+fi
+
+if [ "$mode" = strace ]; then
+  tries=0
+  while ! [ -e "$at/traced" ] && [ $tries -lt 250 ]; do
+    tries=$((tries + 1))
+    sleep 0.02
+  done
 fi
 
 seal() {

@@ -37,8 +37,8 @@ class Seen(NamedTuple):
     """``DVC_ROOT``."""
     experiment: str
     baseline: str
-    observed: bool
-    """Whether Python processes were looked at."""
+    mode: str
+    """What was looked at: ``python``, ``strace``, ``off``."""
     command: tuple[str, ...]
     """Arguments of the shell, or the command itself."""
     started: int
@@ -71,13 +71,13 @@ class Seen(NamedTuple):
         return True
 
 
-def begin(spool: Path, command: Sequence[str], *, observed: bool, parent: str = "") -> Path:
+def begin(spool: Path, command: Sequence[str], *, mode: str, parent: str = "") -> Path:
     """Begin the record of a command.
 
     Args:
         spool: the folder of records.
         command: program and arguments.
-        observed: whether Python processes are looked at.
+        mode: what is looked at.
         parent: folder of the execution around it.
 
     Returns:
@@ -92,7 +92,7 @@ def begin(spool: Path, command: Sequence[str], *, observed: bool, parent: str = 
             folder = folder.with_name(folder.name + ".")
     fields = (
         VERSION, str(os.getppid()), str(os.getpid()), str(Path.cwd()), parent, "", "", "", "",
-        "yes" if observed else "", "", *command,
+        "" if mode == "off" else mode, "", *command,
     )  # fmt: skip
     (folder / "start").write_bytes(b"".join(os.fsencode(field) + b"\0" for field in fields))
     _note(spool, f"start {folder.name}")
@@ -222,7 +222,7 @@ def _seen(folder: Path, said: Journal) -> Seen | None:
                 faults.append(f"{name} was changed after the end")
     return Seen(
         folder, Path(fields[4]).name if fields[4] else "", int(fields[2] or 0), int(fields[1] or 0), Path(fields[3]),
-        fields[5], fields[6], fields[7], fields[8], bool(fields[9]), tuple(fields[_FIELDS:]), started, ended, status,
+        fields[5], fields[6], fields[7], fields[8], fields[9] or "off", tuple(fields[_FIELDS:]), started, ended, status,
         things, tuple(faults),
     )  # fmt: skip
 

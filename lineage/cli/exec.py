@@ -6,6 +6,7 @@ import os
 
 import click
 
+from lineage.cli.forward import later
 from lineage.cli.settings import Settings, verb
 from lineage.errors import LineageError, printable
 
@@ -17,9 +18,9 @@ NOT_FOUND, NOT_EXECUTABLE = 127, 126
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.option(
     "--observe",
-    type=click.Choice(["python", "off"]),
+    type=click.Choice(["python", "strace", "off"]),
     default="python",
-    help="Look at what Python processes do (default), or at nothing but which stages run.",
+    help="Look at what Python processes do (default), at what every process does, or at nothing but which stages run.",
 )
 def exec(settings: Settings, command: tuple[str, ...], observe: str) -> int:  # noqa: A001 - the verb's name
     """Run a command, and see what it and every DVC stage in it really do.
@@ -38,17 +39,22 @@ def exec(settings: Settings, command: tuple[str, ...], observe: str) -> int:  # 
     from lineage.capture import hook, spool
 
     config = settings.config()
+    if observe == "strace":
+        hook.strace()  # what cannot be seen is refused before anything runs
     environment = dict(os.environ)
     folder = None
     try:
         found = hook.prepare(config.root, environment)
         inside = environment.get("LINEAGE_EXECUTION", "")
-        folder = spool.begin(found.spool, command, observed=observe == "python", parent=inside)
+        folder = spool.begin(found.spool, command, mode=observe, parent=inside)
         environment = hook.environment(found, environment, mode=observe, execution=folder)
     except OSError as error:  # the command is what was asked for
         click.echo(f"lineagegate: not observed: {error}", err=True)
     try:
-        status = running.run(command, environment)
+        started = hook.traced(command, environment)
+        status = running.run(started, environment)
+        if folder is not None and len(started) > len(command):
+            hook.wait(folder)
     except OSError as error:
         click.echo(f"lineagegate: {command[0]}: {error.strerror}", err=True)
         status = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
@@ -59,6 +65,7 @@ def exec(settings: Settings, command: tuple[str, ...], observe: str) -> int:  # 
                 gate.refresh()
                 for notice in gate.observed:
                     click.echo(f"lineagegate: {printable(notice.where)}: {printable(notice.message)}", err=True)
+            later(settings)
         except (LineageError, OSError) as error:
             click.echo(f"lineagegate: observed, not yet recorded: {error}", err=True)
     return running.end_as(status)

@@ -44,7 +44,10 @@ MOST_CHARACTERS = 400
 BY = "lineagegate exec"
 """Who says what was seen."""
 
-_COUNTED = (("request", "requests"), ("tls", "connections"), ("host", "connections"), ("argument", "mentions"))
+_COUNTED = (
+    ("request", "requests"), ("tls", "connections"), ("wire", "connections"), ("host", "connections"),
+    ("argument", "mentions"),
+)  # fmt: skip
 """What the observer writes of calls, the best count first."""
 _MODEL_CACHES = (".cache/huggingface", ".cache/torch", ".cache/modelscope", ".ollama/models", ".keras/models")
 """Folders in the home directory that hold models and data; what else is hidden there is settings and caches."""
@@ -246,6 +249,8 @@ class Watched:
         """
         faults = [fault for seen in self.group for fault in seen.faults]
         faults += ("nothing says how it ended" for seen in self.group if over and seen.ended is None)
+        if any(seen.mode == "strace" and "strace" not in seen.things for seen in self.group):
+            faults.append("strace did not begin, or could not write")
         if "broken" in self.things:
             faults.append(f"the observer failed at {', '.join(sorted(self.things['broken']))}")
         named = {call.host for call in calls}
@@ -257,7 +262,7 @@ class Watched:
             _iso(self.first.started),
             _iso(self.last.ended) if self.last.ended is not None else "",
             self.last.status,
-            "python" if self.first.observed else "off",
+            self.first.mode,
             tuple(sorted({_safe(_name(n)) for kind in ("process", "child") for n in self.things.get(kind, ())})),
             tuple(calls),
             tuple(sorted(map(_safe, hosts))),

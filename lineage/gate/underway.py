@@ -69,7 +69,7 @@ def underway(
     calls = watched.calls(stage.uses if stage else ())
     undeclared = watched.undeclared(stage.declared if stage else ())
     observation = watched.observation(calls, undeclared, (), over=False)
-    if group[-1].observed and not _looked_at(group):
+    if group[-1].mode != "off" and not _looked_at(group):
         blind = "the observer is not in the process that registers the model"
         observation = replace(observation, faults=(*observation.faults, blind))
     own = {artifact.content.hash, *(m.hash for m in artifact.content.members)} if artifact.content else set()

@@ -31,7 +31,7 @@ class Observation(Value, frozen=True):
     status: int
     """Exit status; negative: the signal that ended it."""
     mode: str
-    """``python``: Python processes were looked at; ``off``: only that it ran."""
+    """``python``: Python processes were looked at; ``strace``: all were; ``off``: only that it ran."""
     programs: tuple[str, ...] = ()
     """Python programs and other children, by name."""
     calls: tuple[Call, ...] = ()

@@ -18,23 +18,19 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` costs milliseconds
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
     from importlib.machinery import ModuleSpec
     from types import ModuleType
     from typing import Any
 
+    from lineage.capture.observer.lineage_record import LIBRARIES, WRITES, Spool, hosts
+
     Before = Callable[[Any, tuple[Any, ...], dict[str, Any]], None]
     Patch = Callable[[ModuleType], None]
+else:
+    from lineage_record import LIBRARIES, WRITES, Spool, hosts  # beside it
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
-
-LIBRARIES = frozenset(
-    ("transformers", "vllm", "llama_cpp", "onnxruntime", "ctranslate2", "sentence_transformers", "mlx_lm", "exllamav2",
-     "gpt4all", "ollama", "sglang", "diffusers", "optimum", "auto_gptq", "llamafile", "openvino")
-)  # fmt: skip
-"""What runs models on this machine."""
-
-_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
 def _is_dvc(arguments: list[str]) -> bool:
@@ -50,151 +46,7 @@ def _is_dvc(arguments: list[str]) -> bool:
     return False
 
 
-def _quoted(text: str) -> str:
-    if text.isprintable() and text.isascii() and '"' not in text and "\\" not in text:
-        return '"' + text + '"'
-    out = []
-    for char in text:
-        code = ord(char)
-        if char in '"\\':
-            out.append("\\" + char)
-        elif 31 < code < 127:
-            out.append(char)
-        elif code < 0x10000:
-            out.append(f"\\u{code:04x}")
-        else:
-            code -= 0x10000
-            out.append(f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}")
-    return '"' + "".join(out) + '"'
-
-
-class _Spool:
-    """The file of this process. A forked child begins its own."""
-
-    lock: Any
-    busy: bool
-    file: int | None
-    number: int
-    chain: str
-    counts: dict[tuple[str, str], int]
-    written: dict[tuple[str, str], int]
-
-    def __init__(self, folder: str) -> None:
-        from _thread import RLock
-
-        try:
-            from _sha256 import sha256  # type: ignore[import-not-found]  # `hashlib` loads OpenSSL
-        except ImportError:
-            try:
-                from _sha2 import sha256  # type: ignore[import-not-found]
-            except ImportError:
-                from hashlib import sha256
-        self.folder = folder
-        self.new_lock = RLock
-        self.sha256 = sha256
-        self.seen: set[Any] = set()
-        self.begin()
-
-    def begin(self) -> None:
-        self.lock = self.new_lock()
-        self.busy = False
-        self.file = None
-        self.number = 0
-        self.chain = ""
-        self.counts = {}
-        self.written = {}
-
-    def say(self, kind: str, value: str, count: int = 0) -> None:
-        """Write one line. Never raises, and never sees itself."""
-        with self.lock:
-            if self.busy:
-                return
-            self.busy = True
-            try:
-                if self.file is None:
-                    self.open()
-                self.line(kind, value, count)
-            except Exception:
-                self.file = -1
-            finally:
-                self.busy = False
-
-    def open(self) -> None:
-        import time
-
-        name = f"{os.getpid()}-{time.time_ns()}.jsonl"
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
-        self.file = os.open(self.folder + "/" + name, flags, 0o600)
-        above, _, own = self.folder.rpartition("/")
-        journal = os.open(above + "/journal", os.O_WRONLY | os.O_APPEND)
-        os.write(journal, f"process {own} {name}\n".encode())  # so that a file that is gone is missed
-        os.close(journal)
-        self.line("process", _program(), os.getppid())
-
-    def line(self, kind: str, value: str, count: int) -> None:
-        if self.file is None or self.file < 0:
-            return
-        self.number += 1
-        body = f'{{"n":{self.number},"k":"{kind}","v":{_quoted(value)}'
-        if count:
-            body += f',"c":{count}'
-        self.chain = str(self.sha256((self.chain + body).encode()).hexdigest())[:16]
-        os.write(self.file, (body + ',"h":"' + self.chain + '"}\n').encode())
-
-    def once(self, kind: str, value: str) -> None:
-        """A thing, the first time."""
-        mark = (kind, value)
-        if mark not in self.seen:
-            self.seen.add(mark)
-            self.say(kind, value)
-
-    def count(self, kind: str, value: str) -> None:
-        """One more of something."""
-        mark = (kind, value)
-        number = self.counts[mark] = self.counts.get(mark, 0) + 1
-        if number & (number - 1) == 0:
-            self.written[mark] = number
-            self.say(kind, value, number)
-
-    def numbers(self) -> None:
-        for mark, number in list(self.counts.items()):
-            if self.written.get(mark) != number:
-                self.written[mark] = number
-                self.say(mark[0], mark[1], number)
-
-    def end(self) -> None:
-        self.numbers()
-        if self.file is not None:
-            self.say("end", "")
-
-
-def _program() -> str:
-    """What runs: a script, a module or ``-c``; no arguments, which may hold secrets."""
-    arguments = list(getattr(sys, "orig_argv", ()))
-    rest = iter(arguments[1:])
-    for argument in rest:
-        if argument == "-m":
-            return "-m " + next(rest, "")
-        if argument == "-c" or not argument.startswith("-"):
-            return str(argument)
-    return str(arguments[0]) if arguments else ""
-
-
-def _hosts(arguments: Iterable[Any]) -> Iterator[str]:
-    """The hosts in URLs among the arguments of a command."""
-    for argument in arguments:
-        try:
-            text = os.fsdecode(argument)
-        except TypeError:
-            continue
-        for piece in text.split("://")[1:]:
-            authority = piece.split("/", 1)[0].split("?", 1)[0].split()[:1]
-            host = authority[0].rpartition("@")[2].strip("\"'`;|&()<>,$") if authority else ""
-            if host:
-                yield host
-
-
-def _hook(spool: _Spool) -> Callable[[str, tuple[Any, ...]], None]:
+def _hook(spool: Spool) -> Callable[[str, tuple[Any, ...]], None]:
     """The audit hook: one function by the name of the event."""
     ours = spool.folder + "/"
     kept_out = [
@@ -214,7 +66,7 @@ def _hook(spool: _Spool) -> Callable[[str, tuple[Any, ...]], None]:
             kept_out.append(prefix.rstrip("/") + "/")
     ignored = tuple(kept_out)
     python = (".py", ".pyc", ".pyi")
-    writes, both = _WRITES, os.O_RDWR
+    writes, both = WRITES, os.O_RDWR
     append, cut = os.O_APPEND, os.O_TRUNC
     fsdecode, getcwd, stat, seen, say = os.fsdecode, os.getcwd, os.stat, spool.seen, spool.say
     from _stat import S_ISREG
@@ -267,7 +119,7 @@ def _hook(spool: _Spool) -> Callable[[str, tuple[Any, ...]], None]:
         if executable is None:
             executable = arguments[0] if arguments else ""
         spool.once("child", os.path.basename(fsdecode(executable)))
-        for host in _hosts(arguments):
+        for host in hosts(arguments):
             spool.once("argument", host)
 
     def popen(arguments: tuple[Any, ...]) -> None:
@@ -366,7 +218,7 @@ def _wrap(owner: Any, name: str, before: Before) -> None:
     setattr(owner, name, method)
 
 
-def _patches(spool: _Spool) -> dict[str, Patch]:
+def _patches(spool: Spool) -> dict[str, Patch]:
     """Server names of TLS, and requests of the usual clients (several go over one connection)."""
 
     def tls(place: int) -> Before:
@@ -397,7 +249,7 @@ def _patches(spool: _Spool) -> dict[str, Patch]:
     def aiohttp(module: Any) -> None:
         def before(session: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
             url = positional[1] if len(positional) > 1 else named.get("str_or_url") or named.get("url")
-            host = getattr(url, "host", None) or next(_hosts([str(url)]), "")
+            host = getattr(url, "host", None) or next(hosts([str(url)]), "")
             base = getattr(session, "_base_url", None)
             if not host and base is not None:
                 host = base.host
@@ -441,7 +293,7 @@ def _observe() -> None:
     folder = environment.get("LINEAGE_EXECUTION")
     if not folder or not os.path.isdir(folder):
         return
-    spool = _Spool(folder)
+    spool = Spool(folder)
     spool.say("begin", "")
     patches = _patches(spool)
     for name in [name for name in patches if name in sys.modules]:

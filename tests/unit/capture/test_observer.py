@@ -53,7 +53,7 @@ def stage(tmp_path: Path) -> Stage:
     """A fresh execution."""
     where = tmp_path / ".lineage" / "spool"
     where.mkdir(parents=True)
-    return Stage(tmp_path, spool.begin(where, ["test"], observed=True))
+    return Stage(tmp_path, spool.begin(where, ["test"], mode="python"))
 
 
 @pytest.fixture

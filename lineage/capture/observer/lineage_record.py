@@ -1,0 +1,173 @@
+"""The lines that a process writes of what it does, and what is told apart while it runs.
+
+For the observer of Python processes (`sitecustomize`) and the reader of a trace of all (`lineage.capture.trace`).
+The standard library alone, any Python from 3.8 on.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `typing` costs milliseconds
+    from collections.abc import Iterable, Iterator
+    from typing import Any
+
+LIBRARIES = frozenset(
+    ("transformers", "vllm", "llama_cpp", "onnxruntime", "ctranslate2", "sentence_transformers", "mlx_lm", "exllamav2",
+     "gpt4all", "ollama", "sglang", "diffusers", "optimum", "auto_gptq", "llamafile", "openvino")
+)  # fmt: skip
+"""What runs models on this machine."""
+
+WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+
+def quoted(text: str) -> str:
+    """A JSON string."""
+    if text.isprintable() and text.isascii() and '"' not in text and "\\" not in text:
+        return '"' + text + '"'
+    out = []
+    for char in text:
+        code = ord(char)
+        if char in '"\\':
+            out.append("\\" + char)
+        elif 31 < code < 127:
+            out.append(char)
+        elif code < 0x10000:
+            out.append(f"\\u{code:04x}")
+        else:
+            code -= 0x10000
+            out.append(f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}")
+    return '"' + "".join(out) + '"'
+
+
+class Spool:
+    """The file of this process. A forked child begins its own."""
+
+    lock: Any
+    busy: bool
+    file: int | None
+    number: int
+    chain: str
+    counts: dict[tuple[str, str], int]
+    written: dict[tuple[str, str], int]
+
+    def __init__(self, folder: str) -> None:
+        from _thread import RLock
+
+        try:
+            from _sha256 import sha256  # type: ignore[import-not-found]  # `hashlib` loads OpenSSL
+        except ImportError:
+            try:
+                from _sha2 import sha256  # type: ignore[import-not-found]
+            except ImportError:
+                from hashlib import sha256
+        self.folder = folder
+        self.new_lock = RLock
+        self.sha256 = sha256
+        self.seen: set[Any] = set()
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin a file of its own, at the first line."""
+        self.lock = self.new_lock()
+        self.busy = False
+        self.file = None
+        self.number = 0
+        self.chain = ""
+        self.counts = {}
+        self.written = {}
+
+    def say(self, kind: str, value: str, count: int = 0) -> None:
+        """Write one line. Never raises, and never sees itself."""
+        with self.lock:
+            if self.busy:
+                return
+            self.busy = True
+            try:
+                if self.file is None:
+                    self.open()
+                self.line(kind, value, count)
+            except Exception:
+                self.file = -1
+            finally:
+                self.busy = False
+
+    def open(self) -> None:
+        """Make the file, and name it in the journal."""
+        import time
+
+        name = f"{os.getpid()}-{time.time_ns()}.jsonl"
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+        self.file = os.open(self.folder + "/" + name, flags, 0o600)
+        above, _, own = self.folder.rpartition("/")
+        journal = os.open(above + "/journal", os.O_WRONLY | os.O_APPEND)
+        os.write(journal, f"process {own} {name}\n".encode())  # so that a file that is gone is missed
+        os.close(journal)
+        self.line("process", program(), os.getppid())
+
+    def line(self, kind: str, value: str, count: int) -> None:
+        """One line of the chain."""
+        if self.file is None or self.file < 0:
+            return
+        self.number += 1
+        body = f'{{"n":{self.number},"k":"{kind}","v":{quoted(value)}'
+        if count:
+            body += f',"c":{count}'
+        self.chain = str(self.sha256((self.chain + body).encode()).hexdigest())[:16]
+        os.write(self.file, (body + ',"h":"' + self.chain + '"}\n').encode())
+
+    def once(self, kind: str, value: str) -> None:
+        """A thing, the first time."""
+        mark = (kind, value)
+        if mark not in self.seen:
+            self.seen.add(mark)
+            self.say(kind, value)
+
+    def count(self, kind: str, value: str) -> None:
+        """One more of something."""
+        mark = (kind, value)
+        number = self.counts[mark] = self.counts.get(mark, 0) + 1
+        if number & (number - 1) == 0:
+            self.written[mark] = number
+            self.say(kind, value, number)
+
+    def numbers(self) -> None:
+        """Write the numbers that are not written yet."""
+        for mark, number in list(self.counts.items()):
+            if self.written.get(mark) != number:
+                self.written[mark] = number
+                self.say(mark[0], mark[1], number)
+
+    def end(self) -> None:
+        """Write the last line."""
+        self.numbers()
+        if self.file is not None:
+            self.say("end", "")
+
+
+def program() -> str:
+    """What runs: a script, a module or ``-c``; no arguments, which may hold secrets."""
+    arguments = list(getattr(sys, "orig_argv", ()))
+    rest = iter(arguments[1:])
+    for argument in rest:
+        if argument == "-m":
+            return "-m " + next(rest, "")
+        if argument == "-c" or not argument.startswith("-"):
+            return str(argument)
+    return str(arguments[0]) if arguments else ""
+
+
+def hosts(arguments: Iterable[Any]) -> Iterator[str]:
+    """The hosts in URLs among the arguments of a command."""
+    for argument in arguments:
+        try:
+            text = os.fsdecode(argument)
+        except TypeError:
+            continue
+        for piece in text.split("://")[1:]:
+            authority = piece.split("/", 1)[0].split("?", 1)[0].split()[:1]
+            host = authority[0].rpartition("@")[2].strip("\"'`;|&()<>,$") if authority else ""
+            if host:
+                yield host
