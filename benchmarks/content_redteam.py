@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lineage.content import Different, Index, IndexWriter, Key, fingerprints, normalise, records, search
-from lineage.gate.content import Threshold
+from lineage.gate.tally import Threshold
 from tests.redteam.corpus import Corpus
 from tests.redteam.disguise import DISGUISES, Disguise, Rows
 

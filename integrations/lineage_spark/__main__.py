@@ -83,7 +83,7 @@ def _scan(options: argparse.Namespace) -> int:
     from lineage.evidence.content import scan_text
     from lineage.evidence.document import encode
     from lineage.gate import Gate
-    from lineage.gate.content import Threshold
+    from lineage.gate.tally import Threshold
     from lineage_spark.content import SparkContent
     from lineage_spark.session import session
 

@@ -47,7 +47,8 @@ from lineage.content.fingerprint import Words
 from lineage.errors import CannotDecide
 from lineage.evidence.content import Scanned
 from lineage.gate import Gate
-from lineage.gate.content import ContentIndex, Tallies, Threshold, scanned
+from lineage.gate.content import ContentIndex
+from lineage.gate.tally import Tallies, Threshold, scanned
 from lineage.pipeline import Progress
 from lineage.vocabulary import Origin
 
@@ -147,7 +148,7 @@ class SparkContent(ContentIndex):
             for batch in batches:
                 tallies.take(Batch("", 1, _texts(batch)), index, origins)
             for tally in tallies.found.values():
-                tally.places.clear()
+                tally.places.listed.clear()
             yield _table(_FOUND, [(0, pickle.dumps(tallies))])
 
         whole = Tallies()

@@ -66,7 +66,8 @@ def scan(settings: Settings, paths: tuple[str, ...], share: float | None, record
     reaches the threshold, 3 when something could not be read or a restricted source is not indexed whole.
     """
     from lineage.evidence.content import scan_text
-    from lineage.gate.content import ContentIndex, Threshold
+    from lineage.gate.content import ContentIndex
+    from lineage.gate.tally import Threshold
 
     with settings.gate() as gate:
         gate.refresh()

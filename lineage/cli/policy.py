@@ -100,5 +100,6 @@ def _show(settings: Settings, loaded: Policy, *, rules: bool) -> None:
             )
             for r in view(loaded, datetime.now(timezone.utc))
         ),
+        document.SearchedDocument(*loaded.content),
     )
     settings.show(lambda: found, lambda: text.policy_text(found, rules=rules))

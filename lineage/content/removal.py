@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from lineage.content.fingerprint import Fingerprints, Key, Words, fingerprints
 from lineage.content.index import RULE, Index, IndexFile, IndexWriter
 from lineage.content.normalise import Letters, normalise
-from lineage.content.records import Batch, Progress, records
+from lineage.content.places import Places
+from lineage.content.records import Progress, records
 from lineage.content.search import search
 from lineage.errors import CannotDecide
 
@@ -28,47 +29,7 @@ KEPT = RULE._replace(passages=1 << 31)
 """When a record after comes from one before whose letters are others: it resembles one by its share of passages. That
 it holds a whole record is not enough: what else a long text holds would be new."""
 
-PLACES = 1000
-"""Places that are given at most."""
-
 _Mask = NDArray[np.bool_]
-
-
-class Place(NamedTuple):
-    """Records of a file that follow one another."""
-
-    file: str
-    first: int
-    """Counted from 1."""
-    last: int
-
-
-class Places:
-    """Where some records are."""
-
-    def __init__(self) -> None:
-        self.records = 0
-        self.listed: list[Place] = []
-
-    @property
-    def more(self) -> int:
-        """Records that no place is given for."""
-        return self.records - sum(place.last - place.first + 1 for place in self.listed)
-
-    def add(self, batch: Batch, chosen: _Mask) -> None:
-        """Take the chosen records of a batch."""
-        numbers = np.flatnonzero(chosen) + batch.first
-        self.records += len(numbers)
-        if not len(numbers):
-            return
-        for run in np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1):
-            last = self.listed[-1] if self.listed else None
-            if last and last.file == batch.file and last.last == run[0] - 1:
-                self.listed[-1] = last._replace(last=int(run[-1]))
-            elif len(self.listed) < PLACES:
-                self.listed.append(Place(batch.file, int(run[0]), int(run[-1])))
-            else:
-                return
 
 
 class Source(NamedTuple):
@@ -188,7 +149,7 @@ def compare(
         equal = similar = wordless = 0
         for batch in records(after, progress=progress):
             prints, of = second.add(normalise(batch.texts), origin)
-            left.add(batch, of)
+            left.add(batch.file, np.flatnonzero(of) + batch.first)
             same = _same(prints, kept, whole.short)
             # all of them look the same: there may be as many as before and no more (numbers may stand for text)
             blank = prints.letters == 0
@@ -200,7 +161,7 @@ def compare(
                 like &= ~same
             equal += int(same.sum())
             similar += int(like.sum())
-            new.add(batch, ~same & ~like)
+            new.add(batch.file, np.flatnonzero(~same & ~like) + batch.first)
         del kept  # it maps a file of the directory that goes now
     if second.records == wordless:
         raise _empty(after)

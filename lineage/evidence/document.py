@@ -69,6 +69,33 @@ class Todo(Document, frozen=True):
     command: str
 
 
+class RefusedEntry(Document, frozen=True):
+    """An entry that the server refuses for good."""
+
+    entry: int
+    """Its position in the ledger here, counted from 0."""
+    code: str
+    reason: str
+
+
+class WaitingDocument(Document, frozen=True):
+    """What is recorded here and not acknowledged there."""
+
+    server: str
+    events: int
+    """Of runs and datasets."""
+    acts: int
+    """What people said: grants, claims, approvals."""
+    since: str
+    """When the oldest of it was recorded, ISO 8601; empty: nothing waits."""
+    refused: tuple[RefusedEntry, ...]
+    tried: str
+    """When the server was last asked; empty: never."""
+    error: str
+    """What went wrong then; empty: nothing."""
+    hint: str
+
+
 class SyncDocument(Document, frozen=True):
     """``sync`` and, after creating what was missing, ``init``."""
 
@@ -83,6 +110,8 @@ class SyncDocument(Document, frozen=True):
     notices: tuple[NoticeRef, ...]
     written: tuple[str, ...] = ()
     """Files that ``init`` wrote."""
+    waiting: WaitingDocument | None = None
+    """What the team's server has not acknowledged; None where there is none."""
 
 
 class StatusDocument(Document, frozen=True):
@@ -92,6 +121,8 @@ class StatusDocument(Document, frozen=True):
     undeclared: tuple[Todo, ...]
     as_of: str = ""
     known_at: str = ""
+    waiting: WaitingDocument | None = None
+    """What the team's server has not acknowledged; None where there is none."""
 
 
 class DeclaredTarget(Document, frozen=True):
@@ -223,6 +254,17 @@ class RuleDocument(Document, frozen=True):
     location: str
 
 
+class SearchedDocument(Document, frozen=True):
+    """What the gate searches by content before it decides."""
+
+    inputs: str
+    """``never``, ``undeclared``, ``clean`` or ``always``."""
+    share: float
+    """Of a dataset's records, and …"""
+    records: int
+    """… records that are enough."""
+
+
 class PolicyDocument(Document, frozen=True):
     """``policy check`` and ``policy show``."""
 
@@ -233,6 +275,7 @@ class PolicyDocument(Document, frozen=True):
     default: str
     """Effect on labels that no rule speaks about."""
     rules: tuple[RuleDocument, ...]
+    content: SearchedDocument
 
 
 class Fault(Document, frozen=True):

@@ -30,7 +30,7 @@ from lineage.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from lineage.evidence.document import CaseDocument, Counts, PolicyDocument
+    from lineage.evidence.document import CaseDocument, Counts, PolicyDocument, SearchedDocument, WaitingDocument
     from lineage.graph import Cut
 
 MOST = 10
@@ -144,14 +144,18 @@ def why_text(
     return page(lines)
 
 
-def status_text(counts: Counts, todo: Sequence[str], times: tuple[str, str] = ("", "")) -> str:
-    """What the ledger holds, and the addresses of sources that wait for a declaration."""
-    return page([f"The ledger {'held' if any(times) else 'holds'}{when(*times)}:", *_numbers(counts), *_todo(todo)])
+def status_text(
+    counts: Counts, todo: Sequence[str], times: tuple[str, str] = ("", ""), waiting: WaitingDocument | None = None
+) -> str:
+    """What the ledger holds, the addresses of sources that wait for a declaration, and what waits for a server."""
+    lines = [f"The ledger {'held' if any(times) else 'holds'}{when(*times)}:", *_numbers(counts), *_todo(todo)]
+    return page([*lines, *_forwarded(waiting)])
 
 
 def sync_text(
-    commits: int, executions: int, events: int, counts: Counts, todo: Sequence[str], notices: Iterable[Sequence[str]]
-) -> str:
+    commits: int, executions: int, events: int, counts: Counts, todo: Sequence[str], notices: Iterable[Sequence[str]],
+    waiting: WaitingDocument | None = None,
+) -> str:  # fmt: skip
     """What a sync read, what the ledger holds now, and what waits for a person.
 
     Args:
@@ -161,6 +165,7 @@ def sync_text(
         counts: what the ledger holds now.
         todo: addresses of sources with no declared origin, as `lineagegate declare` takes them.
         notices: (code, where, message, hint) of what a person should look at.
+        waiting: what the team's server has not acknowledged.
     """
     read = f"{count(executions, 'stage execution')} read from {count(commits, 'commit')}"
     lines = [f"{read}; {count(events, 'event')} recorded." if events else "Nothing new."]
@@ -178,7 +183,15 @@ def sync_text(
             lines.append(
                 f"… and {len(items) - ALIKE} more of this kind: {', '.join(item[1] for item in items[ALIKE:])}"
             )
-    return page(lines)
+    return page([*lines, *_forwarded(waiting)])
+
+
+def _forwarded(waiting: WaitingDocument | None) -> list[str]:
+    if waiting is None:
+        return []
+    from lineage.evidence.forward import waiting_lines
+
+    return ["", *(waiting_lines(waiting) or [f"Everything is acknowledged by {waiting.server}."])]
 
 
 def declared_text(addresses: Sequence[str], origin: Origin | None, uses: Mapping[str, str], *, by: str) -> str:
@@ -240,11 +253,28 @@ def cases_text(cases: Sequence[CaseDocument]) -> str:
     return page(lines)
 
 
+_SEARCHED = {
+    "never": "no source",
+    "undeclared": "sources that nobody declared",
+    "clean": "sources that nobody declared, and those declared clean",
+    "always": "every source",
+}
+
+
+def _enough(searched: SearchedDocument) -> str:
+    if searched.inputs == "never":
+        return ""
+    share = f"{100 * searched.share:g} %"
+    return f"; {count(searched.records, 'record')} of a restricted one, and {share} of all, are enough"
+
+
 def policy_text(policy: PolicyDocument, *, rules: bool) -> str:
     """That a policy is valid and what it does, with its rules or without."""
     lines = [
         f"{policy.file} is valid: mode {policy.mode}, {count(len(policy.rules), 'rule')}.",
         f"{MARK}no declared origin: {policy.undeclared}; what no rule speaks about: {policy.default}",
+        f"{MARK}content searched of: {_SEARCHED.get(policy.content.inputs, policy.content.inputs)}"
+        + _enough(policy.content),
     ]
     for rule in policy.rules if rules else ():
         dates = " ".join(f"{word} {day}" for word, day in (("from", rule.from_), ("until", rule.until)) if day)

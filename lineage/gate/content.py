@@ -3,7 +3,7 @@
 What is searched for follows from the ledger and the policy at this moment: every source with a tag in force that some
 rule denies or warns of. Fingerprints of a source lie in a file of the index directory; the store has a row for each,
 with its hash, so that a file that is missing, damaged or exchanged is noticed. `lineage.content` does the work on
-records; when the gate asks is `lineage.gate.matching`.
+records; what was found is counted by `lineage.gate.tally`; when the gate asks is `lineage.gate.matching`.
 """
 
 from __future__ import annotations
@@ -21,44 +21,17 @@ from msgspec.structs import replace
 from lineage.errors import CannotDecide, UsageError
 from lineage.events.event import dataset_event
 from lineage.events.naming import display
-from lineage.evidence.content import (
-    ContentFound,
-    ContentIndexDocument,
-    ContentScanDocument,
-    IndexedSource,
-    Place,
-    Scanned,
-    UnreadRef,
-)
+from lineage.evidence.content import ContentIndexDocument, ContentScanDocument, IndexedSource, Scanned, UnreadRef
 from lineage.evidence.document import artifact as reference
+from lineage.gate.intact import check_intact
+from lineage.gate.tally import Tallies, Threshold, scanned
 from lineage.vocabulary import Artifact, Basis, Content, Kind, Label, Match, Origin, Tag, Use
 
 if TYPE_CHECKING:
-    from lineage.content import Batch, Index, IndexFile, Key, Unread
+    from lineage.content import Index, IndexFile, Key, Unread
     from lineage.gate.gate import Gate
     from lineage.pipeline import Progress
     from lineage.policy import Policy
-
-PLACES = 1000
-"""Places that are given for an origin at most."""
-
-
-class Threshold(NamedTuple):
-    """How much of a dataset has to be found before it is said to hold an origin; both must be reached.
-
-    What counts is different content, in records: a phrase that stands in many records is no more than one phrase.
-    """
-
-    share: float = 0.0003
-    """Of the records that were read."""
-    records: int = 3
-    """Of a dataset that has fewer: all of them."""
-
-    def reached(self, different: float, records: int) -> bool:
-        """Whether so much different content in so many records is enough."""
-        from lineage.content import ENOUGH
-
-        return different >= max(1, min(self.records, records)) and different >= min(self.share * records, ENOUGH)
 
 
 class Known(NamedTuple):
@@ -140,16 +113,24 @@ class ContentIndex:
         return Index.open(self.directory, files, self.key)
 
     def find(self, artifact: Artifact) -> Path | None:
-        """Where the bytes of a dataset version lie here: a file, a directory, or a directory's list in the cache."""
+        """Where the bytes of a dataset version lie here: a file, a directory, or a directory's list in the cache.
+
+        Raises:
+            CannotDecide: ``CONTENT_DAMAGED``, ``CONTENT_ABSENT``: what lies there is something else.
+        """
         if artifact.content is None:
             return None
-        for pipeline in self.gate.pipelines:
-            if (found := pipeline.content(artifact)) is not None:
-                return found
-        path = self.gate.config.root / artifact.name
-        located = identify(self.gate, path) if artifact.namespace == "file" and path.exists() else None
-        same = located is not None and located.content is not None and located.content.hash == artifact.content.hash
-        return path if same else None
+        found = next(
+            (path for pipeline in self.gate.pipelines if (path := pipeline.content(artifact)) is not None), None
+        )
+        path = found or self.gate.config.root / artifact.name
+        if found is None and not (artifact.namespace == "file" and path.exists()):
+            return None
+        located = identify(self.gate, path) if found is None or path.is_dir() else artifact
+        if located is None or located.content is None or located.content.hash != artifact.content.hash:
+            return None
+        check_intact(path, located.content, name_of(artifact))
+        return path
 
     # -- indexing --------------------------------------------------------------------------------------------------
 
@@ -279,6 +260,11 @@ class ContentIndex:
                         f"{path} cannot be tagged", code="ARTIFACT_UNKNOWN", cause="nothing identifies its content",
                         hint="add it to the pipeline (`dvc add`), or scan its files one by one",
                     )  # fmt: skip
+                if (now := identify(self.gate, path)) is None or now.content != artifact.content:
+                    raise CannotDecide(
+                        f"{path} changed while it was read", code="CONTENT_CHANGED",
+                        hint="run it when nobody writes there",
+                    )  # fmt: skip
                 self.tag(artifact, result, digest, threshold)
                 result = replace(result, tagged=True)
             scanned.append(result)
@@ -344,110 +330,7 @@ class ContentIndex:
         self.gate.record([event])
 
 
-class Tally:
-    """What is found of one origin."""
-
-    def __init__(self) -> None:
-        from lineage.content import Different
-
-        self.records = self.equal = 0
-        self.different = Different()
-        self.sources: set[int] = set()
-        self.places: list[tuple[str, int, int]] = []
-
-    def place(self, file: str, first: int, last: int) -> None:
-        """Records of a file that follow one another, after all that were placed before."""
-        if self.places and self.places[-1][0] == file and self.places[-1][2] == first - 1:
-            self.places[-1] = (file, self.places[-1][1], last)
-        elif len(self.places) < PLACES:
-            self.places.append((file, first, last))
-
-
-class Tallies:
-    """What is found in some records. Those of parts, merged in order, are those of the whole."""
-
-    def __init__(self) -> None:
-        self.records = self.short = 0
-        self.found: dict[Origin, Tally] = {}
-
-    def take(self, batch: Batch, index: Index, origins: Sequence[tuple[Origin, ...]]) -> None:
-        """Hold the records of a batch against an index.
-
-        Args:
-            batch: the records.
-            index: of the sources.
-            origins: of each source of the index.
-        """
-        import numpy as np
-
-        from lineage.content import RULE, normalise, search
-
-        prints, matches = search(index, normalise(batch.texts))
-        self.records += len(batch.texts)
-        self.short += int((prints.letters < RULE.letters).sum())
-        for origin in {origin for i in np.unique(matches.source) for origin in origins[i]}:
-            of = np.array([origin in some for some in origins])[matches.source]
-            tally = self.found.setdefault(origin, Tally())
-            tally.sources |= set(matches.source[of].tolist())
-            tally.different.add(matches.evidence, [i for i, some in enumerate(origins) if origin in some])
-            tally.equal += len(np.unique(matches.record[of & matches.exact]))
-            numbers = np.unique(matches.record[of]) + batch.first
-            tally.records += len(numbers)
-            for run in np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1):
-                tally.place(batch.file, int(run[0]), int(run[-1]))
-
-    def merge(self, later: Tallies) -> None:
-        """Take what was found in records that come after these."""
-        self.records += later.records
-        self.short += later.short
-        for origin, other in later.found.items():
-            tally = self.found.setdefault(origin, Tally())
-            tally.records += other.records
-            tally.equal += other.equal
-            tally.sources |= other.sources
-            tally.different.merge(other.different)
-            for place in other.places:
-                tally.place(*place)
-
-
-def scanned(
-    path: str,
-    artifact: Artifact | None,
-    sources: Sequence[Artifact],
-    tallies: Tallies,
-    threshold: Threshold,
-    unread: Iterable[Unread],
-) -> Scanned:
-    """What was found, as it is told.
-
-    Args:
-        path: what was searched.
-        artifact: what it is recorded as.
-        sources: those of the index.
-        tallies: of all its records.
-        threshold: what is enough.
-        unread: what could not be read.
-    """
-    number = tallies.records
-    found = tuple(
-        ContentFound(
-            origin,
-            tuple(reference(sources[i]) for i in sorted(tally.sources)),
-            tally.records,
-            tally.equal,
-            tally.records / number,
-            round(tally.different.records, 1),
-            threshold.reached(tally.different.records, number),
-            tuple(Place(*place) for place in tally.places),
-            tally.records - sum(last - first + 1 for _, first, last in tally.places),
-        )
-        for origin, tally in sorted(tallies.found.items(), key=lambda item: (-item[1].records, repr(item[0])))
-    )
-    refs = tuple(UnreadRef(*item) for item in unread)
-    return Scanned(path, reference(artifact) if artifact else None, number, tallies.short, found, refs, False)
-
-
-_METHOD = "1"
+_METHOD = "2"
 
 
 def restricted(policy: Policy, origin: Origin) -> bool:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from lineage.errors import CannotDecide, LineageError
 from lineage.events.event import read
-from lineage.gate.content import ContentIndex, Threshold, name_of
+from lineage.gate.content import ContentIndex, name_of
+from lineage.gate.tally import Threshold
 from lineage.graph import Source
 from lineage.vocabulary import CLEAN_KINDS, Artifact, Basis
 
@@ -72,7 +73,7 @@ def _state(artifact: Artifact) -> str:
 
 
 def _wanted(inputs: str, source: Source) -> bool:
-    if inputs == "always" or not source.tags:
+    if inputs == "always" or all(recorded.tag.basis is Basis.IMPORTED for recorded in source.tags):
         return True
     return inputs == "clean" and all(
         recorded.tag.origin.kind in CLEAN_KINDS for recorded in source.tags if recorded.tag.basis is not Basis.MATCHED

@@ -7,8 +7,6 @@ people make (`lineage.gate.removal`). The comparison is `lineage.content.removal
 
 from __future__ import annotations
 
-import hashlib
-import json
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
@@ -25,7 +23,8 @@ from lineage.policy import catalogue
 from lineage.vocabulary import Artifact, Basis, Kind, Origin
 
 if TYPE_CHECKING:
-    from lineage.content.removal import Places, Side
+    from lineage.content.places import Places
+    from lineage.content.removal import Side
     from lineage.gate.gate import Gate
     from lineage.gate.wanted import Wanted
     from lineage.pipeline import Progress
@@ -79,7 +78,6 @@ def check_removal(
                     f"the content of {name_of(source.artifact)} is not here", code="CONTENT_ABSENT",
                     cause=f"nothing on this machine is {source.key}", hint="dvc pull, or dvc fetch --all-commits",
                 )  # fmt: skip
-            _intact(path, source.artifact)
             read.append(read_source(path, f"{number:06}", key, directory, progress))
         found = compare(before, after, read, key, directory, progress)
     for path, was in ((before, first), (after, second)):
@@ -212,48 +210,6 @@ def _origin(wanted: Wanted, origins: set[Origin]) -> Origin | None:
             )  # fmt: skip
         stated[name] = values.pop()
     return Origin(Kind(stated.pop("kind")), **stated)
-
-
-# -- what was read -----------------------------------------------------------------------------------------------------
-
-
-def _intact(path: Path, artifact: Artifact) -> None:
-    """See that an object of a cache is what its name says: an emptied one would find nothing anywhere.
-
-    Raises:
-        CannotDecide: ``CONTENT_DAMAGED``, ``CONTENT_ABSENT``.
-    """
-    content = artifact.content
-    assert content is not None  # it was found by it
-    if path.is_dir() or not content.hash.startswith("md5:"):
-        return  # in the work tree: it was found by the hash that it has now
-    wanted = content.hash.removeprefix("md5:")
-    _is(path, wanted.removesuffix(".dir"))
-    if wanted.endswith(".dir"):
-        for member in json.loads(path.read_bytes()):
-            file = path.parent.parent / member["md5"][:2] / member["md5"][2:]
-            if not file.is_file():
-                raise CannotDecide(
-                    f"{member['relpath']} of {name_of(artifact)} is not here", code="CONTENT_ABSENT", hint="dvc pull"
-                )
-            _is(file, member["md5"])
-
-
-def _is(path: Path, md5: str) -> None:
-    own, unix = (hashlib.md5(usedforsecurity=False) for _ in range(2))
-    held = b""
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            own.update(block)
-            block = held + block  # DVC before 3.0 took the ends of lines for one: md5-dos2unix
-            held = block[-1:] if block[-1:] == b"\r" else b""
-            unix.update(block[: len(block) - len(held)].replace(b"\r\n", b"\n"))
-    unix.update(held)
-    if md5 not in (own.hexdigest(), unix.hexdigest()):
-        raise CannotDecide(
-            f"{path} is damaged", code="CONTENT_DAMAGED", cause=f"its md5 is {own.hexdigest()}, not its name",
-            hint="remove it and have DVC bring it again: dvc pull",
-        )  # fmt: skip
 
 
 # -- the result --------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.content_redteam import attack, build, mixed
 from lineage.content import Different, Index, normalise, search
-from lineage.gate.content import Threshold
+from lineage.gate.tally import Threshold
 from tests.redteam.corpus import Corpus
 from tests.redteam.disguise import DISGUISES, Disguise
 

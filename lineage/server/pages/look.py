@@ -18,7 +18,7 @@ from lineage.errors import LineageError, UsageError
 from lineage.events.naming import display
 from lineage.evidence import document
 from lineage.evidence import removal as removal_documents
-from lineage.evidence.document import PolicyDocument, RuleDocument
+from lineage.evidence.document import PolicyDocument, RuleDocument, SearchedDocument
 from lineage.evidence.ledger import CheckpointRef, LedgerLogDocument
 from lineage.evidence.questions import HistoryDocument
 from lineage.evidence.recall import ReplayDocument
@@ -287,7 +287,9 @@ def policy_document(loaded: Policy) -> PolicyDocument:
         )
         for r in rules_of(loaded, datetime.now(timezone.utc))
     )  # fmt: skip
-    return PolicyDocument(loaded.name, loaded.mode, loaded.undeclared, loaded.default, rules)
+    return PolicyDocument(
+        loaded.name, loaded.mode, loaded.undeclared, loaded.default, rules, SearchedDocument(*loaded.content)
+    )
 
 
 @both("/history")

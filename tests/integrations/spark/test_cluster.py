@@ -16,7 +16,8 @@ import pytest
 
 from lineage.evidence.document import encode
 from lineage.gate import Gate
-from lineage.gate.content import ContentIndex, Threshold
+from lineage.gate.content import ContentIndex
+from lineage.gate.tally import Threshold
 from tests.integrations.spark.conftest import QUICK, SETTINGS
 
 HOME = Path(pyspark.__file__).parent

@@ -7,7 +7,8 @@ from typing import Any
 
 from lineage.content import ENOUGH, IndexWriter, fingerprints, normalise, records
 from lineage.gate import Gate
-from lineage.gate.content import ContentIndex, Threshold
+from lineage.gate.content import ContentIndex
+from lineage.gate.tally import Threshold
 from lineage_spark.content import SparkContent, fingerprint_table
 from tests.integrations.spark.conftest import CLAUDE, CLEAN, GPT, RESTRICTED
 

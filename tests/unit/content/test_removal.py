@@ -15,7 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lineage.content.removal import PLACES, Comparison, compare, derived_key, read_source
+from lineage.content.places import PLACES
+from lineage.content.removal import Comparison, compare, derived_key, read_source
 from lineage.errors import CannotDecide
 
 _PICK = random.Random(4)

@@ -220,7 +220,8 @@ def test_grants_findings_and_cases(golden: Golden) -> None:
         ("Business terms 2.3",),
         "p.yaml:12",
     )
-    policy = document.PolicyDocument("p.yaml", "enforce", "deny", "allow", (rule,))
+    searched = document.SearchedDocument("clean", 0.0003, 3)
+    policy = document.PolicyDocument("p.yaml", "enforce", "deny", "allow", (rule,), searched)
     parts = [
         text.grants_text([replace(grant, by=LIN), replace(grant, by="Jo Park <jo@seed.example>", withdrawn=True)]),
         text.grants_text([]),
@@ -287,7 +288,10 @@ def test_what_a_terminal_would_obey_is_shown_escaped(bad: str) -> None:
         "doctor": text.doctor_text([name], [row]),
         "doctor finds nothing": text.doctor_text([name], []),
         "cases": text.cases_text([document.CaseDocument(name, False, name, name, (), name, name)]),
-        "policy": text.policy_text(document.PolicyDocument(name, name, name, name, (rule,)), rules=True),
+        "policy": text.policy_text(
+            document.PolicyDocument(name, name, name, name, (rule,), document.SearchedDocument(name, 0.1, 1)),
+            rules=True,
+        ),
         "error": str(UsageError(f"no {name}", hint=name)),
     }
     shown = bad.encode("unicode_escape").decode()
