@@ -112,7 +112,7 @@ def load(start: Path | None = None, **flags: str | None) -> Config:
 TEXT_KEYS = ("project", "store", "policy", "user")
 """Settings that are plain text; each can also come from ``LINEAGE_<NAME>``."""
 
-TABLES = ("capture", "content", "dvc", "ledger", "mlflow", "server")
+TABLES = ("capture", "content", "dvc", "ledger", "mlflow", "server", "team")
 """Tables that belong to others, who read them from `Config.extra`."""
 
 

@@ -20,7 +20,19 @@ import msgspec
 
 from lineage import config
 from lineage.events.facets import FACETS, SCHEMA_BASE, Facet
-from lineage.evidence import content, document, impact, ledger, questions, recall, record, removal, store, tokens
+from lineage.evidence import (
+    content,
+    document,
+    forward,
+    impact,
+    ledger,
+    questions,
+    recall,
+    record,
+    removal,
+    store,
+    tokens,
+)
 from lineage.evidence.bundle.document import BundleDocument
 from lineage.evidence.case import Case
 from lineage.evidence.exports import ExportDocument
@@ -41,6 +53,7 @@ Schema = dict[str, Any]
 DOCUMENTS: Mapping[str, type] = {
     "init": document.SyncDocument,
     "sync": document.SyncDocument,
+    "forward": forward.ForwardDocument,
     "record": record.RecordDocument,
     "status": document.StatusDocument,
     "declare": document.DeclareDocument,

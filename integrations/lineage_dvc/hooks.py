@@ -16,7 +16,7 @@ HOOKS = ("post-commit", "post-merge", "post-checkout")
 _BEGIN = "# >>> lineagegate"
 _END = "# <<< lineagegate"
 _BLOCK = f"""{_BEGIN} (lineagegate reads what DVC recorded; it never stops git)
-if command -v lineagegate >/dev/null 2>&1; then lineagegate sync </dev/null >/dev/null 2>&1 || true; fi
+if command -v lineagegate >/dev/null 2>&1; then lineagegate sync --forward-later </dev/null >/dev/null 2>&1 || true; fi
 {_END}
 """
 _SHELL = "#!/bin/sh\n"

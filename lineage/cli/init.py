@@ -45,7 +45,7 @@ def init(settings: Settings, project: str, git_hooks: bool | None, hooks: bool |
         if names and settings.format == "text":
             shown = (os.path.relpath(path, settings.start) for path in written)
             click.echo(f"Wrote {' and '.join(shown)}; commit them.")
-        show(settings, gate, report, names)
+        show(settings, gate, report, written=names)
 
 
 def _hooked(settings: Settings, changed: Sequence[Path]) -> None:

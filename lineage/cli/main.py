@@ -14,6 +14,7 @@ VERBS = {
     "declare": "Say where a source comes from, or in which role a stage reads it.",
     "exec": "Run a command, and see what it and every DVC stage in it really do.",
     "sync": "Read what the pipelines have done since last time.",
+    "forward": "Send what is recorded here to the team's server.",
     "record": "Record OpenLineage events of others from files.",
     "check": "What the gate would say about an artifact now.",
     "why": "What an artifact carries, and on which path it came.",

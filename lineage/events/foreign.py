@@ -45,7 +45,8 @@ MOST_WARNINGS = 20
 _TYPES = frozenset({"START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER"})
 _OURS = frozenset(f.FACETS)
 _ACT_FACETS = frozenset(key for key, facet in f.FACETS.items() if facet.__name__.endswith("RunFacet")) - {
-    "lineage_execution"
+    "lineage_execution",
+    "lineage_observation",
 }
 _READ = {
     kind: frozenset(field.encode_name for field in msgspec.structs.fields(kind))

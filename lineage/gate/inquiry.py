@@ -261,6 +261,10 @@ class Inquiry:
         """The artifact recorded with a content key, if any."""
         return self.graph.find_content(key)
 
+    def told(self, artifact: Artifact) -> bool:
+        """Whether a pipeline or a person told of an artifact: more than that a registry's run read it."""
+        return self.graph.told(artifact)
+
     def why(self, text: str, *, origin: str = "") -> Answer:
         """What an artifact carries, and one shortest path for each label.
 

@@ -26,6 +26,8 @@ T = TypeVar("T")
 
 MOST_TOGETHER = 1_000
 """Events in one commit: beyond, waiting for the others costs more than the commit."""
+MOST_WORKS = 50
+"""Other writes in one commit: each takes about a millisecond, and the first waits for the last."""
 MOST_WAITING_BYTES = 64_000_000
 """Bytes that wait at most, whatever their number."""
 _LOST = ("STORE_UNREACHABLE", "STORE_CLOSED")
@@ -164,7 +166,9 @@ class Intake:
     def do(self, work: Callable[[Graph], T]) -> Future[T]:
         """Have something else done to the graph by the one writer: a decision, a grant, a declaration.
 
-        It is done alone, in its turn. What it raises reaches the caller; it is not tried a second time.
+        It is done in its turn, and committed with those that wait behind it: it sees what was recorded before it, and
+        is answered once it is durable. What it raises reaches the caller, and undoes nothing else; it is not tried a
+        second time.
 
         Raises:
             LineageError: ``BUSY`` or ``STOPPING``.
@@ -206,7 +210,7 @@ class Intake:
                 self._graph = None
 
     def _next(self) -> list[_Waiting]:
-        """What is done in one transaction: one other write, or events of as many callers as wait; empty: the end."""
+        """What is done in one transaction: events of as many callers as wait, or other writes; empty: the end."""
         with self._changed:
             while not self._queue:
                 if self._stopping:
@@ -214,8 +218,9 @@ class Intake:
                 self._changed.wait()
             group: list[_Waiting] = []
             weight = 0
-            while self._queue and (not group or weight + self._queue[0].weight <= MOST_TOGETHER):
-                if group and (group[0].work or self._queue[0].work):
+            most = MOST_WORKS if self._queue[0].work else MOST_TOGETHER
+            while self._queue and (not group or weight + self._queue[0].weight <= most):
+                if group and bool(group[0].work) is not bool(self._queue[0].work):
                     break
                 item = self._queue.popleft()
                 weight += item.weight
@@ -228,11 +233,9 @@ class Intake:
         group = [item for item in group if item.future.set_running_or_notify_cancel()]
         if not group:
             return
-        work = group[0].work
         try:
-            if work is not None:
-                self._connected()
-                _answer(group[0], self._opened(), work)
+            if group[0].work is not None:
+                self._do(group)
             else:
                 self._record(group)
         except BaseException as error:
@@ -240,6 +243,26 @@ class Intake:
                 _fail(item, error)
             if not isinstance(error, Exception):
                 raise
+
+    def _do(self, group: list[_Waiting]) -> None:
+        """Do other writes in one transaction; one that fails fails alone, and each is answered when all are durable."""
+        self._connected()
+        graph = self._opened()
+        found: list[Any] = [None] * len(group)
+
+        def work_of(index: int, work: Callable[[Graph], Any]) -> Callable[[], None]:
+            def run() -> None:
+                found[index] = work(graph)
+
+            return run
+
+        works = [work_of(index, item.work) for index, item in enumerate(group) if item.work is not None]
+        failed = graph.together(works)
+        for item, answer, error in zip(group, found, failed, strict=True):
+            if error is None:
+                item.future.set_result(answer)
+            else:
+                _fail(item, error)
 
     def _record(self, group: list[_Waiting]) -> None:
         """Record what some callers handed in; what makes it fail is found and fails alone."""
@@ -308,15 +331,6 @@ class Intake:
             stopping = self._stopping
         if not stopping:
             time.sleep(pause)
-
-
-def _answer(item: _Waiting, graph: Graph, work: Callable[[Graph], Any]) -> None:
-    try:
-        item.future.set_result(work(graph))
-    except BaseException as error:
-        _fail(item, error)
-        if not isinstance(error, Exception):
-            raise
 
 
 def _fail(item: _Waiting, error: BaseException) -> None:

@@ -138,7 +138,7 @@ class Seal:
         _, coming = self._ready()
         position = self._graph.record(events, seal=self._sign, then=then)
         if coming is not None:
-            self._arrived()
+            self._graph.once_durable(self._arrived)
         return position
 
     def checkpoint(self, introduce: Sequence[PublicKey] = ()) -> StoredCheckpoint:

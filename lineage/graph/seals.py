@@ -102,6 +102,21 @@ class Seals:
                     return events[position - first], recorded
         raise damaged(f"entry {position} of the ledger is missing")
 
+    def entries(self, start: int, end: int) -> list[bytes]:
+        """Exact bytes of the entries from ``start`` (included) to ``end`` (not included), all of them there.
+
+        Raises:
+            CannotDecide: ``GRAPH_DAMAGED``, one is missing; ``LEDGER_DAMAGED``, one cannot be read.
+        """
+        found: list[bytes] = []
+        with self._store.lock:
+            self._store.check()
+            for first, _, _, body in self._store.entries(start, end):
+                found += [data for i, data in enumerate(unpack(bytes(body)), first) if start <= i < end]
+        if len(found) != end - start:
+            raise damaged(f"entries between {start} and {end} of the ledger are missing")
+        return found
+
     def stamp(self, position: int, note: str, timestamp: bytes) -> None:
         """Keep a timestamp over a checkpoint's note, if that is still the note there."""
         with self._store.write():

@@ -66,6 +66,11 @@ RULES: dict[str, Rule] = {
     "GET /api/v1/grants": READERS,
     "GET /api/v1/removals": READERS,
     "GET /api/v1/corrections": READERS,
+    # our other machines
+    "POST /api/v1/acts": STEWARDS,
+    "POST /api/v1/changes": frozenset({Role.GATE}),
+    "POST /api/v1/known": READERS | {Role.GATE},
+    "GET /api/v1/decisions/{identity}": READERS | {Role.GATE},
     # what people and gates do
     "POST /api/v1/decide": frozenset({Role.GATE}),
     "POST /api/v1/declare": STEWARDS,

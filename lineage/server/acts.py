@@ -172,6 +172,10 @@ class MeDocument(document.Document, frozen=True):
     name: str
     roles: tuple[Role, ...]
     namespaces: tuple[str, ...]
+    ledger: str
+    """Name of the log that checkpoints here are of."""
+    entries: int
+    """Of the ledger."""
 
 
 def described(kind: type[Asked]) -> dict[str, Any]:
@@ -193,7 +197,12 @@ def _inlined(schema: Any, parts: dict[str, Any]) -> Any:
     return {key: _inlined(value, parts) for key, value in schema.items() if key != "default"}
 
 
-async def _body(request: Request, kind: type[Body]) -> Body:
+async def body_as(request: Request, kind: type[Body]) -> Body:
+    """The body of a request, as what it must be.
+
+    Raises:
+        UsageError: ``BODY_INVALID``.
+    """
     data = await body_of(request, room_of(request).settings.most_body)
     try:
         if b"\\u0000" in data:
@@ -211,15 +220,17 @@ async def _write(request: Request, work: Callable[[Desk], Any], status: int = 20
 
 @router.get("/me", summary="Whom this token stands for")
 def me(request: Request) -> Response:
-    """Name, roles and namespaces of whoever asks."""
+    """Name, roles and namespaces of whoever asks, and which ledger this is."""
     found = identity_of(request)
-    return answered(MeDocument(found.name, tuple(sorted(found.roles)), found.namespaces))
+    with room_of(request).reading() as desk:
+        ledger, entries = desk.seal.origin, desk.graph.position()
+    return answered(MeDocument(found.name, tuple(sorted(found.roles)), found.namespaces, ledger, entries))
 
 
 @router.post("/decide", openapi_extra=described(DecideAsked), summary="Decide about one model, and record it")
 async def decide(request: Request) -> Response:
     """What a registry asks before it lets a version exist. 200 whatever the outcome: ``blocks`` says it."""
-    asked, identity, room = await _body(request, DecideAsked), identity_of(request), room_of(request)
+    asked, identity, room = await body_as(request, DecideAsked), identity_of(request), room_of(request)
     events = [bytes(event) for event in asked.events]
     await run_in_threadpool(lambda: [receive(event, by=identity.name) for event in events])  # no acts among them
     if not asked.model.strip():
@@ -244,7 +255,7 @@ async def decide(request: Request) -> Response:
 )
 async def declare(request: Request) -> Response:
     """As ``lineagegate declare``, for what the record holds."""
-    asked = await _body(request, DeclareAsked)
+    asked = await body_as(request, DeclareAsked)
 
     def work(desk: Desk) -> document.DeclareDocument:
         found = desk.declare(asked.target, asked.origin, reason=asked.reason, evidence=asked.evidence)
@@ -257,7 +268,7 @@ async def declare(request: Request) -> Response:
 @router.post("/grants", status_code=201, openapi_extra=described(GrantAsked), summary="Give a permission")
 async def grant(request: Request) -> Response:
     """As ``lineagegate grant``."""
-    asked = await _body(request, GrantAsked)
+    asked = await body_as(request, GrantAsked)
     return await _write(
         request,
         lambda desk: document.GrantsDocument((
@@ -277,7 +288,7 @@ async def withdraw(request: Request, identity: str) -> Response:
 @router.post("/removals", status_code=201, openapi_extra=described(RemovalAsked), summary="Claim a removal")
 async def claim(request: Request) -> Response:
     """As ``lineagegate removal claim``. It narrows nothing until somebody else approves it."""
-    asked = await _body(request, RemovalAsked)
+    asked = await body_as(request, RemovalAsked)
     check_evidence(asked)
     return await _write(request, lambda desk: _removal(desk, claim_asked(desk, asked)))
 
@@ -326,7 +337,7 @@ def _removal(desk: Desk, record: RemovalRecord) -> Any:
 @router.post("/corrections", status_code=201, openapi_extra=described(CorrectionAsked), summary="Claim a correction")
 async def correct(request: Request) -> Response:
     """As ``lineagegate correction claim``. It takes nothing back until somebody else approves it."""
-    asked = await _body(request, CorrectionAsked)
+    asked = await body_as(request, CorrectionAsked)
     return await _write(
         request,
         lambda desk: removal_documents.corrections(
@@ -354,7 +365,7 @@ def tokens(request: Request) -> Response:
 @router.post("/tokens", status_code=201, openapi_extra=described(TokenAsked), summary="Make a token")
 async def make(request: Request) -> Response:
     """As ``lineagegate token create``. Its text is in this answer and nowhere else."""
-    asked, identity = await _body(request, TokenAsked), identity_of(request)
+    asked, identity = await body_as(request, TokenAsked), identity_of(request)
     expires = moment(asked.expires, end=True)
 
     def work(desk: Desk) -> TokenMadeDocument:

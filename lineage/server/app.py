@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from lineage.config import Config
-from lineage.server import acts, marquez, openlineage, operations, questions
+from lineage.server import acts, elsewhere, marquez, openlineage, operations, questions
 from lineage.server.access import AUTHORISED, check_rules
 from lineage.server.limits import Limits
 from lineage.server.pages import router as pages
@@ -26,6 +26,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     marquez.router,
     questions.router,
     acts.router,
+    elsewhere.router,
     pages,
 )
 """Everything that answers. A router that is added here has its routes in `lineage.server.access.RULES`, or nothing

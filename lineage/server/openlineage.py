@@ -8,7 +8,7 @@ that anybody may put on anybody's data would end its being undeclared (law 8).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 import msgspec
@@ -29,9 +29,12 @@ from lineage.vocabulary import Access, Passage
 
 router = APIRouter(prefix="/api/v1", tags=["OpenLineage"], dependencies=AUTHORISED)
 _EVENT = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
-_EVENTS = {"requestBody": {"required": True, "content": {"application/json": {"schema": {
+EVENTS = {"requestBody": {"required": True, "content": {"application/json": {"schema": {
     "type": "array", "items": {"type": "object"},
 }}}}}  # fmt: skip
+
+
+Submit = Callable[[Room, Identity, bytes], Future[Receipt]]
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -93,13 +96,23 @@ async def post_event(request: Request) -> Response:
     return Response(msgspec.json.encode(Taken(warnings)) if warnings else b"", 201, media_type="application/json")
 
 
-@router.post("/lineage/batch", openapi_extra=_EVENTS, summary="Record events, each for itself")
+@router.post("/lineage/batch", openapi_extra=EVENTS, summary="Record events, each for itself")
 async def post_events(request: Request) -> Response:
     """Record some events. 200 when all are durable, 207 when some are, and the status of the failures when none is."""
+    return await take_batch(request, _submit)
+
+
+async def take_batch(request: Request, submit: Submit) -> Response:
+    """Record a list of events, each for itself.
+
+    Args:
+        request: whose body is a JSON list.
+        submit: hands one event to the writer, or refuses it.
+    """
     room, identity = room_of(request), identity_of(request)
     data = await body_of(request, room.settings.most_body)
     events = await run_in_threadpool(_split, data, room.settings.most_events)
-    waiting = await run_in_threadpool(_submit_all, room, identity, events)
+    waiting = await run_in_threadpool(_submit_all, room, identity, events, submit)
     found = await asyncio.gather(*map(asyncio.wrap_future, waiting), return_exceptions=True)
     failed: list[Failed] = []
     warned: list[Warned] = []
@@ -136,12 +149,12 @@ def _submit(room: Room, identity: Identity, data: bytes) -> Future[Receipt]:
     return room.intake.submit([data], by=identity.name)
 
 
-def _submit_all(room: Room, identity: Identity, events: Sequence[bytes]) -> list[Future[Receipt]]:
+def _submit_all(room: Room, identity: Identity, events: Sequence[bytes], submit: Submit) -> list[Future[Receipt]]:
     """Each event by itself; one that is refused at once fails like one that is refused later."""
     out = []
     for data in events:
         try:
-            out.append(_submit(room, identity, data))
+            out.append(submit(room, identity, data))
         except Exception as error:
             failed: Future[Receipt] = Future()
             failed.set_exception(error)

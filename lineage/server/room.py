@@ -110,7 +110,9 @@ class Room:
             self._door.close()
 
     def _open(self) -> Graph:
-        return Gate.open(self.config).graph
+        gate = Gate.open(self.config)
+        _ = gate.seal.origin  # settled now: what names it may be undone
+        return gate.graph
 
     # asking
 

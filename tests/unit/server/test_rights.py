@@ -98,7 +98,9 @@ def test_a_secret_is_nowhere(house: House, project: Config) -> None:
     made = post(house, "/api/v1/tokens", {"name": "New One", "role": "reader"}, "administrator")
     assert made.status_code == 201
     secret = made.json()["secret"]
-    assert house("GET", "/api/v1/me", secret).json() == {"name": "New One", "roles": ["reader"], "namespaces": []}
+    me = house("GET", "/api/v1/me", secret).json()
+    assert (me["name"], me["roles"], me["namespaces"]) == ("New One", ["reader"], [])
+    assert me["ledger"].startswith("p/") and me["entries"] > 0
     listed = house("GET", "/api/v1/tokens", "administrator").text
     assert "New One" in listed and secret.split("_")[2] not in listed
     data = b"".join(path.read_bytes() for path in project.root.rglob("*") if path.is_file())
