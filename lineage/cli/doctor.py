@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, distribution, entry_points, packages_distributions
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 Found = Iterator[Sequence[str]]
 DISTRIBUTION = "lineagegate"
+_PATIENCE = 120
+"""Seconds that reading the suites of Great Expectations may take; it takes some to start."""
 
 
 @verb
@@ -26,8 +30,9 @@ def doctor(settings: Settings) -> int:
     """Find what is wrong with the set-up.
 
     Looked at: the installation (another package called `lineage`, plug-ins that do not load), git and DVC, the
-    settings, the policy, the store and its schema, and every registry of models: one that is reachable and not gated is
-    the worst finding of all. Nothing is changed.
+    settings, the policy, the store and its schema, restricted sources that are not searched for, suites of Great
+    Expectations that load in part, and every registry of models: one that is reachable and not gated is the worst
+    finding of all. Nothing is changed.
 
     Exit status: 0 nothing found, 1 something found.
     """
@@ -50,6 +55,8 @@ def doctor(settings: Settings) -> int:
         look("policy", lambda: _policy(settings.config()))
         look("store and registries", lambda: _registries(settings))
         look("key of the ledger", lambda: _key(settings))
+        look("content of restricted sources", lambda: _content(settings))
+        look("suites of Great Expectations", lambda: _suites(settings.config()))
     settings.show(
         lambda: document.DoctorDocument(tuple(checked), document.notices(findings)),
         lambda: text.doctor_text(checked, findings),
@@ -153,3 +160,53 @@ def _registries(settings: Settings) -> Found:
         gate.status()
         for registry in gate.registries:
             yield from registry.faults()
+
+
+def _content(settings: Settings) -> Found:
+    """Where content is searched: restricted sources that it is not searched for."""
+    from lineage.gate.content import ContentIndex, name_of
+
+    with settings.gate() as gate:
+        contents = ContentIndex(gate)
+        known = contents.sources()
+        if gate.policy().content.inputs == "never" and not any(source.row for source in known):
+            return
+        for source in known:
+            if source.row is None:
+                yield (
+                    "SOURCE_NOT_INDEXED",
+                    name_of(source.artifact),
+                    "it is restricted and has no fingerprints: its records are not found elsewhere",
+                    "lineagegate content index (after `dvc pull`, where its content is not here)",
+                )
+            elif source.row["unread"]:
+                yield (
+                    "SOURCE_INDEXED_IN_PART",
+                    name_of(source.artifact),
+                    f"{source.row['unread'][0][0]} could not be read: {source.row['unread'][0][1]}",
+                    "convert it; lineagegate content show",
+                )
+
+
+def _suites(config: Config) -> Found:
+    """A suite that was stored with an expectation whose class is not imported passes without it."""
+    if not any((config.root / folder / "great_expectations.yml").is_file() for folder in ("gx", "great_expectations")):
+        return
+    if find_spec("great_expectations") is None or find_spec("lineage_gx") is None:
+        return
+    command = [sys.executable, "-m", "lineage_gx", str(config.root)]
+    try:
+        done = subprocess.run(  # noqa: S603 - this interpreter, and a directory of ours
+            command, capture_output=True, text=True, timeout=_PATIENCE, check=False
+        )
+    except subprocess.TimeoutExpired:
+        yield "SUITES_UNREAD", str(config.root), f"its suites were not read in {_PATIENCE} s", " ".join(command)
+        return
+    for line in done.stdout.splitlines():
+        if line.startswith("SUITE_INCOMPLETE"):
+            code, _, where = line.partition("  ")
+            name, _, message = where.partition(": ")
+            yield code, name, message, f"python -m lineage_gx {config.root} MODULE…, with what imports its class"
+    if done.returncode not in (0, 1):
+        said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        yield "SUITES_UNREAD", str(config.root), said, "python -m lineage_gx"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -122,6 +123,41 @@ def test_index_scan_and_tag(repo: Repo, cli: Cli) -> None:
         assert match.matches[0].found >= 29 and match.matches[0].records == 1030
         assert match.matches[0].index in tag.evidence
         assert OPENAI in {label.origin for label in gate.labels(gate.resolve("chat.pkl")).labels}
+
+
+def test_doctor_names_what_is_not_searched_for(repo: Repo, cli: Cli) -> None:
+    assert "SOURCE_NOT_INDEXED" in cli("doctor")[1]
+    assert cli("content", "index")[0] == 0
+    assert "SOURCE_NOT_INDEXED" not in cli("doctor")[1]
+
+
+def test_a_source_that_was_exchanged_where_it_lies(repo: Repo, cli: Cli) -> None:
+    """An emptied one would find nothing anywhere, and be called indexed."""
+    with Gate.open() as gate:
+        content = gate.resolve("data/gpt.jsonl").content
+        assert content is not None
+    md5 = content.hash.removeprefix("md5:")
+    held = repo.root / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
+    held.chmod(0o644)
+    held.write_text('{"text": "nothing of what it was, and long enough to be compared"}\n' * 9)
+    assert cli("content", "index")[0] == 3
+    decision = judged("chat.pkl", "seed-chat")
+    assert decision.outcome is Outcome.CANNOT_DECIDE and "damaged" in decision.reason
+    held.unlink()
+    place = repo.root / "data" / "gpt.jsonl"  # the same by size and time, which DVC goes by
+    before = place.stat()
+    place.chmod(0o644)
+    place.write_bytes(b"x" * before.st_size)
+    os.utime(place, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert cli("content", "index")[0] == 3
+
+
+def test_empty_lines_thin_nothing_out(repo: Repo, cli: Cli) -> None:
+    assert cli("content", "index")[0] == 0
+    repo.write("thin.txt", "\n".join(" ".join(text.split()) for text in GPT[:20]) + "\n" * 400_000)
+    repo.write("copies.txt", "".join(" ".join(t.split()) + "\n" for t in (*GPT[:20], *OWN[:3] * 40_000)))
+    assert cli("content", "scan", "thin.txt")[0] == 1
+    assert cli("content", "scan", "copies.txt")[0] == 1
 
 
 def test_the_gate_searches_what_is_declared_clean(repo: Repo) -> None:

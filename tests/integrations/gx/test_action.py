@@ -11,6 +11,7 @@ import great_expectations as gx
 import pytest
 
 import lineage_gx
+from lineage.cli.group import run
 from lineage_gx import ExpectColumnOriginToBeDeclared, ExpectDatasetLabelsWithin
 from lineage_gx.__main__ import main
 from tests.integrations.gx.team import TICKETS, Team, not_null, problems
@@ -201,5 +202,7 @@ def test_the_check_for_ci(team: Team, capsys: pytest.CaptureFixture[str]) -> Non
     file.write_text(file.read_text().replace("expect_column_values_to_not_be_null", "expect_\\u202e_nothing"))
     assert main([".", "json"]) == 1
     assert "SUITE_INCOMPLETE  nightly-suite" in capsys.readouterr().out
+    assert run(["doctor"]) == 1
+    assert "SUITE_INCOMPLETE" in capsys.readouterr().out
     assert main([".", "no_such_module"]) == 2
     assert main(["nowhere"]) == 2 and not (team.root / "nowhere").exists()
