@@ -79,7 +79,9 @@ def prepare(root: Path, environment: Mapping[str, str]) -> Hook:
     return Hook(spool, shell if os.access(shell, os.X_OK) else None, real)
 
 
-def environment(hook: Hook, before: Mapping[str, str], *, mode: str, execution: Path) -> dict[str, str]:
+def environment(
+    hook: Hook, before: Mapping[str, str], *, mode: str, execution: Path, strict: bool = False
+) -> dict[str, str]:
     """The environment for a command.
 
     Args:
@@ -87,6 +89,7 @@ def environment(hook: Hook, before: Mapping[str, str], *, mode: str, execution: 
         before: the environment without us.
         mode: one of `MODES`.
         execution: folder of the command's own record.
+        strict: let stages read only what they declare (`lineage.gate.confined`).
     """
     after = dict(before)
     after["LINEAGE_SPOOL"] = str(hook.spool)
@@ -95,9 +98,8 @@ def environment(hook: Hook, before: Mapping[str, str], *, mode: str, execution: 
     if hook.shell is not None:
         after["SHELL"] = after["LINEAGE_HOOK"] = str(hook.shell)
     after["LINEAGE_OBSERVER"] = str(OBSERVER) if mode != "off" else ""
-    after |= {"LINEAGE_STRACE": "", "LINEAGE_PYTHON": "", "LINEAGE_TRACE": ""}
-    if mode == "strace":
-        after |= {"LINEAGE_STRACE": strace(), "LINEAGE_PYTHON": sys.executable, "LINEAGE_TRACE": str(TRACE)}
+    after |= {"LINEAGE_STRACE": strace() if mode == "strace" else "", "LINEAGE_TRACE": str(TRACE)}
+    after |= {"LINEAGE_STRICT": "yes" if strict else "", "LINEAGE_PYTHON": sys.executable}
     if mode != "off":
         rest = [entry for entry in before.get("PYTHONPATH", "").split(os.pathsep) if entry and entry != str(OBSERVER)]
         after["PYTHONPATH"] = os.pathsep.join([str(OBSERVER), *rest])

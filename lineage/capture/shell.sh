@@ -14,6 +14,10 @@ at=$LINEAGE_SPOOL/$PPID-$$
 while ! mkdir "$at" 2>/dev/null; do
   if ! [ -d "$at" ]; then
     { printf 'broken %s\n' "$DVC_STAGE" >>"$LINEAGE_SPOOL/journal"; } 2>/dev/null
+    if [ -n "$LINEAGE_STRICT" ]; then
+      echo "lineagegate: not started, it cannot be confined: $LINEAGE_SPOOL cannot be written" >&2
+      exit 126
+    fi
     exec "$real" "$@"
   fi
   at=$at.
@@ -44,10 +48,14 @@ if [ -n "$LINEAGE_OBSERVER" ]; then
 fi
 
 run() {
-  if [ "$mode" != strace ]; then exec "$real" "$@"; fi
-  exec "$LINEAGE_STRACE" -D -f -q -y -s1024 --seccomp-bpf -esignal=none \
-    -etrace=open,openat,openat2,creat,connect,sendto,sendmsg,sendmmsg,execve,execveat \
-    -o '|exec "$LINEAGE_PYTHON" -I -S "$LINEAGE_TRACE" "$LINEAGE_EXECUTION"' "$real" "$@"
+  set -- "$real" "$@"
+  if [ "$mode" = strace ]; then
+    set -- "$LINEAGE_STRACE" -D -f -q -y -s1024 --seccomp-bpf -esignal=none \
+      -etrace=open,openat,openat2,creat,connect,sendto,sendmsg,sendmmsg,execve,execveat \
+      -o '|exec "$LINEAGE_PYTHON" -I -S "$LINEAGE_TRACE" "$LINEAGE_EXECUTION"' "$@"
+  fi
+  if [ -n "$LINEAGE_STRICT" ]; then set -- "$LINEAGE_PYTHON" -I -m lineage.gate.confined "$@"; fi
+  exec "$@"
 }
 
 # Ctrl-C reaches the command itself; we wait for what it makes of it. What this shell says of a command that a signal

@@ -8,7 +8,7 @@ import click
 
 from lineage.cli.forward import later
 from lineage.cli.settings import Settings, verb
-from lineage.errors import LineageError, printable
+from lineage.errors import LineageError, UsageError, printable
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 """As a shell reports a command that cannot be started."""
@@ -22,7 +22,10 @@ NOT_FOUND, NOT_EXECUTABLE = 127, 126
     default="python",
     help="Look at what Python processes do (default), at what every process does, or at nothing but which stages run.",
 )
-def exec(settings: Settings, command: tuple[str, ...], observe: str) -> int:  # noqa: A001 - the verb's name
+@click.option(
+    "--strict", is_flag=True, help="Let stages of DVC read only what they declare, and call nobody undeclared."
+)
+def exec(settings: Settings, command: tuple[str, ...], observe: str, strict: bool) -> int:  # noqa: A001 - the verb's name
     """Run a command, and see what it and every DVC stage in it really do.
 
     COMMAND is `dvc repro`, `make`, `python train.py`, anything; write -- before it. Nothing in dvc.yaml, dvc.lock or
@@ -36,19 +39,29 @@ def exec(settings: Settings, command: tuple[str, ...], observe: str) -> int:  # 
     Exit status: that of COMMAND; 127 and 126 where it cannot be started, 2 where there are no settings.
     """
     from lineage.capture import command as running
-    from lineage.capture import hook, spool
+    from lineage.capture import hook, landlock, spool
 
     config = settings.config()
     if observe == "strace":
         hook.strace()  # what cannot be seen is refused before anything runs
+    if strict:
+        landlock.require()
     environment = dict(os.environ)
     folder = None
     try:
         found = hook.prepare(config.root, environment)
         inside = environment.get("LINEAGE_EXECUTION", "")
         folder = spool.begin(found.spool, command, mode=observe, parent=inside)
-        environment = hook.environment(found, environment, mode=observe, execution=folder)
+        environment = hook.environment(found, environment, mode=observe, execution=folder, strict=strict)
+        if strict and found.shell is None:
+            raise UsageError(
+                "stages cannot be confined here",
+                code="STRICT_IMPOSSIBLE",
+                cause=f"{config.root}/.lineage/hook: no program can be started there",
+            )
     except OSError as error:  # the command is what was asked for
+        if strict:
+            raise
         click.echo(f"lineagegate: not observed: {error}", err=True)
     try:
         started = hook.traced(command, environment)

@@ -373,12 +373,12 @@ def _use(uses: Sequence[tuple[str, Use]], host: str) -> str:
 
 def _settings(gate: Gate) -> Mapping[str, Any]:
     table: Mapping[str, Any] = gate.config.extra.get("capture", {})
-    unknown = set(table) - {"channels", "ignore"}
-    ignored = table.get("ignore", [])
-    if unknown or not isinstance(ignored, list) or not all(isinstance(pattern, str) for pattern in ignored):
+    unknown = set(table) - {"channels", "ignore", "readable"}
+    lists = [table.get(key, []) for key in ("ignore", "readable")]
+    if unknown or not all(isinstance(each, list) and all(isinstance(one, str) for one in each) for each in lists):
         raise UsageError(
             "[capture] in the settings is not valid", code="CONFIG_INVALID",
-            cause=f"unknown key `{min(unknown)}`" if unknown else "`ignore` is a list of patterns",
+            cause=f"unknown key `{min(unknown)}`" if unknown else "`ignore` and `readable` are lists of text",
             hint="see docs/how-to/hooks.md",
         )  # fmt: skip
     return table
