@@ -63,8 +63,12 @@ def earliest(told: Sequence[Telling]) -> str:
 
 
 def evidence(told: Sequence[Telling]) -> str:
-    """The best that any telling of an execution says; without a word of ours a record asserts it."""
-    levels = {how.evidence for telling in told if (how := _execution(telling.event)) is not None}
+    """The best that any telling of an execution says; without a word of ours a record asserts it.
+
+    MLflow's own word that a run went on is a record: what the run did is seen where `lineagegate exec` looked.
+    """
+    found = [how for telling in told if (how := _execution(telling.event)) is not None]
+    levels = {how.evidence for how in found if how.tool != "mlflow"}
     return next((level for level in ("observed", "restored") if level in levels), "asserted")
 
 

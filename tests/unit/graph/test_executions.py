@@ -40,7 +40,7 @@ def test_the_stage_is_the_newest_run_before_it_that_read_the_same() -> None:
     first, second = telling(1, "mlflow", "a"), telling(2, "mlflow", "b", time="10:00:00.900")
     lock = telling(3, "dvc", "c", time="10:00:00")  # whole seconds
     assert runs(first, second, lock, telling(4, "dvc", "c", time="11:00:00")) == [[1], [2, 3, 4]]
-    assert [evidence(told) for told in together([first, second, lock])] == ["observed", "observed"]
+    assert [evidence(told) for told in together([first, second, lock])] == ["asserted", "asserted"]
 
 
 @pytest.mark.parametrize(
