@@ -62,6 +62,8 @@ class Reader:
 
     def __init__(self, gate: Gate, tracking: Reading, namespace: str, *, claimed: bool = False) -> None:
         self.claimed = claimed
+        self.awaited: list[tuple[Artifact, str]] = []
+        """What clients say that stages read, and of which nobody else told so far; with the stage."""
         self.gate = gate
         self.tracking = tracking
         self.namespace = namespace
@@ -165,6 +167,7 @@ class Reader:
         kept = unpacked(tags)
         if kept is not None and not self.claimed:
             return kept
+        self.awaited += [(one.artifact, tags[STAGE]) for one in kept or () if not self.gate.told(one.artifact)]
         # the run could not say at its start what it reads, or may have said anything: take what the stage reads now;
         # a client's directory means nothing on a server
         root = self.gate.config.root

@@ -41,13 +41,13 @@ class MlflowRegistry:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        unknown = set(config.extra.get("mlflow", {})) - {"registry_uri", "tracking_uri"}
+        unknown = set(config.extra.get("mlflow", {})) - {"registry_uri", "tracking_uri", "wait"}
         if unknown:
             raise UsageError(
                 f"{config.file} is not valid",
                 code="CONFIG_INVALID",
                 cause=f"unknown key `mlflow.{min(unknown)}`",
-                hint="known keys: registry_uri, tracking_uri",
+                hint="known keys: registry_uri, tracking_uri, wait",
             )
 
     @property

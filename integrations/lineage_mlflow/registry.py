@@ -8,7 +8,9 @@ says so. What takes a version out of use is never refused. Whatever MLflow did i
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from msgspec.structs import replace
@@ -22,15 +24,18 @@ from lineage_mlflow.recall import REFUSALS, own, recall
 from lineage_mlflow.session import session, using
 from lineage_mlflow.swap import Act, guard, nested
 from lineage_mlflow.verdict import (
+    BETWEEN,
     CHECKPOINT,
     RECALL_REASON,
     RECALLED,
     RESERVED,
     Asked,
+    Underway,
     denied,
     judge,
     judge_version,
     named,
+    patience,
     refusing,
     reserved,
     version_tags,
@@ -90,13 +95,17 @@ def _create(asked: Asked) -> Any:
     tags = {tag.key: tag.value for tag in asked["tags"] or ()}
     if prompt_tagged(tags, source) and is_prompt_model(asked.store, name):
         return asked.go_on()
-    with refusing(f"registration of '{name}'"), session() as gate:
-        url = url_of(gate.config)
-        judged = judge(
-            gate, asked, source, asked["run_id"], asked["model_id"],
-            model=name, subject=f"models:/{name}", artifact=model_name(name),
-            action="copy" if _is_version(source) and f"models:/{name}/" not in source else "register",
-        )  # fmt: skip
+    action = "copy" if _is_version(source) and f"models:/{name}/" not in source else "register"
+    judged, began = None, time.monotonic()
+    while judged is None:
+        with suppress(Underway), refusing(f"registration of '{name}'"), session() as gate:
+            url = url_of(gate.config)
+            judged = judge(
+                gate, asked, source, asked["run_id"], asked["model_id"], model=name, subject=f"models:/{name}",
+                artifact=model_name(name), action=action, wait=time.monotonic() - began < patience(gate.config),
+            )  # fmt: skip
+        if judged is None:
+            time.sleep(BETWEEN)  # others are judged meanwhile
     from mlflow.entities.model_registry import ModelVersionTag
 
     kept = {key: value for key, value in tags.items() if not key.startswith(RESERVED)}

@@ -1,6 +1,7 @@
 """The project's gate as MLflow's processes use it: opened once, used by one thread at a time, opened again when stale.
 
-A training process, a stage of `dvc repro` and each worker of an MLflow server come here. What is open is thrown away
+A training process, a stage of `dvc repro` and each worker of an MLflow server come here. Where the team's server
+judges, each thread has its own. What is open is thrown away
 when the settings change, after a fork, and when the store's file was replaced or deleted: writing on into a deleted
 file would acknowledge what nobody can read.
 """
@@ -18,6 +19,7 @@ from typing import Any, NamedTuple
 
 from lineage.config import Config, load
 from lineage.gate import Gate
+from lineage.gate.inquiry import judged_elsewhere
 from lineage.pipeline import Running
 
 _lock = threading.RLock()
@@ -31,6 +33,7 @@ class _Open(NamedTuple):
 
 
 _open: _Open | None = None
+_own = threading.local()
 _given: ContextVar[Config | None] = ContextVar("_given", default=None)
 _stage: dict[tuple[str, ...], Running | None] = {}
 
@@ -46,8 +49,11 @@ def session() -> Iterator[Gate]:
         LineageError: there are no settings, or the store cannot be used.
     """
     global _open
+    config = _given.get() or load(project())
+    if judged_elsewhere(config):
+        yield _asking(config)
+        return
     with _lock:
-        config = _given.get() or load(project())
         file = _identity(config.store_url)
         if _open is not None and (_open.process, _open.config, _open.file) != (os.getpid(), config, file):
             if _open.process == os.getpid():
@@ -58,6 +64,21 @@ def session() -> Iterator[Gate]:
             # the store's file may have come into being just now
             _open = _Open(os.getpid(), config, _identity(config.store_url), gate)
         yield _open.gate
+
+
+def _asking(config: Config) -> Gate:
+    """A gate that asks a server, one for each thread: nobody waits for an answer that another one waits for."""
+    key = (os.getpid(), config, _identity(config.store_url), os.environ.get("LINEAGE_TOKEN"))
+    if getattr(_own, "key", None) != key:
+        if getattr(_own, "key", (0,))[0] == os.getpid():
+            _own.gate.close()
+        _own.key = None
+        from lineage.gate.remote import gate_of
+
+        _own.gate = gate_of(config)
+        _own.key = (*key[:2], _identity(config.store_url), key[3])
+    gate: Gate = _own.gate
+    return gate
 
 
 @contextmanager

@@ -9,16 +9,16 @@ import inspect
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from lineage.config import Config
-from lineage.errors import CannotDecide, LineageError
+from lineage.errors import CannotDecide, LineageError, UsageError
 from lineage.events.event import dataset_event
-from lineage.events.naming import mlflow_namespace, model_name
+from lineage.events.naming import display, mlflow_namespace, model_name
 from lineage.gate import Gate
 from lineage.vocabulary import Artifact, ArtifactType, Decision, Outcome
 from lineage_mlflow.ancestry import Ancestry, Reader
@@ -37,6 +37,15 @@ CHECKPOINT = "lineage.checkpoint"
 
 RECALLED, RECALL_REASON = "lineage.recalled", "lineage.recall.reason"
 """Tags of a version that was recalled: the decision, and why."""
+
+
+WAIT, BETWEEN = 5.0, 0.25
+"""Seconds to wait for lineage that is awaited, and between two looks."""
+WAITS = "run `lineagegate sync` where it was trained (it forwards to the team's server), then register again"
+
+
+class Underway(Exception):  # noqa: N818 - no failure: ask again in a moment
+    """Lineage that a run claims has not arrived."""
 
 
 class Judged(NamedTuple):
@@ -118,6 +127,7 @@ def judge(
     action: str,
     attributes: Mapping[str, str] | None = None,
     content: str = "",
+    wait: bool = False,
 ) -> Judged:
     """Record a model's lineage, judge it, record the decision.
 
@@ -133,9 +143,11 @@ def judge(
         action: see `lineage.gate.Gate.judge`.
         attributes: what the action adds.
         content: content key that was judged before, if this version was.
+        wait: raise `Underway` where lineage is awaited, instead of deciding that it cannot be decided.
 
     Raises:
         MlflowException: PERMISSION_DENIED, when the decision refuses.
+        Underway: ask again in a moment; nothing is recorded.
     """
     gate.refresh()
     stage = None if is_server(asked.store) else running(gate)
@@ -148,6 +160,10 @@ def judge(
             reader = Reader(gate, tracking, asked.namespace, claimed=is_server(asked.store))
             found = reader.of(behind, artifact, stage.inputs if stage else ())
         missing, hint = found.missing, found.hint
+        if reader.awaited and not missing:
+            if wait:
+                raise Underway
+            missing, hint = _awaited(reader.awaited), WAITS
         if content and found.artifact.content and content != found.artifact.content.hash:
             missing, hint = f"the files of {subject} are not those that were judged", "register them as a new version"
         if not missing:
@@ -166,6 +182,29 @@ def judge(
         _log.warning(gate.explain(decision))
     rests_on = found or Ancestry(Artifact(asked.namespace, artifact, None, ArtifactType.MODEL), ())
     return Judged(decision, rests_on, gate.checkpoint(), gate.config)
+
+
+def _awaited(awaited: Sequence[tuple[Artifact, str]]) -> str:
+    artifact, stage = awaited[0]
+    held = f" ({artifact.content.hash})" if artifact.content else ""
+    more = f", and of {len(awaited) - 1} more" if len(awaited) > 1 else ""
+    name = display(artifact.namespace, artifact.name)
+    return f"waits for the lineage of {name}{held}, which stage {stage} read{more}"
+
+
+def patience(gate_config: Config) -> float:
+    """Seconds to wait for lineage that is awaited: ``wait`` under ``[mlflow]``.
+
+    Raises:
+        UsageError: ``CONFIG_INVALID``.
+    """
+    value = gate_config.extra.get("mlflow", {}).get("wait", WAIT)
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= 300:
+        raise UsageError(
+            f"{gate_config.file}: [mlflow] wait is not valid", code="CONFIG_INVALID", cause=repr(value),
+            hint="seconds, up to 300",
+        )  # fmt: skip
+    return float(value)
 
 
 def judge_version(
@@ -196,7 +235,7 @@ def refusing(what: str) -> Iterator[None]:
 
     try:
         yield
-    except MlflowException:
+    except (MlflowException, Underway):
         raise
     except LineageError as error:
         text = str(error).replace("\n", "\n  ")

@@ -24,7 +24,7 @@ from lineage.errors import UsageError
 from lineage.events import naming
 from lineage.events.event import act_event, dataset_event
 from lineage.gate.audit import AuditFinding, audit
-from lineage.gate.inquiry import Inquiry, marks, plugins
+from lineage.gate.inquiry import Inquiry, decided_here, marks, plugins
 from lineage.gate.observed import take_in
 from lineage.gate.seal import LedgerSettings, Seal
 from lineage.graph import Act, Graph, Status
@@ -440,7 +440,12 @@ class Gate(Inquiry):
         return Past(self, times[0], times[1], policy)
 
     def audit(self) -> tuple[int, list[AuditFinding]]:
-        """Compare every version in the registries with the recorded decisions. See `lineage.gate.audit`."""
+        """Compare every version in the registries with the recorded decisions. See `lineage.gate.audit`.
+
+        Raises:
+            CannotDecide: ``JUDGED_ELSEWHERE``, the decisions are a server's.
+        """
+        decided_here(self.config)
         self.refresh()
         return audit(self, self.registries)
 

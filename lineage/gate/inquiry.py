@@ -351,6 +351,24 @@ class Inquiry:
         return self.graph.status()
 
 
+def judged_elsewhere(config: Config) -> bool:
+    """Whether the settings say that the team's server judges registrations."""
+    return bool(config.extra.get("team", {}).get("gate", "here") != "here")
+
+
+def decided_here(config: Config) -> None:
+    """Refuse to answer from this ledger where another one has the decisions.
+
+    Raises:
+        CannotDecide: ``JUDGED_ELSEWHERE``.
+    """
+    if judged_elsewhere(config):
+        raise CannotDecide(
+            "registrations here are judged by the team's server, and their decisions are in its ledger",
+            code="JUDGED_ELSEWHERE", hint="run it in the server's directory, with registry_uri under [mlflow] there",
+        )  # fmt: skip
+
+
 def recorded_name(text: str) -> str:
     """The name that `lineage.events.naming` gives to what a person calls so."""
     scheme, _, rest = text.partition(":/")

@@ -16,6 +16,7 @@ from lineage.errors import CannotDecide, LineageError
 from lineage.events.event import read
 from lineage.evidence.recall import RecallDocument, Rejudged, ReplayDocument, Replayed
 from lineage.gate.impact import version_ref
+from lineage.gate.inquiry import decided_here
 from lineage.gate.life import Version, changes, registered, versions
 from lineage.gate.questions import moment
 from lineage.graph import Graph
@@ -48,6 +49,7 @@ def rejudge(inquiry: Inquiry, since: str = "") -> tuple[RecallDocument, dict[str
         UsageError: the policy is not valid, or ``TIME_INVALID``.
         CannotDecide: the graph is damaged.
     """
+    decided_here(inquiry.config)
     graph, policy, first = inquiry.graph, inquiry.policy(), moment(since, end=False)
     life = versions(changes(graph))
     grants, before, at = graph.grants(), _Before(graph, life), inquiry.moment

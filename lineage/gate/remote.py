@@ -17,6 +17,7 @@ from lineage.config import Config, load
 from lineage.errors import CannotDecide
 from lineage.gate.client import Client, Team, Unanswered, client_for
 from lineage.gate.gate import Gate
+from lineage.gate.inquiry import judged_elsewhere
 from lineage.vocabulary import Artifact, ArtifactType, Change, Content, Decision, Role
 
 
@@ -56,11 +57,6 @@ def gate_of(config: Config | None = None, start: Path | None = None) -> Gate:
     assert isinstance(gate, RemoteGate)
     gate.team = team
     return gate
-
-
-def judged_elsewhere(config: Config) -> bool:
-    """Whether the settings say that a server judges."""
-    return bool(config.extra.get("team", {}).get("gate", "here") != "here")
 
 
 class RemoteGate(Gate):

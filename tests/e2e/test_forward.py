@@ -106,8 +106,8 @@ def test_what_happened_offline_arrives_later_and_once(tmp_path: Path) -> None:
     status = json.loads(machine.run("status", "--format", "json").stdout)["waiting"]
     assert status["events"] == 600 and status["since"] and "does not answer" in status["error"]
     assert f"600 events wait for {url}" in machine.run("status").stdout
-    port = url.rpartition(":")[2]
-    with served(tmp_path / "server", "--port", port) as running:
+    port = int(url.rpartition(":")[2])
+    with served(tmp_path / "server", port=port) as running:
         done = machine.run("forward", "--format", "json")
         assert done.returncode == 0, done.stdout + done.stderr
         assert json.loads(done.stdout)["sent"] == 600
@@ -330,7 +330,7 @@ def test_servers_that_die_under_way(tmp_path: Path) -> None:
         running.process.kill()
         running.process.wait()
     for pause in (1.0, 60.0):
-        with served(tmp_path / "server", "--port", url.rpartition(":")[2]) as running:
+        with served(tmp_path / "server", port=int(url.rpartition(":")[2])) as running:
             until = time.monotonic() + pause
             while time.monotonic() < until and any(thread.is_alive() for thread in threads):
                 time.sleep(0.1)

@@ -66,9 +66,9 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def served(directory: Path, *options: str, verify: Any = True) -> Iterator[Served]:
+def served(directory: Path, *options: str, verify: Any = True, port: int = 0) -> Iterator[Served]:
     """A server in a directory, until the end of the block at the latest."""
-    port = free_port()
+    port = port or free_port()
     log = directory / "server.log"
     scheme = "https" if "--tls-cert" in options else "http"
     with log.open("a") as stream:

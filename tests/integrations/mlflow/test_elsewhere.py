@@ -1,0 +1,194 @@
+"""A real ``mlflow server`` with PostgreSQL and several workers, judged by the team's server over HTTP, or by the store
+that both share. Whatever is in the way refuses."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs, urlsplit
+
+import httpx2
+import mlflow
+import pytest
+
+from lineage.config import load
+from lineage.events.event import run_event
+from lineage.gate import Gate
+from lineage.vocabulary import Artifact, Content, Input, Use
+from lineage_mlflow.ancestry import STAGE, packed
+from tests.e2e.test_server import Served, recorded, served
+from tests.integrations.mlflow.example_project import POLICY, SETTINGS, Project, Server, configure, refused
+
+TEAM = '\n[mlflow]\nwait = 1\n\n[team]\nserver = {server}\ngate = "server"\npatience = 5\n'
+DATA = Artifact("dvc://demo", "data/clean.jsonl", Content("md5:" + "c" * 32, 900))
+
+
+def postgres(url: str) -> list[str]:
+    """Arguments of ``mlflow server`` for a database, with two workers."""
+    parts = urlsplit(url)
+    uri = f"postgresql+pg8000://postgres@{parts.path}?unix_sock={parse_qs(parts.query)['host'][0]}/.s.PGSQL.5432"
+    return ["--workers", "2", "--backend-store-uri", uri, "--registry-store-uri", f"lineage+{uri}"]
+
+
+class Team(NamedTuple):
+    """The team's server, an MLflow server that it judges, and the token that the latter has."""
+
+    lineage: Served
+    mlflow: Server
+    token: str
+
+
+@pytest.fixture
+def team(tmp_path: Path, postgres_url: str) -> Iterator[Team]:
+    (tmp_path / "lineage").mkdir()
+    (tmp_path / "lineage" / "lineage.policy.yaml").write_text(POLICY)
+    (tmp_path / "mlflow").mkdir()
+    with served(tmp_path / "lineage") as lineage:
+        token = lineage.token("gate", "MLflow")
+        configure(
+            tmp_path / "mlflow",
+            SETTINGS + TEAM.format(server=json.dumps(lineage.url)),
+            "mode: enforce\ndefault: allow\nrules: []\n",
+        )
+        server = Server(tmp_path / "mlflow", arguments=postgres(postgres_url), environment={"LINEAGE_TOKEN": token})
+        try:
+            yield Team(lineage, server, token)
+        finally:
+            server.close()
+
+
+class Client(Project):
+    """An MLflow client as old as may be: it knows nothing of lineagegate."""
+
+    def model(self, run: str, weights: str = "", name: str = "model", beside: Any = None) -> str:
+        model = self.client.create_logged_model(self.experiment(), name=name, source_run_id=run)
+        files = self.root / f"files-{run}"
+        files.mkdir()
+        (files / "weights.bin").write_text(weights or f"weights of {run} " * 4)
+        self.client.log_model_artifacts(model.model_id, str(files))
+        self.client.finalize_logged_model(model.model_id, mlflow.entities.LoggedModelStatus.READY)
+        return str(model.model_id)
+
+
+def client(bare: Project, server: Server, monkeypatch: pytest.MonkeyPatch) -> Client:
+    monkeypatch.setattr(mlflow.tracking._tracking_service.utils, "_tracking_uri", server.uri)
+    return Client(bare.root, server.uri)
+
+
+def claimed(one: Client, server: Server, *inputs: Artifact) -> str:
+    """A run whose client says, as those with lineagegate do, that it ran in a stage and read data there."""
+    tags = {STAGE: "dvc.yaml:train", **packed([Input(artifact, Use.CONTENT) for artifact in inputs])}
+    said = [{"key": key, "value": value} for key, value in tags.items()]
+    status, answer = server.post("/api/2.0/mlflow/runs/create", experiment_id=one.experiment(), start_time=1, tags=said)
+    assert status == 200, answer
+    return str(answer["run"]["info"]["run_id"])
+
+
+def pipeline() -> bytes:
+    """What the pipeline tells of the data, from another machine."""
+    return run_event(
+        run_id="6f0e6c0e-5d9c-5c65-9b8c-6f2f0b8f3d21", job=("dvc://demo", "dvc.yaml:clean"),
+        time="2026-01-01T00:00:00Z", inputs=[Input(Artifact("s3://own", "raw"))], outputs=[DATA],
+    )  # fmt: skip
+
+
+def test_judged_over_http(team: Team, bare: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = client(bare, team.mlflow, monkeypatch)
+    good, bad = one.run("s3://own/a.csv"), one.run("s3://gpt/a.csv")
+    version = one.register("chat", f"models:/{one.model(good)}")
+    found = one.client.get_model_version("chat", version.version)
+    assert found.tags["lineage.outcome"] == "allow" and "— " in found.tags["lineage.checkpoint"]
+    text = refused(lambda: one.register("bad", f"models:/{one.model(bad)}"))
+    for part in ("registration of 'bad' refused by lineagegate", "no-openai-in-training", "gpt/a.csv"):
+        assert part in text
+    one.client.set_registered_model_alias("chat", "live", version.version)
+    with Gate.open(load(team.lineage.directory)) as gate:
+        decision = gate.decision(found.tags["lineage.decision"])
+        assert decision is not None and decision.subject == "models:/chat" and decision.by == "MLflow"
+        changes = [event for event in recorded(team.lineage.directory) if b"lineage_registry" in event]
+        assert len(changes) == 2
+    with Gate.open(load(team.mlflow.root)) as gate:  # nothing was decided there
+        assert gate.decisions() == []
+
+    with ThreadPoolExecutor(8) as pool:  # several workers, several threads
+        models = [f"models:/{one.model(one.run('s3://own/a.csv'))}" for _ in range(8)]
+        made = list(pool.map(lambda item: one.register(f"m{item[0]}", item[1]).version, enumerate(models)))
+    assert len(made) == 8
+
+
+def test_lineage_that_is_under_way(team: Team, bare: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = client(bare, team.mlflow, monkeypatch)
+    source = f"models:/{one.model(claimed(one, team.mlflow, DATA))}"
+    text = refused(lambda: one.register("early", source))
+    assert "waits for the lineage of data/clean.jsonl (md5:cccc" in text and "lineagegate sync" in text
+    producer = team.lineage.token("producer", "CI", "dvc://demo", "s3://own")
+    steward = team.lineage.token("steward", "Jane Roe <jane@example.com>")
+    with ThreadPoolExecutor(1) as pool:  # it arrives while the gate waits
+        later = pool.submit(lambda: one.register("early", source))
+        time.sleep(0.3)
+        sent = httpx2.post(
+            f"{team.lineage.url}/api/v1/lineage", content=pipeline(), headers=team.lineage.headers(producer)
+        )
+        assert sent.status_code == 201
+        answer = str(later.exception(60))
+        assert "(undeclared)" in answer and "s3://own/raw" in answer  # it is known now, and nobody spoke for it
+    body = {"target": "s3://own/raw", "origin": {"kind": "first-party"}}
+    said = httpx2.post(f"{team.lineage.url}/api/v1/declare", json=body, headers=team.lineage.headers(steward))
+    assert said.status_code == 201, said.text
+    assert one.register("early", source).version == "1"
+
+
+def test_whatever_is_in_the_way_refuses(team: Team, bare: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = client(bare, team.mlflow, monkeypatch)
+    source = f"models:/{one.model(one.run('s3://own/a.csv'))}"
+    one.register("chat", source)
+    identity = team.token.split("_")[1]
+    done = httpx2.post(f"{team.lineage.url}/api/v1/tokens/{identity}/revoke", headers=team.lineage.headers())
+    assert done.status_code == 200
+    text = refused(lambda: one.register("chat", source))
+    assert "this token was revoked" in text and "ask an administrator for another" in text
+    team.lineage.stop()
+    text = refused(lambda: one.register("chat", source))
+    assert "does not answer" in text and f"curl {team.lineage.url}/health" in text
+    refused(lambda: one.client.set_registered_model_alias("chat", "live", 1))
+    assert len(one.versions("chat")) == 1
+
+
+def test_judged_by_the_store_that_all_share(
+    tmp_path: Path, postgres_url: str, store_of_the_team: str, bare: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "mlflow"
+    root.mkdir()
+    configure(root, f"store = {json.dumps(store_of_the_team)}\n" + SETTINGS + "\n[mlflow]\nwait = 1\n")
+    server = Server(root, arguments=postgres(postgres_url))
+    try:
+        one = client(bare, server, monkeypatch)
+        assert one.register("chat", f"models:/{one.model(one.run('s3://own/a.csv'))}").version == "1"
+        assert "no-openai" in refused(lambda: one.register("bad", f"models:/{one.model(one.run('s3://gpt/a.csv'))}"))
+        source = f"models:/{one.model(claimed(one, server, DATA))}"
+        assert "waits for the lineage of data/clean.jsonl" in refused(lambda: one.register("early", source))
+        with Gate.open(load(root)) as gate:
+            gate.record([pipeline()])
+        assert "(undeclared)" in refused(lambda: one.register("early", source))
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def store_of_the_team(postgres_server: str) -> Iterator[str]:
+    """A second database, for the ledger."""
+    import contextlib
+    import uuid
+
+    from tests.conftest import _admin
+
+    name = f"t{uuid.uuid4().hex}"
+    with contextlib.closing(_admin(postgres_server)) as connection:
+        connection.run(f"CREATE DATABASE {name}")
+    yield f"postgresql://postgres@localhost/{name}?host={postgres_server}"
+    with contextlib.closing(_admin(postgres_server)) as connection:
+        connection.run(f"DROP DATABASE {name} WITH (FORCE)")
