@@ -22,6 +22,7 @@ import pytest
 
 from lineage.config import load
 from lineage.gate import Gate
+from lineage.gate.backup import back_up, restore
 from tests.conftest import Postgres, postgres
 from tests.e2e.test_server import Served, event, served
 
@@ -137,11 +138,13 @@ def test_what_was_acknowledged_is_there_once(house: tuple[Path, Postgres | None]
                     if database is not None:
                         database_fault(rnd, database)
                 if life == ROUNDS - 1:
+                    copied = back_up(load(directory).store_url, directory / "backup.db", lambda *_: None)
                     load_.end()
                     server.stop()
                 # else: SIGKILL, at the end of the block
     finally:
         load_.end()
+    back = restore(directory / "backup.db", str(directory / "restored.db"), lambda *_: None)
     with Gate.open(load(directory)) as gate:
         report = gate.verify()
         assert report.findings == () and report.graph
@@ -149,6 +152,9 @@ def test_what_was_acknowledged_is_there_once(house: tuple[Path, Postgres | None]
     runs: Counter[str] = Counter(_run(data) for data in found if b'"load"' in data)
     assert set(load_.acknowledged) <= set(runs)
     assert set(runs.values()) == {1}
+    assert (back.entries, back.root) == (copied.entries, copied.root) and 100 < back.entries <= report.size
+    with Gate.open(load(directory, store=str(directory / "restored.db"))) as gate:
+        assert [gate.graph.event(position).data for position in range(back.entries)] == found[: back.entries]
     assert len(load_.acknowledged) == len(set(load_.acknowledged)) > 100
     assert sum(load_.failures.values()) > 3  # faults were felt
 
