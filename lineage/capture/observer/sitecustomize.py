@@ -234,8 +234,10 @@ def _patches(spool: Spool) -> dict[str, Patch]:
         _wrap(module.SSLContext, "wrap_bio", tls(3))
 
     def http(module: Any) -> None:
-        def before(connection: Any, _: tuple[Any, ...], __: dict[str, Any]) -> None:
-            spool.count("request", connection._tunnel_host or connection.host)
+        def before(connection: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
+            url = positional[1] if len(positional) > 1 else named.get("url", "")
+            whole = next(hosts([url]), "")  # through a proxy, without TLS
+            spool.count("request", whole.rsplit(":", 1)[0] or connection._tunnel_host or connection.host)
 
         _wrap(module.HTTPConnection, "putrequest", before)
 
@@ -258,7 +260,7 @@ def _patches(spool: Spool) -> dict[str, Patch]:
 
         _wrap(module.ClientSession, "_request", before)
 
-    return {"ssl": ssl, "http.client": http, "httpx": httpx, "aiohttp.client": aiohttp}
+    return {"ssl": ssl, "http.client": http, "httpx": httpx, "httpx2": httpx, "aiohttp.client": aiohttp}
 
 
 def _note_end(spool: str) -> None:

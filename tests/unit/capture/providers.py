@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 
 NAMES = (
     "api.openai.com", "api.anthropic.com", "generativelanguage.googleapis.com", "openrouter.ai", "api.mistral.ai",
-    "bedrock-runtime.eu-west-1.amazonaws.com", "own.openai.azure.com", "example.com",
+    "bedrock-runtime.eu-west-1.amazonaws.com", "own.openai.azure.com", "example.com", "*.example.com",
 )  # fmt: skip
 
 ANSWERS: dict[str, Any] = {
