@@ -50,7 +50,7 @@ from lineage.graph.questions import (
 )
 from lineage.graph.resolve import label, label_codes, label_of, resolve, unpack_labels
 from lineage.graph.rows import EXPLAINED, Act, Head, Node, SourceKind
-from lineage.graph.said import claims, executions, maker, removed_on, said, speaks_of, step_entries
+from lineage.graph.said import claims, executions, maker, removed_from, said, speaks_of, step_entries
 from lineage.graph.seals import Seals
 from lineage.graph.tokens import Tokens
 from lineage.graph.walk import cut_labels, downstream, labels_of, path
@@ -63,6 +63,7 @@ from lineage.store.store import HEAD_ID, damaged, headless
 from lineage.vocabulary import (
     UNDECLARED,
     Artifact,
+    Basis,
     Change,
     Decision,
     Grant,
@@ -707,10 +708,11 @@ class Graph:
     def _undeclared(self, working: Working) -> list[int]:
         found = self._store.rows(
             "SELECT s.id FROM source s JOIN node n ON n.id = s.node WHERE s.kind = 0 AND (n.flags & ?) = 0 "
-            "AND (NOT EXISTS (SELECT 1 FROM tag t WHERE t.source = s.id) OR (n.flags & ?) > 0) ORDER BY s.id",
-            (EXPLAINED, rows.CORRECTED),
+            "AND (NOT EXISTS (SELECT 1 FROM tag t WHERE t.source = s.id AND t.basis <> ?) OR (n.flags & ?) > 0) "
+            "ORDER BY s.id",
+            (EXPLAINED, rows.BASIS_NUMBER[Basis.IMPORTED], rows.CORRECTED),
         )
-        return [s for (s,) in found if resolve(working, s)[1] == (0,)]
+        return [s for (s,) in found if 0 in resolve(working, s)[1]]
 
     def _sources_of_models(self, working: Working) -> frozenset[int]:
         sets = self._store.rows(
@@ -994,9 +996,10 @@ class Graph:
             out = []
             wanted = cut_labels(working, node)
             found = [r for r in claims(working, Act.REMOVAL) if isinstance(r, RemovalRecord)] if wanted else []
-            for x in wanted:
+            nodes = self._lineage(working, artifact).nodes if wanted else set()
+            for x, sources in wanted.items():
                 hops = path(working, node, x, cut=True)
-                out.append(Cut(x, removed_on(working, hops, x, found), steps(working, hops, artifact, x)))
+                out.append(Cut(x, removed_from(working, nodes, sources, x, found), steps(working, hops, artifact, x)))
             return out
 
     def _claims(self, kind: Act, artifact: Artifact | None) -> list[RemovalRecord | CorrectionRecord]:

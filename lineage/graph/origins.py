@@ -35,7 +35,7 @@ class Contribution(NamedTuple):
     narrowed: bool
     """Whether a removal in force took an origin of it out on some way here."""
     tags: tuple[Recorded, ...]
-    """The tags on it that were not taken back."""
+    """The tags on it that were not taken back; none where it stands for what a model generated."""
 
 
 def contributions(working: Working, node: Node) -> list[Contribution]:
@@ -62,10 +62,16 @@ def contributions(working: Working, node: Node) -> list[Contribution]:
             working.source(source).kind == SourceKind.GENERATED,
             frozenset(labels[source]),
             source in narrowed,
-            tuple(recorded_tags(working, working.node(working.source(source).node))),
+            _tags(working, source),
         )
         for source in sorted(labels)
     ]
+
+
+def _tags(working: Working, source: int) -> tuple[Recorded, ...]:
+    """The tags on a source; those on a model are not on what it generates."""
+    row = working.source(source)
+    return () if row.kind == SourceKind.GENERATED else tuple(recorded_tags(working, working.node(row.node)))
 
 
 def _artifact(working: Working, source: int) -> Artifact:

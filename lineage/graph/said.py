@@ -96,18 +96,19 @@ def speaks_of(working: Working, record: RemovalRecord | CorrectionRecord, nodes:
     return node is not None and node.id in nodes
 
 
-def removed_on(working: Working, hops: Sequence[Hop], wanted: Label, found: Iterable[RemovalRecord]) -> tuple[str, ...]:
-    """Ids of the removals in force that cut a path of this label."""
-    nodes = {hop.node for hop in hops}
-    return tuple(
-        dict.fromkeys(
-            record.removal.id
-            for record in found
-            if record.state is ClaimState.IN_FORCE
-            and matches(record.removal.origin, wanted.origin)
-            and speaks_of(working, record, nodes)
-        )
-    )
+def removed_from(
+    working: Working, lineage: Iterable[int], sources: set[int], wanted: Label, found: Iterable[RemovalRecord]
+) -> tuple[str, ...]:
+    """Ids of the removals in force that took a label of some sources out of a lineage; it may take several together."""
+    nodes = set(lineage)
+    ids: dict[str, None] = {}
+    for record in found:
+        removal = record.removal
+        if record.state is ClaimState.IN_FORCE and matches(removal.origin, wanted.origin):
+            covered = (working.find_node(key_of_text(text)) for text in removal.sources)
+            if speaks_of(working, record, nodes) and any(node and node.id in sources for node in covered):
+                ids[removal.id] = None
+    return tuple(ids)
 
 
 def maker(working: Working, run: Run) -> Maker:

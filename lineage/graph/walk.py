@@ -331,12 +331,14 @@ def labels_of(working: Working, node: Node) -> list[Label]:
     return [label(working, code) for code in sorted(codes)]
 
 
-def cut_labels(working: Working, node: Node) -> list[Label]:
-    """The labels that a node would carry if no removal were in force, less those that it carries all the same."""
+def cut_labels(working: Working, node: Node) -> dict[Label, set[int]]:
+    """The labels that a node would carry if no removal were in force, less those that it carries all the same; of each
+    the nodes of its sources."""
     pairs = working.pairs(node.pairset)
     _, carried = label_codes(working, pairs)
-    codes: set[int] = set()
+    codes: dict[int, set[int]] = {}
     for pair in pairs:
         if base := working.source(pair >> 4).base:
-            codes |= label_codes(working, frozenset((base << BITS | pair & MASK,)))[1]
-    return [label(working, code) for code in sorted(codes - carried)]
+            for code in label_codes(working, frozenset((base << BITS | pair & MASK,)))[1]:
+                codes.setdefault(code, set()).add(working.source(base).node)
+    return {label(working, code): codes[code] for code in sorted(codes.keys() - carried)}

@@ -1233,7 +1233,7 @@ class Findings:
     def _source(self, item: Json, answer: str) -> None:
         """Whether a line in the list of sources is what a tag says. Of a "yes" only the entries on its paths are here."""
         record, artifact = self.record, item["artifact"]
-        if item["basis"] is None or (answer == "yes" and not set(item["entries"]) & record.events.keys()):
+        if item["basis"] is None or (answer == "yes" and not set(item["entries"]) <= record.events.keys()):
             return
         said = stated(item["origin"]), item["basis"], item["declaredBy"], item["reason"], item["evidence"]
         self.claim(
@@ -1485,7 +1485,7 @@ class Findings:
         if trace["basis"] is None:
             self.claim(
                 f"{what} begins at {start}, for which no entry here names an origin",
-                any(not record.on.get(place.node) for place in places),
+                any(not record.spoken(place.node) for place in places),
             )
             return
         tags = [

@@ -14,11 +14,13 @@ from hypothesis import HealthCheck, given, settings
 
 from lineage.config import Config
 from lineage.errors import LineageError, UsageError
+from lineage.events.event import act_event
 from lineage.evidence.bundle.verify import Findings, Record
 from lineage.evidence.document import encode
 from lineage.gate import Inquiry
 from lineage.graph import Graph
 from lineage.store import scratch_store
+from lineage.vocabulary import Kind, Origin, Removal
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "laws"))
 
@@ -164,3 +166,27 @@ WORLDS = {
 def test_a_world_is_read_in_one_way(config: Config, world: str, origin: str) -> None:
     events, content = WORLDS[world]
     assert not _missing(config, events, content, origin)
+
+
+def _removed(id_: str, content: str, by: str = "") -> bytes:
+    origin = Origin(Kind.THIRD_PARTY_MODEL_OUTPUT, "openai", "gpt-4")
+    return act_event(Removal(id_, origin, content, (A,), "Al <a@x.org>", by), run_id="x", time="2023-05-01T00:00:00Z")
+
+
+def test_two_removals_that_only_together_cut_every_way(config: Config) -> None:
+    events = [
+        _declared(1, _data("g", A, tag=DECLARED)),
+        _told("r1", 2, [_data("g", A)], [_data("b", B)]),
+        _told("r2", 3, [_data("g", A)], [_data("c", C)]),
+        _told("r3", 4, [_data("b", B), _data("c", C)], [_data("m", D)]),
+        _removed("1", B),
+        _removed("1", B, "bob"),
+        _removed("2", C),
+        _removed("2", C, "bob"),
+    ]
+    assert not _missing(config, events, D, "openai")
+    assert not _missing(config, events[:-1], D, "openai")
+    graph = Graph(scratch_store(), accept_clock=True)
+    graph.record(events)
+    answer = Inquiry(config, graph).case(D, "openai").answer
+    assert (answer.contains.value, [taken.removals for taken in answer.taken]) == ("no", [("1", "2")])
