@@ -19,6 +19,7 @@ from lineage.config import FILE, Config
 from lineage.errors import UsageError
 from lineage.pipeline import Notice
 from lineage.vocabulary import CLEAN_KINDS, Content, Kind, Use
+from lineage_dvc import stated
 from lineage_dvc.claim import NOBODY, ORIGIN_FIELDS, Claim
 from lineage_dvc.definition import DvcFile, Stage, Trouble, resolve
 from lineage_dvc.live import Now, look
@@ -54,6 +55,7 @@ def notices(config: Config, root: Path) -> Sequence[Notice]:
             *_malformed(now),
             *_expired(now, seen),
             *_unlisted(now),
+            *stated.notices(stated.Beside(root, now.said, now.tree)),
             *_unused(now, seen),
             *_named(now, seen),
             *_broken(seen),

@@ -26,6 +26,7 @@ from lineage_dvc.claim import NOBODY, Writer
 from lineage_dvc.definition import Meaning, resolve
 from lineage_dvc.git import Commit, Repository, find_top, is_dvc_file
 from lineage_dvc.record import Record, Unreadable, decoded, parsed, record
+from lineage_dvc.stated import Beside, marks
 from lineage_dvc.statement import Interpreter, Known, Left, Ran
 from lineage_dvc.tree import Files, Tree
 from lineage_dvc.upstream import settings_of
@@ -127,6 +128,7 @@ class Reader:
                 return
             new = dict(now)
             yield from self._read(new)
+            self._stated(new)
             events, executions = self._events()
             events += self._late()
             if self._was_code():
@@ -175,7 +177,7 @@ class Reader:
             self.git.close()
         kept: dict[str, Any] = {
             key: self._old[key]
-            for key in ("absent", "config", "copies", "listed", "persisted", "unknown", "version")
+            for key in ("absent", "config", "copies", "listed", "persisted", "stated", "unknown", "version")
             if key in self._old
         }
         kept |= {"bound": self.said.bound, "writers": self.said.writers, "open": sorted(self._open)}
@@ -190,6 +192,7 @@ class Reader:
             "refs": self.git.fingerprint() if self.git else "",
             **self.work.signs(self._old),
             "runs": self.cache.folders(),
+            "cards": marks(self.root, self._old.get("places", [])),
         }
 
     def _found(self) -> dict[str, str]:
@@ -434,6 +437,21 @@ class Reader:
                     self._tell(run, moment)
             if len(self._pending) >= BATCH:
                 yield from self._flush()
+
+    # -- what others state -----------------------------------------------------------------------------------------
+
+    def _stated(self, new: dict[str, Any]) -> None:
+        """Tell what files beside the data say of it, each statement once."""
+        beside = Beside(self.root, self.said, self.work.tree())
+        told = set(self._old.get("stated", []))
+        for spoken in beside.spoken():
+            mark = hashlib.sha256(repr((spoken.data.path, spoken.data.content.hash, spoken.artifact.tags)).encode())
+            if (digest := mark.hexdigest()[:16]) not in told:
+                told.add(digest)
+                self._tell(Known(spoken.artifact), Moment(_iso(time.time())))
+        new["stated"] = sorted(told)
+        new["places"] = beside.folders()
+        new["cards"] = marks(self.root, new["places"])
 
     # -- upstream repositories -------------------------------------------------------------------------------------
 

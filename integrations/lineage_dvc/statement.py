@@ -184,10 +184,14 @@ class Interpreter:
         return Artifact(namespace, name, content, ArtifactType.MODEL if model else ArtifactType.DATASET, tags)
 
     def _elsewhere(self, path: str) -> tuple[str, str]:
+        return naming.from_uri(self._url(path))
+
+    def _url(self, path: str) -> str:
+        """The address that is meant where one of DVC's remotes is named."""
         if path.startswith("remote://"):
             remote, _, rest = path[len("remote://") :].partition("/")
-            path = posixpath.join(self.cache.remote(remote), rest) if self.cache.remote(remote) else path
-        return naming.from_uri(path)
+            return posixpath.join(self.cache.remote(remote), rest) if self.cache.remote(remote) else path
+        return path
 
     def _described_content(self, content: Content, path: str) -> Content:
         if content.hash in self.described:
@@ -432,7 +436,8 @@ class Interpreter:
 
     def stage_tags(self, tree: Tree, address: str, record: Record, meaning: Meaning, author: Writer) -> Iterator[Known]:
         """The tags that are on what a stage makes and on the sources it reads."""
-        if not (self.rules or meaning.claims or meaning.outs or meaning.inputs):
+        elsewhere = any("://" in dep.path for dep in record.deps)
+        if not (self.rules or meaning.claims or meaning.outs or meaning.inputs or elsewhere):
             return
         several = len(record.outs) > 1
         own = dict(meaning.outs)
@@ -478,12 +483,17 @@ class Interpreter:
                 ]
                 for known in now:
                     yield Known(msgspec.structs.replace(outside, tags=known.artifact.tags), known.at)
-                if not dep.upstream:
+                if dep.upstream:
+                    if (tag := _known(dep.upstream.url)) is not None:
+                        yield Known(msgspec.structs.replace(outside, tags=(tag,)))
+                else:
                     yield from self._ruled(resolve(file.wdir, dep.path), dep.content)
 
     def _ruled(self, path: str, content: Content | None, *, model: bool = False) -> Iterator[Known]:
         names = {path, self.local(path) or path}
         tags = tuple(tag for pattern, tag in self.rules if any(fnmatch.fnmatchcase(name, pattern) for name in names))
+        if "://" in path and (tag := _known(self._url(path))) is not None:
+            tags += (tag,)
         if tags:
             yield Known(self.artifact(path, content, model=model, tags=tags))
 
@@ -536,6 +546,13 @@ class Interpreter:
                 spoken = claim.keys(path) or self._first(where, path, claim, content)
                 if content.hash not in spoken:
                     yield Expired(where, path, claim)
+
+
+def _known(url: str) -> Tag | None:
+    """What the registry of sources says of an address."""
+    from lineage.gate.stated import tag_of_url  # only where there are addresses
+
+    return tag_of_url(url)
 
 
 def _use(meaning: Meaning, written: str, path: str) -> Use:

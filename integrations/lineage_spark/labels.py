@@ -80,13 +80,15 @@ def _labels(spark: SparkSession, read: Facts) -> DataFrame:
     tags = _standing(spark, read).localCheckpoint()
     directories = read.files.select(f.col("directory").alias("node")).distinct()
     tagged = tags.select("node").distinct()
-    explained = _explained(read, directories, tagged)
-    silent = read.alone.join(explained, "node", "left_anti").join(tagged, "node", "left_anti")
+    # what others outside say of it is not enough (law 8)
+    spoken = tags.where(f.col("basis") != BASIS_NUMBER[Basis.IMPORTED]).select("node").distinct()
+    explained = _explained(read, directories, spoken)
+    silent = read.alone.join(explained, "node", "left_anti").join(spoken, "node", "left_anti")
     silent = silent.localCheckpoint()
 
     removals = _in_force(spark, read, tags)
     made = _made(directories)
-    seeds, edges = _seeds(read, tagged.union(silent), made), _edges(read, directories, made)
+    seeds, edges = _seeds(read, tagged.union(silent).distinct(), made), _edges(read, directories, made)
     pairs = _travelled(spark, seeds, edges, _narrowing(spark, read, removals))
 
     none = spark.createDataFrame([(msgspec.json.encode(UNDECLARED).decode(),)], "origin string")
@@ -117,7 +119,7 @@ def _standing(spark: SparkSession, read: Facts) -> DataFrame:
     return read.tags.join(f.broadcast(frame), ["node", "origin", "basis"], "left_anti")
 
 
-def _explained(read: Facts, directories: DataFrame, tagged: DataFrame) -> DataFrame:
+def _explained(read: Facts, directories: DataFrame, spoken: DataFrame) -> DataFrame:
     """Nodes that some run made from data; files of a directory that stands for them; other names of what was made or
     spoken for (law 8)."""
     substantial = read.inputs.where(f.shiftright("role", 1) != EVALUATION).select("run").distinct()
@@ -132,7 +134,7 @@ def _explained(read: Facts, directories: DataFrame, tagged: DataFrame) -> DataFr
     inside = alone.union(through).join(directories, "node", "left_anti")
     made_from_data = explaining.select("node").union(inside).distinct().localCheckpoint()
     same = read.flows.where("same = 1").select("node", "other").localCheckpoint()
-    found, fresh = made_from_data, made_from_data.union(tagged).distinct()
+    found, fresh = made_from_data, made_from_data.union(spoken).distinct()
     while not same.isEmpty() and not fresh.isEmpty():
         named = fresh.join(same, "node").select(f.col("other").alias("node")).distinct()
         fresh = named.join(found, "node", "left_anti").localCheckpoint()

@@ -58,8 +58,11 @@ def _is(working: Working, namespace: str, name: str, content: Content | None, no
 
 
 def references(event: Event) -> tuple[Dataset, ...]:
-    """Every dataset an event names."""
-    return (*event.inputs, *event.outputs, *((event.dataset,) if event.dataset else ()))
+    """Every dataset an event names: its inputs, outputs and dataset in this order, then those that facets name."""
+    stated = (*event.inputs, *event.outputs, *((event.dataset,) if event.dataset else ()))
+    facets = (*event.read_too, *event.made_too, *(event.dataset.made_from if event.dataset else ()))
+    others = [name for dataset in stated for name in dataset.other_names]
+    return (*stated, *(Dataset(name.namespace, name.name) for name in (*facets, *others)))
 
 
 def listing(working: Working, directory: Node, file: Node) -> tuple[int, Artifact, Artifact]:

@@ -34,7 +34,7 @@ class Source(NamedTuple):
 
     artifact: Artifact
     tags: tuple[Recorded, ...]
-    """In force; none for an undeclared source."""
+    """In force; for an undeclared source none, or those of basis ``imported`` alone."""
     used: bool
     """Whether some run reads it."""
     models: bool

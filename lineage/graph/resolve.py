@@ -1,5 +1,7 @@
 """What a set of pairs says now: each source's tags less approved corrections, or ``undeclared`` (laws 2, 8, 9).
 
+A tag of basis ``imported`` is what somebody outside says: it stands, and ``undeclared`` stands beside it.
+
 Sets hold sources, not labels: a tag, a correction or a late maker changes one source and nothing downstream is written.
 A stored set keeps the labels it had at an epoch; they hold until one of its sources is retagged.
 """
@@ -11,7 +13,7 @@ import msgspec
 from lineage.events.naming import display
 from lineage.graph.pairs import MASK, USES
 from lineage.graph.rows import BASES, BASIS_NUMBER, EXPLAINED, SourceKind
-from lineage.graph.working import Codes, Working, matches
+from lineage.graph.working import Codes, Working, matches, spoken_for
 from lineage.vocabulary import Basis, Kind, Label, Origin
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -43,9 +45,9 @@ def _resolve(working: Working, source: int) -> tuple[bool, Codes]:
         return True, (working.origin_id(generated_origin(working, row.dataset)) << 3 | BASIS_NUMBER[Basis.OBSERVED],)
     node = working.node(row.node)
     codes = tuple(sorted(working.tags(source) - working.taken(node)))
-    if codes:
-        return True, codes
-    return (False, ()) if node.flags & EXPLAINED else (True, (0,))
+    if node.flags & EXPLAINED:
+        return bool(codes), codes
+    return True, codes if spoken_for(codes) else (0, *codes)
 
 
 def label_codes(working: Working, pairs: frozenset[int]) -> tuple[int, frozenset[int]]:

@@ -85,6 +85,14 @@ STATED = ("provider", "service", "channel", "terms", "licence", "jurisdiction", 
 """What a removal can state of the origin that it takes out, beside its kind."""
 
 
+def spoken_for(codes: Iterable[int]) -> bool:
+    """Whether tags with these codes end ``undeclared``: what others outside say does not (law 8)."""
+    return any(code & 7 != _IMPORTED for code in codes)
+
+
+_IMPORTED = rows.BASIS_NUMBER[Basis.IMPORTED]
+
+
 def matches(claimed: Origin, origin: Origin) -> bool:
     """Whether a removal of ``claimed`` takes ``origin`` out: the kind, and whatever else the claim states.
 
@@ -710,7 +718,7 @@ class Working:
         if self._made_from_data(node):
             return True
         return any(
-            self._made_from_data(other) or (other.source and self.tags(other.source) - self.taken(other))
+            self._made_from_data(other) or (other.source and spoken_for(self.tags(other.source) - self.taken(other)))
             for other in self.same(node)[1:]
         )
 

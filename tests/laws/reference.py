@@ -212,7 +212,7 @@ class Reference:
     def explained(self, node: Node) -> bool:
         """Law 8, asked of every name of one thing."""
         others = self._one_thing(node)
-        return self._made(node) or any(self._made(other) or self._current(other) for other in others)
+        return self._made(node) or any(self._made(other) or _spoken(self._current(other)) for other in others)
 
     def _made(self, node: Node) -> bool:
         """Some run made it from data; or it is a file of a directory that stands for it."""
@@ -304,8 +304,8 @@ class Reference:
             }
         else:
             found = {(origin, Basis(basis)) for origin, basis in self._current(source[1])}
-            if not found:
-                found = {(Origin(Kind.UNDECLARED), None)}
+            if not self.explained(source[1]) and not _spoken(self._current(source[1])):
+                found.add((Origin(Kind.UNDECLARED), None))
         return {(o, b) for o, b in found if not any(_takes(gone, o) for gone in source[-1])}
 
     def labels(self, namespace: str, name: str, content: dict[str, Any] | None) -> frozenset[Label] | str:
@@ -319,6 +319,11 @@ class Reference:
         return frozenset(
             Label(origin, Use(use), basis) for source, use in pairs for origin, basis in self._resolved(source)
         )
+
+
+def _spoken(tags: set[tuple[Origin, str]]) -> bool:
+    """Whether anybody but an outsider put an origin there (law 8)."""
+    return any(basis != "imported" for _, basis in tags)
 
 
 def _takes(gone: Origin, origin: Origin) -> bool:

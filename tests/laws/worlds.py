@@ -38,7 +38,7 @@ ORIGINS = (
 USES = (Use.CONTENT, Use.CONTENT, Use.CONTENT, Use.EVALUATION, Use.FINE_TUNING, Use.ANNOTATION, Use.BASE_MODEL)
 TIMES = tuple(f"2023-0{i}-01T00:00:00Z" for i in range(1, 10))
 
-bases = st.sampled_from([Basis.DECLARED, Basis.OBSERVED, Basis.MATCHED])
+bases = st.sampled_from([Basis.DECLARED, Basis.OBSERVED, Basis.MATCHED, Basis.IMPORTED])
 tags = st.builds(Tag, st.sampled_from(ORIGINS), bases, st.sampled_from("xy"))
 
 
