@@ -143,8 +143,9 @@ def sources(examined: Examination) -> tuple[c.SourceView, ...]:
                     entries,
                 )
             )
-        if not source.tags:
-            origins = [label.origin for label in source.labels] or [UNDECLARED]
+        if not source.tags or any(label.basis is None for label in source.labels):
+            told = {item.tag.origin for item in source.tags}
+            origins = [label.origin for label in source.labels if label.origin not in told] or [UNDECLARED]
             out += [c.SourceView(ref, o, None, "", "", "", "", source.narrowed, ()) for o in dict.fromkeys(origins)]
     return tuple(out)
 
