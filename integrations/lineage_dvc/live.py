@@ -6,6 +6,7 @@ shape 3).
 
 from __future__ import annotations
 
+import json
 import posixpath
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -334,7 +335,9 @@ def running(
                 f"the running stage {address!r} is in no dvc.yaml", code="STAGE_UNKNOWN", hint="dvc stage list"
             )
         stage = dict(now.stages())[found]
-        declared = (str(there / resolve(stage.meaning.wdir, path)) for path in (*stage.deps, *stage.outs))
+        told = map(json.loads, stage.params)
+        params = [file for each in told for file in (each if isinstance(each, dict) else ["params.yaml"])]
+        declared = (str(there / resolve(stage.meaning.wdir, path)) for path in (*stage.deps, *stage.outs, *params))
         inputs = now.live_inputs(found, known_content, running=True)
         return Running(found, inputs, tuple(declared), called(stage.meaning))
 
