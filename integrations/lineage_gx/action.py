@@ -37,18 +37,17 @@ _WHOLE = frozenset({"path", "filepath_or_buffer", "sep", "delimiter", "encoding"
 
 _PART = frozenset(
     {
-        "nrows",
-        "skiprows",
-        "skipfooter",
-        "filters",
-        "chunksize",
-        "iterator",
-        "on_bad_lines",
-        "error_bad_lines",
-        "comment",
+        "nrows", "skiprows", "skipfooter", "filters", "chunksize", "iterator", "on_bad_lines", "error_bad_lines",
+        "comment", "usecols", "columns", "names", "sheet_name", "quoting", "quotechar", "escapechar", "lineterminator",
+        "converters", "true_values", "false_values",
     }
-)
-"""Options of a reader that leave rows out: then the hash is of more than was validated."""
+)  # fmt: skip
+"""Options of a reader that leave rows or columns out, or give them other names or contents: then the hash is of
+something else than was validated."""
+
+
+_UNSET: tuple[Any, ...] = (None, False, 0, "", [], {}, "error", '"')
+"""Values of those options that change nothing."""
 
 
 class _Before(NamedTuple):
@@ -154,9 +153,10 @@ class LineageAction(ValidationAction):
             return where, artifacts, [f"{place} was validated and had not been hashed before"]
         if [a.content for a in earlier] != [a.content for a in artifacts]:
             return where, artifacts, [f"{place} changed while it was validated"]
-        left_out = sorted(name for name, value in (spec.get("reader_options") or {}).items() if name in _PART and value)
+        options = {**(spec.get("reader_options") or {}), "query": getattr(definition.asset, "query", None)}
+        left_out = sorted(name for name, value in options.items() if name in _PART | {"query"} and value not in _UNSET)
         if left_out:
-            return where, artifacts, [f"of {place} a part was read: {', '.join(left_out)}"]
+            return where, artifacts, [f"{place} was not read as it is: {', '.join(left_out)}"]
         return where, artifacts, []
 
     def _refuse(self, result: CheckpointResult, problems: list[str], actions: ActionContext | None) -> None:

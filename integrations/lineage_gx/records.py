@@ -23,6 +23,8 @@ from great_expectations.execution_engine.sparkdf_execution_engine import SparkDF
 from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine
 
 from lineage.content import RULE, normalise, search
+from lineage.content.encoding import Unreadable
+from lineage.content.values import record
 from lineage.errors import CannotDecide
 from lineage.events.naming import display
 from lineage.gate.content import ContentIndex
@@ -40,7 +42,7 @@ class ExpectNoRecordsOfRestrictedOrigin(LineageExpectation):
     fingerprints. A result has counts, and of pandas row numbers counted from 1; never a text.
 
     Args:
-        column: the column that holds the texts.
+        column: the column that holds the texts. Other columns are not searched: each has an expectation of its own.
     """
 
     column: StrictStr = pydantic.Field(min_length=1, description="The column that holds the texts.")
@@ -66,12 +68,12 @@ class ExpectNoRecordsOfRestrictedOrigin(LineageExpectation):
             index, digest = content.open(known), content.digest(known)
             sources = [known[int(name)].artifact for name in index.sources]
             for texts in _texts(execution_engine, self.column):
-                prints, found = search(index, normalise([_bytes(text) for text in texts]))
+                prints, found = search(index, normalise([_text(text) for text in texts]))
                 nulls += sum(map(_absent, texts))
                 short += int((prints.letters < RULE.letters).sum())
                 for source in found.source.tolist():
                     by_source[display(sources[source].namespace, sources[source].name)] += 1
-                matched += [read + record + 1 for record in sorted(set(found.record.tolist()))]
+                matched += [read + number + 1 for number in sorted(set(found.record.tolist()))]
                 read += len(texts)
         details = {"rows": read, "nulls": nulls, "short": short, "matched": len(matched), "index": digest}
         if read != rows:
@@ -120,16 +122,25 @@ def _absent(value: Any) -> bool:
     return pandas.isna(value) is True  # of a list it is an array
 
 
-def _bytes(value: Any) -> bytes:
-    """The text of a value; of a list or a structure every text in it."""
-    if isinstance(value, str):
-        return value.encode(errors="replace")
-    if isinstance(value, bytes):
-        return value
-    if hasattr(value, "tolist"):  # numpy, whose own way of writing leaves the middle out
-        return _bytes(value.tolist())
+def _text(value: Any) -> bytes:
+    """The text of a value; of a list or a structure every text in it, as from a file.
+
+    Raises:
+        CannotDecide: ``CONTENT_UNREADABLE``: bytes that are no text, tokens.
+    """
+    try:
+        return record(_plain(value)) or (b"" if _absent(value) else str(value).encode(errors="replace"))
+    except Unreadable as error:
+        raise CannotDecide(
+            "a value of the column cannot be read", code="CONTENT_UNREADABLE", cause=str(error)
+        ) from None
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):  # numpy
+        value = value.tolist()
     if isinstance(value, Mapping):
-        value = list(value.values())
-    if isinstance(value, (list, tuple, set)):
-        return b"\n".join(map(_bytes, value))
-    return b"" if _absent(value) else str(value).encode()
+        return {key: _plain(held) for key, held in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(held) for held in value]
+    return bytes(value) if isinstance(value, (bytearray, memoryview)) else value

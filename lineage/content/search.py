@@ -18,6 +18,8 @@ _ROW = 3 * PASSAGE
 """A record with fewer letters may be a part of one."""
 _JOINED, _LEAST = 400, 3 * PASSAGE
 """Letters that are looked up together, and that are enough to be."""
+_DIFFERENT = 8
+"""Of more rows so many must differ."""
 
 
 def search(index: Index, letters: Letters) -> tuple[Fingerprints, Matches]:
@@ -52,7 +54,7 @@ def search(index: Index, letters: Letters) -> tuple[Fingerprints, Matches]:
 def _runs(letters: Letters, alone: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """First row, and the one after the last, of passages of short rows that do not match by themselves.
 
-    Most rows of a passage differ: a column of categories is no text, and its order says nothing.
+    A column of a few categories is no text, and its order says nothing.
     """
     rows = np.flatnonzero((letters.sizes < _ROW) & ~alone)
     found: list[tuple[int, int]] = []
@@ -63,6 +65,6 @@ def _runs(letters: Letters, alone: NDArray[np.bool_]) -> list[tuple[int, int]]:
         for part in np.split(run, np.flatnonzero(np.diff(passage)) + 1):
             first, end = int(part[0]), int(part[-1]) + 1
             some = [record for record in letters.records[first:end] if record]
-            if sum(map(len, some)) >= _LEAST and 2 * len(set(some)) >= len(some):
+            if sum(map(len, some)) >= _LEAST and (len(some) < _DIFFERENT or len(set(some)) >= _DIFFERENT):
                 found.append((first, end))
     return found

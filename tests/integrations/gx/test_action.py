@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +46,26 @@ def test_a_part_of_a_file(team: Team) -> None:
     files = team.context.data_sources.get("files")
     asset = files.add_csv_asset("some", nrows=1)
     result = team.checkpoint(asset.add_batch_definition_path("first", path="tickets.csv"), not_null()).run()
-    assert not result.success and "a part was read: nrows" in problems(result)[0]
+    assert not result.success and "was not read as it is: nrows" in problems(result)[0]
     assert "rowCount" not in team.events()[0]["inputs"][0]["inputFacets"]["dataQualityMetrics"]
+
+
+@pytest.mark.parametrize("options", [{"names": ["a", "text"], "header": 0}, {"quotechar": "a"}])
+def test_a_file_under_other_names(team: Team, options: dict[str, Any]) -> None:
+    """What is called `text` is another column then."""
+    asset = team.context.data_sources.get("files").add_csv_asset("other", **options)
+    result = team.checkpoint(asset.add_batch_definition_path("first", path="tickets.csv"), not_null()).run()
+    assert not result.success and "was not read as it is" in problems(result)[0]
+
+
+def test_a_query_is_not_its_database(team: Team) -> None:
+    with closing(sqlite3.connect(team.root / "data.db")) as connection:
+        connection.execute("CREATE TABLE answers (text TEXT)")
+        connection.commit()
+    source = team.context.data_sources.add_sqlite("lite", connection_string=f"sqlite:///{team.root}/data.db")
+    asset = source.add_query_asset("nothing", query="SELECT 'a harmless word' AS text")
+    result = team.checkpoint(asset.add_batch_definition_whole_table("all"), not_null()).run()
+    assert not result.success and "was not read as it is: query" in problems(result)[0]
 
 
 def test_a_failure_is_recorded_as_one(team: Team) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 
 import great_expectations as gx
 import great_expectations.expectations as gxe
+import numpy
 import pandas
 import pytest
 import sqlalchemy
@@ -252,6 +255,28 @@ def test_texts_in_structures(indexed: Team) -> None:
     assert not frame({"text": [chat, CLEAN[1]]}).validate(NONE).success
     assert not frame({"text": [CLEAN[1], RESTRICTED[2].encode()]}).validate(NONE).success
     assert frame({"text": [[{"content": CLEAN[0]}], CLEAN[1]]}).validate(NONE).success
+
+
+def test_texts_in_disguise(indexed: Team) -> None:
+    coded = base64.b64encode(RESTRICTED[2].encode()).decode()
+    arrays = numpy.array([{"content": numpy.array([RESTRICTED[2]])}], dtype=object)
+    words = [word for text in RESTRICTED for word in text.split()]
+    for texts in (
+        [CLEAN[0], coded],
+        [CLEAN[0], arrays],
+        [CLEAN[0], json.dumps({"a": RESTRICTED[2]})],
+        [*CLEAN, *words],
+    ):
+        assert not frame({"text": texts}).validate(NONE).success
+    for unread in (list(RESTRICTED[2].encode()), gzip.compress(RESTRICTED[2].encode())):
+        result = frame({"text": [CLEAN[0], unread]}).validate(NONE)
+        assert not result.success and result.result["details"]["code"] == "CONTENT_UNREADABLE"
+
+
+@pytest.mark.parametrize("form", ["BOOLEAN_ONLY", "BASIC", "SUMMARY", "COMPLETE"])
+def test_no_form_of_result_passes_or_tells_the_text(indexed: Team, form: str) -> None:
+    result = frame({"text": [CLEAN[0], RESTRICTED[2]]}).validate(NONE, result_format=form)
+    assert not result.success and "garden" not in json.dumps(result.to_json_dict()).lower()
 
 
 def test_an_index_that_is_not_whole(indexed: Team) -> None:
