@@ -57,22 +57,23 @@ def back_up(url: str, file: Path, told: Told) -> Copied:
     """
     if file.exists():
         raise UsageError(f"{file} is there already", code="BACKUP_EXISTS", hint="name a file that is not there yet")
-    part = file.with_name(f".{file.name}.part")
     with open_store(url) as source:
         try:
-            part.unlink(missing_ok=True)
-            os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            with create_store(str(part)) as target:
+            descriptor, name = tempfile.mkstemp(prefix=f".{file.name[:100]}.", dir=file.parent)
+        except OSError as error:
+            raise _unwritable(file, error) from None
+        os.close(descriptor)
+        part = Path(name)  # beside it, so that it gets its name at once when it is whole
+        try:
+            with create_store(name) as target:
                 copied = _copy(source, target, told, tree_only=True)
             _one_file(part)
+            if file.exists():
+                raise FileExistsError(f"{file} came there meanwhile")
             part.replace(file)
+            _synced(file.parent)
         except (OSError, sqlite3.Error) as error:
-            raise UsageError(
-                f"{file} cannot be written",
-                code="BACKUP_UNWRITABLE",
-                cause=str(error),
-                hint="name a file in a directory that exists and has room",
-            ) from None
+            raise _unwritable(file, error) from None
         finally:
             for left in (part, Path(f"{part}-wal"), Path(f"{part}-shm")):
                 with suppress(OSError):
@@ -146,6 +147,15 @@ def _differs(found: Sequence[Deviation]) -> CannotDecide:
     )
 
 
+def _unwritable(file: Path, error: Exception) -> UsageError:
+    return UsageError(
+        f"{file} cannot be written",
+        code="BACKUP_UNWRITABLE",
+        cause=str(error),
+        hint="name a file that is not there yet, in a directory that exists and has room",
+    )
+
+
 @contextmanager
 def _opened(file: Path) -> Iterator[Store]:
     """A backup as a store of this version; one of an earlier version in a copy that is brought up to date."""
@@ -165,15 +175,18 @@ def _opened(file: Path) -> Iterator[Store]:
 
 
 def _one_file(path: Path) -> None:
-    """End the write-ahead log: what is carried elsewhere is one file. It is on the disk when this returns."""
+    """End the write-ahead log: what is carried elsewhere is one file, and on the disk when this returns."""
     connection = sqlite3.connect(path)
     try:
         connection.execute("PRAGMA journal_mode=DELETE")
     finally:
         connection.close()
-    for place in (path, path.parent):
-        descriptor = os.open(place, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    _synced(path)
+
+
+def _synced(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
