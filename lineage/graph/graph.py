@@ -561,14 +561,12 @@ class Graph:
             if self._covered is not None:
                 self._covered.downstream()
             reached = downstream(working, self._known(working, artifact))
-            items = [
-                ImpactItem(
-                    artifact_of(working, r.dataset, working.node(r.node)),
-                    r.distance,
-                    tuple(USES[u] for u in sorted(r.uses)),
-                )
-                for r in reached
-            ]
+            items = []
+            for r in reached:
+                node = working.node(r.node)
+                found = artifact_of(working, r.dataset, node) if r.dataset else any_artifact(working, node)
+                if found is not None:
+                    items.append(ImpactItem(found, r.distance, tuple(USES[u] for u in sorted(r.uses))))
         items.sort(key=lambda i: (i.artifact.type.value != "MODEL", i.distance, i.artifact.namespace, i.artifact.name))
         models = sum(i.artifact.type.value == "MODEL" for i in items)
         return Impact(tuple(items), models, len(items) - models)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from lineage.graph import rows
 from lineage.graph.pairs import BASE_MODEL, BITS, CONTENT, EVALUATION, MASK, USES, after, before
 from lineage.graph.resolve import generated_origin, label, label_codes, resolve
-from lineage.graph.rows import DIRECTORY, NARROWED, Node
+from lineage.graph.rows import ALONE, DIRECTORY, NARROWED, Node
 from lineage.graph.working import Working, matches
 from lineage.store.store import damaged
 from lineage.vocabulary import Basis, Label, Use
@@ -269,7 +269,7 @@ class Reached(NamedTuple):
 
     node: int
     dataset: int
-    model: bool
+    """Name it has in the run that made it; 0 where it is reached as a file of a directory, or as the directory."""
     distance: int
     uses: set[int]
     """In which a label of the start gets there, by number."""
@@ -296,6 +296,8 @@ def downstream(working: Working, start: Node, met: dict[int, Met] | None = None)
             continue
         seen.add((id_, full, use))
         node = working.node(id_)
+        if node.flags & ALONE and id_ != start.id:  # it has a name, whether a run gave it one or not
+            reached.setdefault((id_, 0), Reached(id_, 0, distance, set())).uses.add(use)
         if not full:
             queue.appendleft((id_, True, use, distance))
             queue.extendleft((member, False, use, distance) for member in working.members(node))
@@ -310,19 +312,20 @@ def downstream(working: Working, start: Node, met: dict[int, Met] | None = None)
                     met[r] = name, distance
                 uses = after(use, role >> 1, bool(role & 1))
                 if uses:
-                    for output, dataset, model in run.outputs:
+                    for output, dataset, _ in run.outputs:
                         if output != start.id:
-                            new = Reached(output, dataset, bool(model), distance + 1, set())
+                            new = Reached(output, dataset, distance + 1, set())
                             reached.setdefault((output, dataset), new).uses.update(uses)
                         queue.extend((output, False, u, distance + 1) for u in uses)
                 if role >> 1 == EVALUATION and uses:
                     for tested, dataset, other in run.inputs:
                         if _under_test(other):
                             if tested != start.id:
-                                new = Reached(tested, dataset, True, distance + 1, set())
+                                new = Reached(tested, dataset, distance + 1, set())
                                 reached.setdefault((tested, dataset), new).uses.add(EVALUATION)
                             queue.append((tested, False, EVALUATION, distance + 1))
-    return list(reached.values())
+    named = {node for node, dataset in reached if dataset}
+    return [found for (node, dataset), found in reached.items() if dataset or node not in named]
 
 
 def labels_of(working: Working, node: Node) -> list[Label]:
