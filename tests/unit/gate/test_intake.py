@@ -309,3 +309,94 @@ def test_a_row_that_an_insider_puts_in_swallows_no_event(opened: Opened, intake:
     with pytest.raises(LineageError) as told:
         intake.submit([event("b")]).result(10)
     assert told.value.code == "GRAPH_DAMAGED"
+
+
+def test_other_writes_that_wait_are_one_transaction_and_fail_alone(
+    opened: Opened, intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    def hold(graph: Graph) -> None:
+        begun.set()
+        go.wait(10)
+
+    first = intake.do(hold)
+    assert begun.wait(10)
+    commits = []
+    store = opened.graphs[0]._store
+    own = store._commit
+    monkeypatch.setattr(store, "_commit", lambda: (commits.append(1), own())[1])
+
+    def work(number: int) -> Callable[[Graph], int]:
+        def run(graph: Graph) -> int:
+            seen = graph.position()  # with what was recorded before in the same transaction
+            graph.record([event(f"w{number}")])
+            if number == 3:
+                raise UsageError("not this one")
+            if number == 5:
+                raise ZeroDivisionError
+            if number == 7:
+                graph.record([b"{}"])
+            return seen
+
+        return run
+
+    waiting = [intake.do(work(number)) for number in range(10)]
+    go.set()
+    first.result(10)
+    with pytest.raises(UsageError, match="not this one"):
+        waiting[3].result(10)
+    with pytest.raises(ZeroDivisionError):
+        waiting[5].result(10)
+    with pytest.raises(LineageError):
+        waiting[7].result(10)
+    good = [number for number in range(10) if number not in (3, 5, 7)]
+    assert [waiting[number].result(10) for number in good] == list(range(7))
+    assert opened.entries() == [event(f"w{number}") for number in good]
+    assert len(commits) == 2  # the one that held them up, and theirs
+    assert intake.submit([event("after")]).result(10).position == 8
+
+
+def test_a_transaction_that_fails_as_a_whole_acknowledges_none(
+    opened: Opened, intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go = threading.Event(), threading.Event()
+    first = intake.do(lambda graph: (begun.set(), go.wait(10)))
+    assert begun.wait(10)
+    store = opened.graphs[0]._store
+    own = store._commit
+    settled: list[str] = []
+
+    def fails() -> None:
+        store._rollback()
+        raise LineageError("the disk is full", code="STORE_UNREACHABLE")
+
+    def work(graph: Graph) -> int:
+        graph.once_durable(lambda: settled.append("x"))
+        return graph.record([event("w")])
+
+    waiting = [intake.do(work) for _ in range(3)]
+    commits = iter([own, fails])
+    monkeypatch.setattr(store, "_commit", lambda: next(commits, own)())
+    go.set()
+    first.result(10)
+    for one in waiting:
+        with pytest.raises(LineageError, match="disk is full"):
+            one.result(10)
+    assert (opened.entries(), settled) == ([], [])
+    assert intake.do(work).result(10) == 1
+    assert settled == ["x"]
+
+
+def test_what_the_database_undid_is_never_part_of_a_transaction(opened: Opened) -> None:
+    graph = opened()
+
+    def ends_it() -> None:
+        graph.record([event("a")])
+        graph._store._rollback()  # as a database does when its disk is full
+        raise UsageError("after that")
+
+    with pytest.raises(LineageError):
+        graph.together([ends_it, lambda: print(graph.record([event("b")]))])
+    graph.close()
+    assert opened.entries() == []
