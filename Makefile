@@ -7,9 +7,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup test lint types tests demo bench schemas docs postgresql java chromium clean
+.PHONY: setup test lint types tests demo bench schemas docs postgresql java chromium programs clean
 
-setup: $(VENV)/.ready postgresql java chromium
+setup: $(VENV)/.ready postgresql java chromium programs
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -49,6 +49,18 @@ chromium:
 	  apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
 	else \
 	  echo "Chromium is missing: install it for the tests of the server's pages, e.g. apt-get install chromium"; \
+	fi
+
+# What stages may call, and what looks at them, for the tests of lineage.capture.
+programs:
+	@missing=$$(for name in strace curl wget perl; do command -v $$name >/dev/null || echo $$name; done); \
+	if [ -z "$$missing" ]; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "installing" $$missing "for the tests"; \
+	  export DEBIAN_FRONTEND=noninteractive; \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	else \
+	  echo "missing:" $$missing "- install them for the tests"; \
 	fi
 
 test: setup lint types tests

@@ -18,7 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from lineage.capture import hook
+from lineage.capture import hook, landlock
+from lineage.errors import UsageError
 
 ROUNDS = 31
 
@@ -29,6 +30,11 @@ def main() -> None:
     compileall.compile_dir(hook.OBSERVER, quiet=1)
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)
+        (root / "dvc.yaml").write_text("stages:\n  s:\n    cmd: 'true'\n    deps: [dep.txt]\n    outs: [out.txt]\n")
+        (root / "dep.txt").write_text("a dependency\n")
+        (root / "lineage.toml").write_text('project = "benchmark"\n')
+        subprocess.run(["git", "init", "-q", str(root)], check=True)
+        subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], cwd=root, check=True)
         many = root / "many"
         many.mkdir()
         for number in range(10_000):
@@ -38,9 +44,25 @@ def main() -> None:
         _row("no Python process (`true`)", root, "true", ROUNDS)
         _row("a Python process (`python -c pass`)", root, f"{sys.executable} -c pass", ROUNDS)
         _row("10,000 distinct files opened", root, f'{sys.executable} -c "{reading}"', 7)
+        for mode, rounds in (("strace", 11), ("strict", 7)):
+            if not _possible(mode):
+                print(f"{mode}: not on this machine")
+                continue
+            _row(f"{mode}: no Python process", root, "true", rounds, mode)
+            _row(f"{mode}: a Python process", root, f"{sys.executable} -c pass", rounds, mode)
+            if mode == "strace":
+                _row(f"{mode}: 10,000 distinct files opened", root, f'{sys.executable} -c "{reading}"', 3, mode)
 
 
-def _row(name: str, root: Path, command: str, rounds: int) -> None:
+def _possible(mode: str) -> bool:
+    try:
+        landlock.require() if mode == "strict" else hook.strace()
+    except UsageError:
+        return False
+    return True
+
+
+def _row(name: str, root: Path, command: str, rounds: int, mode: str = "python") -> None:
     real = shutil.which("bash") or "/bin/sh"
     made = hook.prepare(root, {"SHELL": real})
     plain = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {
@@ -48,7 +70,9 @@ def _row(name: str, root: Path, command: str, rounds: int) -> None:
         "DVC_STAGE": "s",
         "DVC_ROOT": str(root),
     }
-    ours = hook.environment(made, plain, mode="python", execution=root)
+    looked = "python" if mode == "strict" else mode
+    ours = hook.environment(made, plain, mode=looked, execution=root, strict=mode == "strict")
+    os.chdir(root)
     before, after = [], []
     for _ in range(rounds):  # in turn: the machine's speed drifts
         before.append(_time([real, "-c", command], plain))

@@ -40,7 +40,6 @@ READS = {
     "ctypes": "import ctypes; c = ctypes.CDLL(None); c.fopen.restype = ctypes.c_void_p; f = c.fopen(F.encode(), b'r'); assert f",
     "cat": "run(['cat', F])",
     "perl": "run(['perl', '-e', 'open(F, shift) or die; <F>', F])",
-    "node": "run(['node', '-e', 'require(\"fs\").readFileSync(process.argv[1])', F])",
     "redirection": "run(['sh', '-c', 'read -r line < ' + F])",
     "python child": "run([sys.executable, '-c', 'open(%r)' % F])",
     "python -I": "run([sys.executable, '-I', '-c', 'open(%r)' % F])",
@@ -53,7 +52,7 @@ READS = {
 
 NOT_IN_PYTHON = {
     "pandas.read_parquet", "pyarrow.parquet", "pyarrow.memory_map", "polars.read_parquet", "polars.scan_csv", "duckdb",
-    "h5py", "safetensors", "onnxruntime", "sqlite3", "ctypes", "cat", "perl", "node", "redirection", "python -I", "env -i",
+    "h5py", "safetensors", "onnxruntime", "sqlite3", "ctypes", "cat", "perl", "redirection", "python -I", "env -i",
     "exec", "another name",
 }  # fmt: skip
 """Reads that the observer in Python does not see; of the last it sees the other name."""
