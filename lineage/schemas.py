@@ -32,6 +32,7 @@ from lineage.evidence import (
     removal,
     store,
     tokens,
+    usage,
 )
 from lineage.evidence.bundle.document import BundleDocument
 from lineage.evidence.case import Case
@@ -72,6 +73,8 @@ DOCUMENTS: Mapping[str, type] = {
     "content-scan": content.ContentScanDocument,
     "content-removal": RemovalEvidence,
     "content-show": content.ContentIndexDocument,
+    "usage-import": usage.UsageImportDocument,
+    "usage-reconcile": usage.UsageReconcileDocument,
     "audit": document.AuditDocument,
     "doctor": document.DoctorDocument,
     "policy-test": document.PolicyTestDocument,

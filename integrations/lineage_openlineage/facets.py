@@ -70,6 +70,7 @@ LineageMatchDatasetFacet = _client_class("lineage_match")
 LineageUseInputDatasetFacet = _client_class("lineage_use")
 LineageExecutionRunFacet = _client_class("lineage_execution")
 LineageObservationRunFacet = _client_class("lineage_observation")
+LineageUsageRunFacet = _client_class("lineage_usage")
 LineageDecisionRunFacet = _client_class("lineage_decision")
 LineageGrantRunFacet = _client_class("lineage_grant")
 LineageRemovalRunFacet = _client_class("lineage_removal")
@@ -91,5 +92,6 @@ __all__ = [
     "LineagePolicyRunFacet",
     "LineageRegistryRunFacet",
     "LineageRemovalRunFacet",
+    "LineageUsageRunFacet",
     "LineageUseInputDatasetFacet",
 ]

@@ -29,6 +29,7 @@ VERBS = {
     "recall": "Judge every registered version again, and take back what is refused now.",
     "removal": "Claim and approve that an origin was taken out.",
     "content": "Find the content of restricted sources elsewhere.",
+    "usage": "Hold a provider's log against what was declared and observed.",
     "correction": "Claim and approve that a tag was a mistake.",
     "audit": "Compare the whole registry with the recorded decisions and changes.",
     "policy": "Test, check, show or replay the policy.",

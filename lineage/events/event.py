@@ -29,6 +29,7 @@ from lineage.vocabulary import (
     Observation,
     PolicyRecord,
     Removal,
+    UsageLog,
     Use,
 )
 from lineage.vocabulary.moment import happened
@@ -131,6 +132,7 @@ class RunFacets(_Struct, frozen=True):
 
     execution: f.LineageExecutionRunFacet | None = msgspec.field(default=None, name="lineage_execution")
     observation: f.LineageObservationRunFacet | None = msgspec.field(default=None, name="lineage_observation")
+    usage: f.LineageUsageRunFacet | None = msgspec.field(default=None, name="lineage_usage")
     decision: f.LineageDecisionRunFacet | None = msgspec.field(default=None, name="lineage_decision")
     grant: f.LineageGrantRunFacet | None = msgspec.field(default=None, name="lineage_grant")
     removal: f.LineageRemovalRunFacet | None = msgspec.field(default=None, name="lineage_removal")
@@ -253,6 +255,7 @@ def run_event(
     outputs: Sequence[Artifact] = (),
     execution: Execution | None = None,
     observation: Observation | None = None,
+    log: UsageLog | None = None,
 ) -> bytes:
     """The bytes of a COMPLETE RunEvent.
 
@@ -264,17 +267,20 @@ def run_event(
         outputs: what it made.
         execution: how it came about.
         observation: what was seen of it.
+        log: what it read of a provider's log.
     """
-    how = seen = None
+    how = seen = usage = None
     if execution:
         how = f.LineageExecutionRunFacet(execution=execution, **f.envelope(f.LineageExecutionRunFacet))
     if observation:
         seen = f.LineageObservationRunFacet(observation=observation, **f.envelope(f.LineageObservationRunFacet))
+    if log:
+        usage = f.LineageUsageRunFacet(log=log, **f.envelope(f.LineageUsageRunFacet))
     return _run(
         run_id,
         job,
         time,
-        RunFacets(execution=how, observation=seen) if how or seen else None,
+        RunFacets(execution=how, observation=seen, usage=usage) if how or seen or usage else None,
         [_dataset(i.artifact, i.use) for i in inputs],
         [_dataset(o) for o in outputs],
     )

@@ -22,6 +22,7 @@ from lineage.vocabulary import (
     PolicyRecord,
     Removal,
     Tag,
+    UsageLog,
     Use,
 )
 
@@ -77,6 +78,12 @@ class LineageObservationRunFacet(Facet, frozen=True, kw_only=True):
     """What was seen of a run while it ran."""
 
     observation: Observation
+
+
+class LineageUsageRunFacet(Facet, frozen=True, kw_only=True):
+    """What a provider's log, or an export of its usage, says of calls to its models."""
+
+    log: UsageLog
 
 
 class LineageDecisionRunFacet(Facet, frozen=True, kw_only=True):
@@ -206,6 +213,7 @@ FACETS: dict[str, type[Facet]] = {
     "lineage_use": LineageUseInputDatasetFacet,
     "lineage_execution": LineageExecutionRunFacet,
     "lineage_observation": LineageObservationRunFacet,
+    "lineage_usage": LineageUsageRunFacet,
     "lineage_decision": LineageDecisionRunFacet,
     "lineage_grant": LineageGrantRunFacet,
     "lineage_removal": LineageRemovalRunFacet,

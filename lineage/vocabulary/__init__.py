@@ -22,6 +22,7 @@ from lineage.vocabulary.origin import (
     Use,
 )
 from lineage.vocabulary.registry import Change, Happening, PolicyFile, PolicyRecord
+from lineage.vocabulary.usage import Left, LoggedCalls, UsageLog
 
 __all__ = [
     "CLEAN_KINDS",
@@ -42,6 +43,8 @@ __all__ = [
     "Input",
     "Kind",
     "Label",
+    "Left",
+    "LoggedCalls",
     "Match",
     "Member",
     "Observation",
@@ -56,6 +59,7 @@ __all__ = [
     "Shortfall",
     "Step",
     "Tag",
+    "UsageLog",
     "Use",
     "same_person",
 ]

@@ -20,6 +20,8 @@ from lineage.vocabulary import (
     Input,
     Kind,
     Label,
+    Left,
+    LoggedCalls,
     Member,
     Observation,
     Origin,
@@ -28,6 +30,7 @@ from lineage.vocabulary import (
     Scope,
     Step,
     Tag,
+    UsageLog,
     Use,
 )
 
@@ -92,6 +95,11 @@ def events() -> Iterator[tuple[str, bytes]]:
         ("example.com",), ("vllm",), ("side.csv",), ("x, a dependency, was written",), ("start was changed",),
     )  # fmt: skip
     yield "observed run", run_event(run_id=run, job=job, time=TIME, execution=EXECUTION, observation=seen)
+    calls = LoggedCalls(
+        "azure-openai", "openai", "gpt-4", "seed-east", "gpt4-prod", 3, 1, TIME, TIME, 60, ((1677749400, 3),), 2
+    )
+    log = UsageLog("log.jsonl", "0" * 64, 5, ("azure-openai",), (calls,), (Left("cut short", 1),), 1, "sha256:" + "1" * 64)
+    yield "log", run_event(run_id=run, job=job, time=TIME, log=log)
     yield "bare run", run_event(run_id=run, job=job, time="2023-03-02T09:30:00Z")
     yield "dataset", dataset_event(SOURCE, time=TIME)
     yield "bare dataset", dataset_event(Artifact("s3://bucket", "key"), time=TIME)
