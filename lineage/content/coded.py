@@ -10,6 +10,8 @@ import base64
 import binascii
 import html
 import re
+from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 
@@ -82,40 +84,44 @@ def _text(data: bytes) -> bytes:
 
 
 def _backslashes(match: re.Match[bytes]) -> bytes:
-    codes = [int(code, 16) for code in _BACKSLASHED.findall(match[0])]
+    codes = [int(code, 16) for code in _CODE.findall(match[0])]
     if all(code < 256 for code in codes):
         try:  # bytes of UTF-8, as Python shows them
-            return bytes(codes).decode().encode()
+            return bytes(codes).decode().encode().replace(b"\0", b"")
         except UnicodeDecodeError:
             pass
-    joined = "".join(chr(code) for code in codes if code < 0x110000)
+    joined = "".join(chr(code) for code in codes if 0 < code < 0x110000)
     return joined.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore").encode()
 
 
-_BACKSLASHED = re.compile(rb"\\(?:u\{?|U|x)([0-9A-Fa-f]+)")
-
-
 def _hexadecimal(match: re.Match[bytes]) -> bytes:
-    return bytes.fromhex(match[0].translate(None, b"%=\r\n").decode())
+    return bytes.fromhex(match[0].translate(None, b"%=\r\n").decode()).replace(b"\0", b"")
 
 
 def _entity(match: re.Match[bytes]) -> bytes:
-    return html.unescape(match[0].decode()).encode(errors="ignore")
+    return _character(match[0])
 
 
-_ESCAPES = (
+@lru_cache(maxsize=4096)
+def _character(entity: bytes) -> bytes:
+    return html.unescape(entity.decode()).encode(errors="ignore").replace(b"\0", b"")
+
+
+_CODE = re.compile(rb"\\(?:u\{?|U|x)([0-9A-Fa-f]+)")
+_ESCAPES: tuple[tuple[bytes, re.Pattern[bytes], Callable[[re.Match[bytes]], bytes] | bytes], ...] = (
     # (a byte without which the pattern cannot match, the pattern, what takes its place)
     (
         b"\\",
         re.compile(rb"(?:\\u(?:[0-9A-Fa-f]{4}|\{[0-9A-Fa-f]{1,6}\})|\\U[0-9A-Fa-f]{8}|\\x[0-9A-Fa-f]{2})+"),
         _backslashes,
     ),
-    (b"\\", re.compile(rb"\\[nrt]"), lambda _: b" "),
+    (b"\\", re.compile(rb"\\[nrt]"), b" "),
     (b"%", re.compile(rb"(?:%[0-9A-Fa-f]{2})+"), _hexadecimal),
     (b"=", re.compile(rb"(?:=[0-9A-F]{2}|=\r?\n)+"), _hexadecimal),
+    (b"&", re.compile(rb"&(?:amp;|#38;|#x26;)+"), b"&"),  # what was escaped several times is text as well
+    (b"&", _ENTITY := re.compile(rb"&(?:#[0-9]{1,12};?|#[xX][0-9A-Fa-f]{1,10};?|[A-Za-z][A-Za-z0-9]{1,24};)"), _entity),
+    (b"&", _ENTITY, _entity),
 )
-_AMPERSANDS = re.compile(rb"&(?:amp;|#38;|#x26;)+")
-_ENTITY = re.compile(rb"&(?:#[0-9]{1,12};?|#[xX][0-9A-Fa-f]{1,10};?|[A-Za-z][A-Za-z0-9]{1,24};)")
 
 
 def unescaped(joined: bytes) -> bytes:
@@ -126,9 +132,5 @@ def unescaped(joined: bytes) -> bytes:
     """
     for byte, pattern, plain in _ESCAPES:
         if byte in joined:
-            joined = pattern.sub(lambda match, plain=plain: plain(match).replace(b"\0", b""), joined)  # type: ignore[misc]
-    if b"&" in joined:
-        joined = _AMPERSANDS.sub(b"&", joined)  # what was escaped several times is text as well
-        for _ in range(2):
-            joined = _ENTITY.sub(lambda match: _entity(match).replace(b"\0", b""), joined)
+            joined = pattern.sub(plain, joined)
     return joined

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -55,6 +57,24 @@ def test_letters_are_stable(text: str) -> None:
     once = letters(text)
     assert letters(once) == once
     assert letters(text.upper()) == letters(text.lower())
+
+
+@given(st.text(alphabet=st.characters(categories=("L", "M", "Zs", "P")), max_size=40))
+def test_unicodes_normal_forms_do_not_count(text: str) -> None:
+    assert len({letters(unicodedata.normalize(form, text)) for form in ("NFC", "NFD", "NFKC", "NFKD")}) == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["한국어 문장입니다", "がぎぐ パピプ", "Ελληνικά", "हिन्दी में", "Ｆｕｌｌ ｗｉｄｔｈ", "ﬁnd ﬂow"]
+)
+def test_scripts_in_their_normal_forms(text: str) -> None:
+    assert letters(unicodedata.normalize("NFD", text)) == letters(unicodedata.normalize("NFKC", text)) != ""
+
+
+@given(st.lists(st.text(alphabet="ab \\uxn0041=%&#;<>[]{}\0A", max_size=60), max_size=6))
+def test_escapes_reach_into_no_other_record(texts: list[str]) -> None:
+    data = [text.encode() for text in texts]
+    assert normalise(data).records == [normalise([text]).buffer for text in data]
 
 
 def test_nothing() -> None:
