@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import stat
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -119,16 +120,17 @@ def test_while_events_come_in_it_is_one_moment(project: Path, store_url: str, tm
         while not ended.is_set():
             n += 1
             position[0] = intake.submit([step(n)], trusted=True).result(60).position
+            time.sleep(0.01)
 
     thread = threading.Thread(target=produce)
     thread.start()
     try:
-        sizes = [back_up(store_url, tmp_path / f"b{i}.db", quiet).entries for i in range(3)]
+        sizes = [back_up(store_url, tmp_path / f"b{i}.db", quiet).entries for i in range(2)]
     finally:
         ended.set()
         thread.join(60)
         intake.stop(30)
-    assert 250 < sizes[0] < sizes[1] < sizes[2] <= position[0]
+    assert 250 < sizes[0] < sizes[1] <= position[0]
     for i, size in enumerate(sizes):
         with Gate.open(load(project, store=str(tmp_path / f"b{i}.db"))) as gate:
             report = gate.verify()

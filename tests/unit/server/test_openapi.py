@@ -58,6 +58,8 @@ def sent(house: House, case: Any, key: str, who: str) -> int:
     """Send a request, and hold the answer to what every answer must be."""
     kwargs = case.as_transport_kwargs(base_url="http://testserver") if hasattr(case, "as_transport_kwargs") else {}
     kwargs.pop("cookies", None)
+    if isinstance(kwargs.get("data"), bytes):
+        kwargs["content"] = kwargs.pop("data")
     kwargs["headers"] = {k: v for k, v in dict(kwargs.get("headers") or {}).items() if k.lower() != "authorization"}
     try:
         answer = house(kwargs.pop("method"), kwargs.pop("url"), who, **kwargs)
