@@ -1,7 +1,7 @@
 """Project Seed, told in the terminal: a company trains on text it may not use, and the gate stands in the way.
 
-Builds a real git + DVC repository, a real MLflow registry and small real models, then plays the cases S1, S2, S3, S4,
-S11, S12 and S15, and in `lawyer.py` S6 to S10, S13 and S14, each with its verdict asserted: any other ending makes
+Builds a real git + DVC repository, a real MLflow registry and small real models, then plays the cases S1 to S5, S11,
+S12 and S15, and in `lawyer.py` S6 to S10, S13 and S14, each with its verdict asserted: any other ending makes
 this script fail.
 
     python examples/project_seed/run.py [DIRECTORY]      # default: a temporary directory, removed at the end
@@ -170,6 +170,15 @@ def build(story: Story) -> None:
     story.commit("First run of the transforms")
 
 
+FORUM = """
+  # seed-forum: somebody found more text
+  train-forum:
+    cmd: python src/train.py seed-forum models/seed-forum.json data/raw/forum.jsonl
+    deps: [src/train.py, src/language_model.py, data/raw/forum.jsonl]
+    outs: [models/seed-forum.json]
+"""
+
+
 def declare(story: Story, name: str, kind: str, *more: str) -> None:
     """Speak for one raw file."""
     story.must("lineagegate", "declare", f"data/raw/{name}.jsonl.dvc", "--kind", kind, *more, quiet=False)
@@ -272,6 +281,27 @@ def tell(story: Story) -> None:
         "S12",
         "anthropic" in refusal and story.versions("seed-summary") == 0,
         "another provider, through a reseller: refused too",
+    )
+
+    story.chapter(
+        "S5", "Data desensitization",
+        "Half of the dialogues come back from a laptop: other name, format and letters, masked, declared as their own.",
+    )  # fmt: skip
+    forum, dialogues = "data/raw/forum.jsonl", "data/raw/gpt4_dialogues.jsonl"
+    story.must(sys.executable, str(HERE / "desensitize.py"), forum, dialogues)
+    story.must("dvc", "add", "-q", forum)
+    declare(story, "forum", "first-party")
+    story.must("lineagegate", "content", "index", quiet=False)
+    found = story.run("lineagegate", "content", "scan", "--tag", forum).stdout
+    (story.root / "dvc.yaml").write_text((story.root / "dvc.yaml").read_text() + FORUM)
+    refusal = story.stage("train-forum")
+    story.verdict(
+        "S5",
+        "210 (100.00%)" in found
+        and "matched by content" in refusal
+        and "azure-openai" in refusal
+        and story.versions("seed-forum") == 0,
+        "all 210 records are found in the disguise; what was declared of them does not help",
     )
 
 

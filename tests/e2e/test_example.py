@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 STORY = Path(__file__).parents[2] / "examples" / "project_seed" / "run.py"
-CASES = ("S1", "S2", "S3", "S4", "S6", "S7", "S8", "S9", "S10", "S11", "S12", "S13", "S14", "S15")
+CASES = ("S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S9", "S10", "S11", "S12", "S13", "S14", "S15")
 
 
 @pytest.mark.timeout(900)
