@@ -190,14 +190,24 @@ def _unfolded(value: Any) -> Iterator[Entry]:
             yield {"": item}
         elif isinstance(item.get("tables"), list):
             for table in item["tables"]:
-                names = [str(column.get("name")) for column in table.get("columns", ())]
-                yield from (dict(zip(names, row, strict=False)) for row in table.get("rows", ()))
+                yield from _table(table)
         else:
             inner = item.get("records") if isinstance(item.get("records"), list) else item.get("data")
             if isinstance(inner, list):
                 waiting += reversed(inner)
             else:
                 yield item
+
+
+def _table(table: Any) -> Iterator[Entry]:
+    """The rows of the result of a query."""
+    columns, rows = (table.get(key) if isinstance(table, dict) else None for key in ("columns", "rows"))
+    if not isinstance(columns, list) or not isinstance(rows, list):
+        yield {"": table}
+        return
+    names = [str(column.get("name")) if isinstance(column, dict) else "" for column in columns]
+    for row in rows:
+        yield dict(zip(names, row, strict=False)) if isinstance(row, list) else {"": row}
 
 
 def _rows(first: bytes, stream: IO[bytes]) -> Iterator[Entry]:
@@ -235,18 +245,19 @@ def _calls(entry: Entry, tally: Tally, seen: OrderedDict[str, None]) -> Iterator
         yield _counted(entry)
         return
     fields = _flat(entry)
+    category = str(fields.get("category", "")).lower()
     if "responsemessages" in fields or "requestmessages" in fields or "completiontokens" in fields:
         if _again(fields, seen):
             yield from _more(fields, tally)
         else:
             yield _through_models(fields, tally)
-    elif "backendurl" in fields or fields.get("category", "").lower() == "gatewaylogs":
+    elif "backendurl" in fields or category == "gatewaylogs":
         if not _again(fields, seen):
             yield _through_gateway(fields, tally)
-    elif "modeldeploymentname" in fields or fields.get("category", "").lower() == "requestresponse":
+    elif category == "requestresponse" or ("modeldeploymentname" in fields and not category):
         yield _of_azure(fields, tally)
-    elif "category" in fields:
-        raise _Left(f"its category is {fields['category'][:60]}")
+    elif category:
+        raise _Left(f"its category is {str(fields['category'])[:60]}")
     else:
         raise _Left("it is no entry of a format that is read")
 

@@ -54,6 +54,8 @@ SKEW = 60
 """Seconds by which two clocks may differ."""
 _STEPS = (60, 3600, 86_400)
 _BATCH = 1024
+_WHOLE, _COUNTED = "whole", "counted"
+"""What was taken of a log: all, or without the fingerprints of its answers."""
 
 
 def import_logs(gate: Gate, paths: Sequence[Path], progress: Progress | None = None) -> e.UsageImportDocument:
@@ -83,8 +85,8 @@ def _imported(gate: Gate, path: Path) -> e.ImportedLog:
     key = f"usage/{digest}"
     able = find_spec("numpy") is not None
     known = gate.graph.state(key)
-    if known is not None and (json.loads(known) or not able):
-        return _said(next(log for log in _logs(gate) if log.sha256 == digest), "known", indexed=json.loads(known))
+    if known is not None and (known == _WHOLE or not able):
+        return _said(next(log for log in _logs(gate) if log.sha256 == digest), "known", indexed=known == _WHOLE)
     groups, tally, formats = Groups(), Tally(), dict[str, None]()
     with ExitStack() as stack:
         answers = stack.enter_context(Answers(gate, digest, able))
@@ -116,7 +118,7 @@ def _imported(gate: Gate, path: Path) -> e.ImportedLog:
         outputs=made,
         log=log,
     )
-    gate.graph.record([event] if known is None else [], {**state, key: json.dumps(bool(state))})
+    gate.graph.record([event] if known is None else [], {**state, key: _WHOLE if state or not content else _COUNTED})
     return _said(log, "imported", indexed=bool(state))
 
 
@@ -138,7 +140,7 @@ def _said(log: UsageLog, state: str, *, indexed: bool) -> e.ImportedLog:
         tuple(e.LeftEntries(left.why, left.entries) for left in log.left),
         log.zoneless,
         sum(group.answers for group in log.calls),
-        indexed,
+        indexed and bool(log.answers),
     )
 
 
