@@ -16,11 +16,11 @@ from typing import NamedTuple
 
 from lineage.gate.stated import LARGEST, NAMES, Unreadable, place_of, tag_of_url, tags_of_file
 from lineage.pipeline import Notice
-from lineage.vocabulary import CLEAN_KINDS, Artifact, Basis, Content, Tag
+from lineage.vocabulary import CLEAN_KINDS, Artifact, ArtifactType, Basis, Content, Kind, Tag
 from lineage_dvc.claim import NOBODY
 from lineage_dvc.definition import resolve
 from lineage_dvc.record import Unreadable as FileUnreadable
-from lineage_dvc.statement import Interpreter
+from lineage_dvc.statement import Interpreter, Known
 from lineage_dvc.tree import Tree
 
 Marks = dict[str, list[int]]
@@ -37,8 +37,6 @@ class Data(NamedTuple):
     """Where DVC took it from."""
     address: str = ""
     """What `lineagegate declare` knows it by."""
-    said: frozenset[Tag] = frozenset()
-    """What somebody declared of it."""
 
 
 class Spoken(NamedTuple):
@@ -75,60 +73,50 @@ class Beside:
         for data in self.data():
             tags = tuple(dict.fromkeys(tag for folder in self._folders(data) for tag in self._tags(folder, data)))
             if tags:
-                model = self.said.model(data.path)
-                yield Spoken(self.said.artifact(data.path, data.content, model=model, tags=tags), data)
+                # not `Interpreter.artifact`, which gives out the files of a directory once
+                kind = ArtifactType.MODEL if self.said.model(data.path) else ArtifactType.DATASET
+                local = self.said.local(data.path) or data.path
+                yield Spoken(Artifact(self.said.namespace, local, data.content, kind, tags), data)
 
     def data(self) -> Iterator[Data]:
         """Sources in the work tree: what a `.dvc` file tracks, and what stages read or make of nothing but code."""
-        tree, said = self.tree, self.said
-        for path in tree.dvc_files():
-            if path.endswith(("dvc.yaml", "dvc.lock")):
-                continue
+        for path in self.tree.dvc_files():
             try:
-                file = tree.files.dvc_file(path, tree.held[path])
-            except FileUnreadable:
+                if path.endswith("dvc.lock"):
+                    yield from self._of_stages(path)
+                elif not path.endswith("dvc.yaml"):
+                    yield from self._of_file(path)
+            except FileUnreadable:  # said by others
                 continue
-            urls = tuple(
-                dep.upstream.url if dep.upstream else resolve(file.wdir, dep.path)
-                for dep in file.record.deps
-                if dep.upstream or "://" in dep.path
-            )
-            told: defaultdict[str, set[Tag]] = defaultdict(set)
-            for known in said.dvc_tags(path, file, NOBODY):
-                told[known.artifact.name] |= {tag for tag in known.artifact.tags if tag.basis is Basis.DECLARED}
-            for out in file.record.outs:
-                if out.content:
-                    where = resolve(file.wdir, out.path)
-                    yield Data(where, out.content, urls, path, frozenset(told[where]))
-        for path in tree.dvc_files():
-            if posixpath.basename(path) == "dvc.lock":
-                yield from self._of_stages(path)
+
+    def _of_file(self, path: str) -> Iterator[Data]:
+        file = self.tree.files.dvc_file(path, self.tree.held[path])
+        urls = tuple(
+            dep.upstream.url if dep.upstream else resolve(file.wdir, dep.path)
+            for dep in file.record.deps
+            if dep.upstream or "://" in dep.path
+        )
+        for out in file.record.outs:
+            if out.content:
+                yield Data(resolve(file.wdir, out.path), out.content, urls, path)
 
     def _of_stages(self, path: str) -> Iterator[Data]:
-        tree, said = self.tree, self.said
-        folder = posixpath.dirname(path)
-        try:
-            lock = tree.files.lock(tree.held[path])
-            for name, text in lock.items():
-                record, meaning = tree.files.record(text), tree.meaning(folder, name)
-                address = f"{path[:-4]}yaml:{name}"
-                told: defaultdict[str, set[Tag]] = defaultdict(set)
-                for known in said.stage_tags(tree, address, record, meaning, NOBODY):
-                    told[known.artifact.name] |= {tag for tag in known.artifact.tags if tag.basis is Basis.DECLARED}
-                if not any(True for _ in said.inputs(tree, record.deps, meaning)):
-                    for out in record.outs:
-                        where = resolve(meaning.wdir, out.path)
-                        if out.content:
-                            yield Data(where, out.content, (), address, frozenset(told[where]))
-                for dep in record.deps:
-                    where = resolve(meaning.wdir, dep.path)
-                    local = said.local(where)
-                    if local is None or dep.content is None or local in tree.outputs or tree.enclosing(local):
-                        continue
-                    if not tree.is_code(local, said.code):
-                        yield Data(local, dep.content, (), local, frozenset(told[local]))
-        except FileUnreadable:
-            return
+        tree = self.tree
+        for name, text in tree.files.lock(tree.held[path]).items():
+            record, meaning = tree.files.record(text), tree.meaning(posixpath.dirname(path), name)
+            read = [(resolve(meaning.wdir, dep.path), dep) for dep in record.deps]
+            given = [(where, dep) for where, dep in read if not self._code(where)]
+            for out in () if given else record.outs:
+                if out.content:
+                    yield Data(resolve(meaning.wdir, out.path), out.content, (), f"{path[:-4]}yaml:{name}")
+            for where, dep in given:
+                local = self.said.local(where)
+                if local and dep.content and local not in tree.outputs and not tree.enclosing(local):
+                    yield Data(local, dep.content, (), local)
+
+    def _code(self, path: str) -> bool:
+        local = self.said.local(path)
+        return local is not None and self.tree.is_code(local, self.said.code)
 
     def _folders(self, data: Data) -> list[str]:
         if self.said.local(data.path) is None or data.path.startswith("../"):
@@ -145,9 +133,9 @@ class Beside:
             where = f"{folder}/{name}"
             if members and name not in members:
                 continue  # it lies there now, and is none of the files that were recorded
-            yield from self._of_file(where, members.get(name, ""))
+            yield from self._in_file(where, members.get(name, ""))
 
-    def _of_file(self, path: str, key: str) -> tuple[Tag, ...]:
+    def _in_file(self, path: str, key: str) -> tuple[Tag, ...]:
         mark = f"{path} {key}"
         if mark not in self._read:
             data = self._bytes(path, key)
@@ -189,40 +177,66 @@ def marks(root: Path, folders: Iterable[str]) -> Marks:
 
 def notices(beside: Beside) -> Iterator[Notice]:
     """What others state and nobody here has said, or has said otherwise."""
-    by_data: dict[Data, list[Tag]] = defaultdict(list)
-    for spoken in beside.spoken():
-        by_data[spoken.data] += spoken.artifact.tags
+    told: dict[Data, list[Tag]] = {data: [] for data in beside.data()}
     places: dict[Data, str] = {}
-    for data in beside.data():
+    for spoken in beside.spoken():
+        told[spoken.data] += spoken.artifact.tags
+    for data in told:
         for url in data.urls:
             if (tag := tag_of_url(url)) is not None:
-                by_data[data].append(tag)
+                told[data].append(tag)
             elif place := place_of(url):
                 places[data] = place
-    for data, tags in by_data.items():
-        words = "; ".join(dict.fromkeys(f"{_file(tag)}: {tag.reason}" for tag in tags))
-        declared = {tag.origin.kind for tag in data.said}
-        strict = [tag for tag in tags if tag.origin.kind not in CLEAN_KINDS and tag.origin.kind not in declared]
-        if not declared:
+    asked = [data for data in told if told[data] or data in places]
+    declared = _declared(beside) if asked else {}
+    for data in asked:
+        kinds = declared.get((data.path, data.content.hash), set())
+        words = "; ".join(dict.fromkeys(f"{_file(tag)}: {tag.reason}" for tag in told[data]))[:400]
+        if not kinds and told[data]:
             yield Notice(
                 "STATED_ONLY", data.path,
-                f"others say where it comes from ({words[:400]}); nobody here has, so it stays undeclared",
-                _command(data, tags[0]),
+                f"others say where it comes from ({words}); nobody here has, so it stays undeclared",
+                _command(data, told[data][0]),
             )  # fmt: skip
-        elif declared <= CLEAN_KINDS and strict:
-            kinds = ", ".join(sorted(kind.value for kind in declared))
+        elif not kinds:
             yield Notice(
-                "STATED_OTHERWISE", data.path, f"it is declared {kinds}, but others say otherwise ({words[:400]})",
-                "both count; if the statement is a mistake: lineagegate correction claim --help",
-            )  # fmt: skip
-    for data, place in places.items():
-        if not data.said and data not in by_data:
-            yield Notice(
-                "PLACE_KNOWN", data.path, f"it was taken from {place}, where anybody puts anything: it is undeclared",
+                "PLACE_KNOWN", data.path,
+                f"it was taken from {places[data]}, where anybody puts anything: it is undeclared",
                 f"read its page there, then: lineagegate declare {shlex.quote(data.address)} --kind …",
+            )  # fmt: skip
+        elif kinds <= CLEAN_KINDS and any(tag.origin.kind not in CLEAN_KINDS for tag in told[data]):
+            said = ", ".join(sorted(kind.value for kind in kinds))
+            yield Notice(
+                "STATED_OTHERWISE", data.path, f"it is declared {said}, but others say otherwise ({words})",
+                "both count; if the statement is a mistake: lineagegate correction claim --help",
             )  # fmt: skip
     for path, why in sorted(beside.unreadable.items()):
         yield Notice("STATED_UNREADABLE", path, f"it lies beside data and cannot be read: {why[:300]}")
+
+
+def _declared(beside: Beside) -> dict[tuple[str, str], set[Kind]]:
+    """What people here declared, by path and content key."""
+    found: defaultdict[tuple[str, str], set[Kind]] = defaultdict(set)
+    tree, said = beside.tree, beside.said
+
+    def take(known: Iterable[Known]) -> None:
+        for artifact in (each.artifact for each in known):
+            if artifact.content is not None:
+                kinds = {tag.origin.kind for tag in artifact.tags if tag.basis is Basis.DECLARED}
+                found[artifact.name, artifact.content.hash] |= kinds
+
+    for path in tree.dvc_files():
+        try:
+            if path.endswith("dvc.lock"):
+                for name, text in tree.files.lock(tree.held[path]).items():
+                    meaning = tree.meaning(posixpath.dirname(path), name)
+                    record = tree.files.record(text)
+                    take(said.stage_tags(tree, f"{path[:-4]}yaml:{name}", record, meaning, NOBODY))
+            elif not path.endswith("dvc.yaml"):
+                take(said.dvc_tags(path, tree.files.dvc_file(path, tree.held[path]), NOBODY))
+        except FileUnreadable:
+            continue
+    return found
 
 
 def _file(tag: Tag) -> str:
