@@ -3,8 +3,10 @@ that both share. Whatever is in the way refuses."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +22,7 @@ from lineage.events.event import run_event
 from lineage.gate import Gate
 from lineage.vocabulary import Artifact, Content, Input, Use
 from lineage_mlflow.ancestry import STAGE, packed
+from tests.conftest import _admin
 from tests.e2e.test_server import Served, recorded, served
 from tests.integrations.mlflow.example_project import POLICY, SETTINGS, Project, Server, configure, refused
 
@@ -34,6 +37,17 @@ def postgres(url: str) -> list[str]:
     return ["--workers", "2", "--backend-store-uri", uri, "--registry-store-uri", f"lineage+{uri}"]
 
 
+@contextlib.contextmanager
+def database(directory: str) -> Iterator[str]:
+    """Another empty database of the tests' PostgreSQL."""
+    name = f"t{uuid.uuid4().hex}"
+    with contextlib.closing(_admin(directory)) as connection:
+        connection.run(f"CREATE DATABASE {name}")
+    yield f"postgresql://postgres@localhost/{name}?host={directory}"
+    with contextlib.closing(_admin(directory)) as connection:
+        connection.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 class Team(NamedTuple):
     """The team's server, an MLflow server that it judges, and the token that the latter has."""
 
@@ -42,19 +56,18 @@ class Team(NamedTuple):
     token: str
 
 
-@pytest.fixture
-def team(tmp_path: Path, postgres_url: str) -> Iterator[Team]:
-    (tmp_path / "lineage").mkdir()
-    (tmp_path / "lineage" / "lineage.policy.yaml").write_text(POLICY)
-    (tmp_path / "mlflow").mkdir()
-    with served(tmp_path / "lineage") as lineage:
+@pytest.fixture(scope="module")
+def team(tmp_path_factory: pytest.TempPathFactory, postgres_server: str) -> Iterator[Team]:
+    """One for all; the last test takes it apart."""
+    root = tmp_path_factory.mktemp("team")
+    (root / "lineage").mkdir()
+    (root / "lineage" / "lineage.policy.yaml").write_text(POLICY)
+    (root / "mlflow").mkdir()
+    with served(root / "lineage") as lineage, database(postgres_server) as url:
         token = lineage.token("gate", "MLflow")
-        configure(
-            tmp_path / "mlflow",
-            SETTINGS + TEAM.format(server=json.dumps(lineage.url)),
-            "mode: enforce\ndefault: allow\nrules: []\n",
-        )
-        server = Server(tmp_path / "mlflow", arguments=postgres(postgres_url), environment={"LINEAGE_TOKEN": token})
+        settings = SETTINGS + TEAM.format(server=json.dumps(lineage.url))
+        configure(root / "mlflow", settings, "mode: enforce\ndefault: allow\nrules: []\n")
+        server = Server(root / "mlflow", arguments=postgres(url), environment={"LINEAGE_TOKEN": token})
         try:
             yield Team(lineage, server, token)
         finally:
@@ -142,30 +155,16 @@ def test_lineage_that_is_under_way(team: Team, bare: Project, monkeypatch: pytes
     assert one.register("early", source).version == "1"
 
 
-def test_whatever_is_in_the_way_refuses(team: Team, bare: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    one = client(bare, team.mlflow, monkeypatch)
-    source = f"models:/{one.model(one.run('s3://own/a.csv'))}"
-    one.register("chat", source)
-    identity = team.token.split("_")[1]
-    done = httpx2.post(f"{team.lineage.url}/api/v1/tokens/{identity}/revoke", headers=team.lineage.headers())
-    assert done.status_code == 200
-    text = refused(lambda: one.register("chat", source))
-    assert "this token was revoked" in text and "ask an administrator for another" in text
-    team.lineage.stop()
-    text = refused(lambda: one.register("chat", source))
-    assert "does not answer" in text and f"curl {team.lineage.url}/health" in text
-    refused(lambda: one.client.set_registered_model_alias("chat", "live", 1))
-    assert len(one.versions("chat")) == 1
-
-
 def test_judged_by_the_store_that_all_share(
-    tmp_path: Path, postgres_url: str, store_of_the_team: str, bare: Project, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, postgres_url: str, postgres_server: str, bare: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = tmp_path / "mlflow"
     root.mkdir()
-    configure(root, f"store = {json.dumps(store_of_the_team)}\n" + SETTINGS + "\n[mlflow]\nwait = 1\n")
-    server = Server(root, arguments=postgres(postgres_url))
-    try:
+    with contextlib.ExitStack() as held:
+        store = held.enter_context(database(postgres_server))
+        configure(root, f"store = {json.dumps(store)}\n" + SETTINGS + "\n[mlflow]\nwait = 1\n")
+        server = Server(root, arguments=postgres(postgres_url))
+        held.callback(server.close)
         one = client(bare, server, monkeypatch)
         assert one.register("chat", f"models:/{one.model(one.run('s3://own/a.csv'))}").version == "1"
         assert "no-openai" in refused(lambda: one.register("bad", f"models:/{one.model(one.run('s3://gpt/a.csv'))}"))
@@ -174,21 +173,19 @@ def test_judged_by_the_store_that_all_share(
         with Gate.open(load(root)) as gate:
             gate.record([pipeline()])
         assert "(undeclared)" in refused(lambda: one.register("early", source))
-    finally:
-        server.close()
 
 
-@pytest.fixture
-def store_of_the_team(postgres_server: str) -> Iterator[str]:
-    """A second database, for the ledger."""
-    import contextlib
-    import uuid
-
-    from tests.conftest import _admin
-
-    name = f"t{uuid.uuid4().hex}"
-    with contextlib.closing(_admin(postgres_server)) as connection:
-        connection.run(f"CREATE DATABASE {name}")
-    yield f"postgresql://postgres@localhost/{name}?host={postgres_server}"
-    with contextlib.closing(_admin(postgres_server)) as connection:
-        connection.run(f"DROP DATABASE {name} WITH (FORCE)")
+def test_whatever_is_in_the_way_refuses(team: Team, bare: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = client(bare, team.mlflow, monkeypatch)
+    source = f"models:/{one.model(one.run('s3://own/a.csv'))}"
+    one.register("last", source)
+    identity = team.token.split("_")[1]
+    done = httpx2.post(f"{team.lineage.url}/api/v1/tokens/{identity}/revoke", headers=team.lineage.headers())
+    assert done.status_code == 200
+    text = refused(lambda: one.register("last", source))
+    assert "this token was revoked" in text and "ask an administrator for another" in text
+    team.lineage.stop()
+    text = refused(lambda: one.register("last", source))
+    assert "does not answer" in text and f"curl {team.lineage.url}/health" in text
+    refused(lambda: one.client.set_registered_model_alias("last", "live", 1))
+    assert len(one.versions("last")) == 1
