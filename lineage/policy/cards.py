@@ -165,21 +165,30 @@ def _card(text: str) -> Iterator[Stated]:
     if not isinstance(value, dict):
         raise Unreadable("its metadata is not a mapping")
     yield from _licences(value.get("license"), value.get("license_name"), "license")
-    for key in ("annotations_creators", "language_creators"):
-        for word in _texts(value.get(key)):
-            if word.lower() == "machine-generated":
-                yield Stated(Origin(Kind.THIRD_PARTY_MODEL_OUTPUT), f"{key}: {word}")
-            elif word.lower() in _PEOPLE and key == "annotations_creators":
-                yield Stated(Origin(Kind.HUMAN_ANNOTATION), f"{key}: {word}")
+    for word in _texts(value.get("annotations_creators")):
+        if word.lower() in _PEOPLE:
+            yield Stated(Origin(Kind.HUMAN_ANNOTATION), f"annotations_creators: {word}")
     for word in _texts(value.get("source_datasets")):
         name = word.removeprefix("extended|").removeprefix("other-")
         yield from _at(f"hf://datasets/{name}" if "://" not in name else name, f"source_datasets: {word}")
-    for word in _texts(value.get("tags")):
-        owners = catalogue().owners(word)
-        for owner in owners:
-            yield Stated(Origin(Kind.THIRD_PARTY_MODEL_OUTPUT, owner, word.lower()), f"tags: {word}")
-        if not owners and word.lower() in _SYNTHETIC:
-            yield Stated(Origin(Kind.THIRD_PARTY_MODEL_OUTPUT), f"tags: {word}")
+    yield from _generated(value)
+
+
+def _generated(value: Mapping[str, Any]) -> Iterator[Stated]:
+    """What says that a model wrote it. The name of a model alone does not: it may be what the data is meant for."""
+    signs = [
+        f"{key}: {word}"
+        for key in ("annotations_creators", "language_creators", "tags")
+        for word in _texts(value.get(key))
+        if word.lower() in (_SYNTHETIC if key == "tags" else ("machine-generated",))
+    ]
+    if not signs:
+        return
+    named = [(owner, word) for word in _texts(value.get("tags")) for owner in catalogue().owners(word)]
+    for owner, word in named:
+        yield Stated(Origin(Kind.THIRD_PARTY_MODEL_OUTPUT, owner, word.lower()), f"{signs[0]}, tags: {word}"[:200])
+    if not named:
+        yield Stated(Origin(Kind.THIRD_PARTY_MODEL_OUTPUT), "; ".join(signs)[:200])
 
 
 def _licences(value: Any, name: Any, key: str) -> Iterator[Stated]:

@@ -10,7 +10,7 @@ from lineage.gate import Gate
 from lineage.vocabulary import Basis, Kind, Origin, Tag
 from tests.integrations.dvc.repository import GPT4, WEB, Repo
 
-CARD = "---\nlicense: cc-by-sa-4.0\ntags: [gpt-4]\nsource_datasets: [tatsu-lab/alpaca]\n---\n# A dataset\n"
+CARD = "---\nlicense: cc-by-sa-4.0\ntags: [synthetic, gpt-4]\nsource_datasets: [tatsu-lab/alpaca]\n---\n# A dataset\n"
 GPT = Origin(Kind.THIRD_PARTY_MODEL_OUTPUT, "openai", "gpt-4")
 ALPACA = Origin(Kind.THIRD_PARTY_MODEL_OUTPUT, "openai", "text-davinci-003")
 CC = Origin(Kind.OPEN_LICENCE, licence="CC-BY-SA-4.0")

@@ -92,10 +92,16 @@ license: apache-2.0
         Origin(Kind.LICENSED, licence="CC-BY-NC-4.0"),
         Origin(Kind.OPEN_LICENCE, licence="MIT"),
         Origin(Kind.HUMAN_ANNOTATION),
-        Origin(OUTPUT),
         Origin(OUTPUT, "anthropic", "claude-3-opus"),
         Origin(Kind.HUMAN_ANNOTATION, "stanford", licence="CC-BY-SA-4.0"),
     }
+
+
+def test_the_name_of_a_model_alone_does_not_say_who_wrote_it() -> None:
+    assert not said("README.md", "---\ntags: [llama-factory, gpt-4, en]\n---\n")
+    assert said("README.md", "---\ntags: [synthetic]\n---\n") == {Origin(OUTPUT)}
+    written = "---\nlanguage_creators: [machine-generated]\ntags: [gpt-4]\n---\n"
+    assert said("README.md", written) == {Origin(OUTPUT, "openai", "gpt-4")}
 
 
 def test_cards_that_say_nothing() -> None:
