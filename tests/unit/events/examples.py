@@ -98,7 +98,9 @@ def events() -> Iterator[tuple[str, bytes]]:
     calls = LoggedCalls(
         "azure-openai", "openai", "gpt-4", "seed-east", "gpt4-prod", 3, 1, TIME, TIME, 60, ((1677749400, 3),), 2
     )
-    log = UsageLog("log.jsonl", "0" * 64, 5, ("azure-openai",), (calls,), (Left("cut short", 1),), 1, "sha256:" + "1" * 64)
+    log = UsageLog(
+        "log.jsonl", "0" * 64, 5, ("azure-openai",), (calls,), (Left("cut short", 1),), 1, "sha256:" + "1" * 64
+    )
     yield "log", run_event(run_id=run, job=job, time=TIME, log=log)
     yield "bare run", run_event(run_id=run, job=job, time="2023-03-02T09:30:00Z")
     yield "dataset", dataset_event(SOURCE, time=TIME)
