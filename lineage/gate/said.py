@@ -130,6 +130,8 @@ def sources(examined: Examination) -> tuple[c.SourceView, ...]:
         ref, key = reference(source.artifact), source.artifact.content.hash if source.artifact.content else ""
         for item in source.tags:
             tag, entries = item.tag, tuple(stated.get((key, item.tag), ()))
+            if not entries:
+                continue  # another said the same of it before, and that entry is the one that the lineage rests on
             out.append(
                 c.SourceView(
                     ref,

@@ -1521,7 +1521,7 @@ class Findings:
                 begun.add(node)
                 waiting += [*record.files.get(node, ()), *record.holders.get(node, ())]
         runs = [run for node in sorted(begun) for run in record.read.get(node, ())]
-        first = next((step for step in steps[1:] if step["run"]), None)
+        first = next((step for step in steps[1:] if step["run"] or step["time"]), None)
         if first is None and not trace["since"]:
             return
         on_path = [i for r in runs if first and self._run_of(first, r) for i in self._times(r.entries) if i is not None]
