@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,11 +79,30 @@ _TABLE = _Table()
 
 
 def fold(text: bytes) -> bytes:
-    """Every character of a text folded; bytes that are no UTF-8 are dropped, NUL stays.
+    """Every character of a text folded; bytes that are no UTF-8 are dropped, ASCII stays as it is.
 
     Args:
-        text: UTF-8.
+        text: UTF-8, of ASCII only lower-case letters and NUL.
     """
+    others = np.count_nonzero(np.frombuffer(text, np.int8) < 0)
+    # few of them, and mostly the same (quotes, dashes): one by one is faster
+    return _OTHERS.sub(_run, text) if others * _FEW < len(text) else _every(text)
+
+
+_FEW = 24
+_OTHERS = re.compile(rb"[\x80-\xff]+")
+
+
+def _run(match: re.Match[bytes]) -> bytes:
+    return _remembered(match[0])
+
+
+@lru_cache(maxsize=1 << 14)
+def _remembered(run: bytes) -> bytes:
+    return _every(run)
+
+
+def _every(text: bytes) -> bytes:
     decoded = text.decode(errors="ignore")
     codes = np.frombuffer(decoded.encode("utf-32-le"), "<u4")
     size = _TABLE.size[codes]

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lineage.content import normalise
+from lineage.content.fold import fold
 
 TEXTS = st.lists(st.text(max_size=60), max_size=12)
 
@@ -69,6 +70,12 @@ def test_unicodes_normal_forms_do_not_count(text: str) -> None:
 )
 def test_scripts_in_their_normal_forms(text: str) -> None:
     assert letters(unicodedata.normalize("NFD", text)) == letters(unicodedata.normalize("NFKC", text)) != ""
+
+
+@given(st.binary(max_size=40), st.text(max_size=20))
+def test_few_characters_fold_as_many(data: bytes, text: str) -> None:
+    mixed = (data + text.encode(errors="replace")).translate(None, bytes(range(1, 97)) + bytes(range(123, 128)))
+    assert fold(mixed + b"a" * 4000) == fold(mixed) + b"a" * 4000
 
 
 @given(st.lists(st.text(alphabet="ab \\uxn0041=%&#;<>[]{}\0A", max_size=60), max_size=6))
