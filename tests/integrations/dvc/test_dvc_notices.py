@@ -128,7 +128,7 @@ def test_hooks_are_installed_and_taken_out(chained: Repo, said: Path) -> None:
     assert install_hooks(chained.root) == []
     chained.write("notes.txt", TICKETS)
     chained.commit()
-    assert said.read_text() == "sync\n"
+    assert said.read_text() == "sync --forward-later\n"
     assert [p.name for p in remove_hooks(chained.root)] == ["post-commit", "post-merge"]
     assert remove_hooks(chained.root) == []
     assert sorted(p.name for p in hooks.iterdir()) == before
