@@ -241,7 +241,7 @@ def test_an_execution_is_one_however_often_and_by_whomever_it_is_told(project: P
         gate.record([run.replace(b"models/seed-exam/1", b"models/seed-exam/2")])
         gate.record([lock.replace(b"2023-03-02", b"2023-06-01")])
     coverage = cli("contains", "models:/seed-exam/1", "openai", verb="contains").document["coverage"]
-    assert (coverage["executions"], coverage["evidence"]) == (1, {"observed": 1})
+    assert (coverage["executions"], coverage["evidence"]) == (1, {"asserted": 1})
     assert (coverage["first"][:10], coverage["last"][:10]) == ("2023-03-04", "2023-03-04")
     for asked in (["models:/seed-exam"], ["models:/seed-exam/1"], ["--origin", "openai"], []):
         items = cli("history", *asked, verb="history").document["items"]
