@@ -1,9 +1,9 @@
 """Fingerprints of records: one of the whole record, and some of passages of it that its own content chooses.
 
-A passage is 24 letters; it is chosen (an *anchor*) when a keyed product of its first 8 letters is small. The choice
-depends on those letters alone, so a text that was cut, joined with another, wrapped in a template or moved keeps the
-anchors of what is left of it. What is stored of a passage is a keyed hash (SipHash-1-3): without the installation's
-secret the numbers tell nothing about the text, and nobody can try a guess against them.
+A passage is 24 letters; it is chosen (an *anchor*) when a keyed product of its first 8 letters is small, and smaller
+than those near by. The choice depends on these letters alone, so a text that was cut, joined with another, wrapped in a
+template or moved keeps the anchors of what is left of it. What is stored of a passage is a keyed hash (SipHash-1-3):
+without the installation's secret the numbers tell nothing about the text, and nobody can try a guess against them.
 
 Pure functions over `Letters`, no input or output.
 """
@@ -25,8 +25,11 @@ Numbers = NDArray[np.int64]
 
 PASSAGE = 24
 """Letters in a passage (bytes of UTF-8: eight characters of Chinese)."""
-EVERY = 32
-"""One position in so many is an anchor, on average."""
+EVERY = 22
+"""One position in so many may be an anchor, on average; a third of them has a smaller one near by."""
+APART = 12
+"""Of two anchors nearer to each other than this the one with the smaller product stays: passages that overlap by more
+than half are one piece of evidence."""
 LEAST = 8
 """A record with fewer anchors than this gets those of the smallest products beside them, up to this many."""
 VERSION = "2"
@@ -125,23 +128,45 @@ def anchors(letters: Letters, key: Key) -> tuple[Numbers, Words]:
     padded, factor = letters.buffer + bytes(PASSAGE), np.uint64(key.choice)
     view = [np.ndarray((size,), "<u8", padded, offset, (1,)) for offset in (0, 8, 16)]
     small: list[Numbers] = [np.empty(0, np.int64)]
-    product = np.empty(min(size, _BLOCK), np.uint64)
+    product, under = np.empty(min(size, _BLOCK), np.uint64), np.empty(min(size, _BLOCK), np.bool_)
     for first in range(0, size, _BLOCK):
         part = view[0][first : first + _BLOCK]
-        here = np.multiply(part, factor, out=product[: len(part)])
-        small.append(np.flatnonzero(here < np.uint64(_LIMIT)) + first)
+        np.multiply(part, factor, out=product[: len(part)])
+        np.less(product[: len(part)], np.uint64(_LIMIT), out=under[: len(part)])
+        small.append(under[: len(part)].nonzero()[0] + first)
     position = np.concatenate(small)
-    record = np.searchsorted(starts, position, "right") - 1
-    whole = position + PASSAGE <= (starts + sizes)[record]
-    position, record = position[whole], record[whole]
+    position = position[position + PASSAGE <= (starts + sizes)[_within(position, starts)]]
+    position = position[_apart(position, view[0][position] * factor)]
+    record = _within(position, starts)
     room = sizes - (PASSAGE - 1)
     few = (np.bincount(record, minlength=len(starts)) < LEAST) & (room > 0)
     if few.any():
         more = _smallest(view[0], factor, starts[few], room[few])
         position = np.concatenate((position[~few[record]], more))
         position.sort()
-        record = np.searchsorted(starts, position, "right") - 1
+        record = _within(position, starts)
     return record, _siphash(key.passage, [words[position] for words in view])
+
+
+def _within(positions: Numbers, starts: Numbers) -> Numbers:
+    """Index of the record that each of some positions, ascending, lies in."""
+    bounds = np.append(np.searchsorted(positions, starts), len(positions))
+    return np.repeat(np.arange(len(starts)), np.diff(bounds))
+
+
+def _apart(positions: Numbers, values: Words) -> NDArray[np.bool_]:
+    """Which of some positions, ascending, are far enough from each that has a smaller product.
+
+    Records lie further apart than that.
+    """
+    stays = np.ones(len(positions), np.bool_)
+    kept = np.arange(len(positions))
+    for _ in range(2):  # the greater one between two small ones is gone after the first
+        first = np.flatnonzero(np.diff(positions[kept]) < APART)
+        greater = first + (values[kept[first]] < values[kept[first + 1]])
+        stays[kept[greater]] = False
+        kept = np.flatnonzero(stays)
+    return stays
 
 
 def _smallest(words: Words, factor: np.uint64, starts: Numbers, room: Numbers) -> Numbers:
@@ -150,11 +175,12 @@ def _smallest(words: Words, factor: np.uint64, starts: Numbers, room: Numbers) -
     positions = np.arange(int(room.sum()), dtype=np.int64) + np.repeat(starts - offset, room)
     values = words[positions] * factor
     # of most positions it is clear that they are not among the smallest: sorting is for the rest
-    limit = np.maximum(3.0 * LEAST / room, 1.0 / EVERY) * 2.0**64
+    limit = np.maximum(5.0 * LEAST / room, 1.0 / EVERY) * 2.0**64
     limits = np.where(limit >= 2.0**64, np.uint64(2**64 - 1), np.minimum(limit, 2.0**63 * 1.99).astype(np.uint64))
     kept = np.flatnonzero(values <= np.repeat(limits, room))
     record = np.repeat(np.arange(len(room)), room)[kept]
-    values, positions = values[kept], positions[kept]
+    far = _apart(positions[kept], values[kept])
+    values, positions, record = values[kept][far], positions[kept][far], record[far]
     order = np.lexsort((positions, values, record))
     counts = np.bincount(record, minlength=len(room))
     rank = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -70,9 +70,13 @@ class Evidence(NamedTuple):
     fingerprint: Words
 
 
+_RECORD = 12
+"""Passages that count as one record: so many has one of 400 letters."""
+
+
 class Different:
     """How much different content was found, in records: copies of a record, and a phrase that stands in many, count
-    once; so many passages as a record has at least (`LEAST`) count as one record.
+    once; twelve passages count as one record.
 
     Bounded: beyond a million fingerprints of either sort nothing more is counted.
     """
@@ -98,11 +102,11 @@ class Different:
     @property
     def records(self) -> float:
         """The number."""
-        return len(self._exact) + len(self._passages) / LEAST
+        return len(self._exact) + len(self._passages) / _RECORD
 
 
 _MOST = 1 << 20
-ENOUGH = _MOST // LEAST
+ENOUGH = _MOST // _RECORD
 """Records' worth of different content that is enough, however large a dataset is: of passages no more is counted."""
 
 
