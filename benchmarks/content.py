@@ -68,7 +68,7 @@ def datasketch(data: list[bytes]) -> None:
 def synthetic(count: int, rng: np.random.Generator) -> Iterator[Fingerprints]:
     """Fingerprints as records of 500 characters have them: what is looked up are random numbers either way."""
     for _ in range(0, count, 100_000):
-        record = np.sort(rng.integers(0, 100_000, 1_260_000))
+        record = np.sort(rng.integers(0, 100_000, 1_150_000))
         yield Fingerprints(
             rng.integers(1, 2**64, 100_000, dtype=np.uint64), np.full(100_000, 400),
             record, rng.integers(1, 2**64, len(record), dtype=np.uint64),
