@@ -11,7 +11,7 @@ from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from alembic.script.revision import RangeNotAncestorError, ResolutionError
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
@@ -19,7 +19,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from lineage.errors import UsageError
 from lineage.store.sqlite import translate
-from lineage.store.store import HEAD_ID
+from lineage.store.store import HEAD_ID, KNOWN, VERSIONS
 from lineage.store.tables import metadata
 
 _SCRIPTS = Path(__file__).parent / "migrations"
@@ -81,7 +81,9 @@ def _upgrade(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     else:
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7236837411)")  # store.postgresql.WRITER_LOCK
-    context = MigrationContext.configure(connection, opts={"transactional_ddl": True, "target_metadata": metadata})
+    _rename(connection)
+    options = {"transactional_ddl": True, "target_metadata": metadata, "version_table": VERSIONS}
+    context = MigrationContext.configure(connection, opts=options)
     current = context.get_current_heads()
     target = script.get_current_head()
     try:
@@ -105,3 +107,12 @@ def _upgrade(connection: Connection) -> None:
         connection.exec_driver_sql("COMMIT")
     else:
         connection.commit()
+
+
+def _rename(connection: Connection) -> None:
+    """Give a store of ours that was made under Alembic's own name for its table the present one."""
+    tables = set(inspect(connection).get_table_names())
+    if "alembic_version" in tables and {"head", "entry"} <= tables and VERSIONS not in tables:
+        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
+        if all(revision in KNOWN for revision in found):
+            connection.execute(text(f"ALTER TABLE alembic_version RENAME TO {VERSIONS}"))

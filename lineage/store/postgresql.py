@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from lineage.errors import CannotDecide, LineageError, UsageError
-from lineage.store.store import Insert, Lookup, Row, Store
+from lineage.store.store import VERSIONS, Insert, Lookup, Row, Store
 
 try:
     import pg8000.dbapi
@@ -110,10 +110,10 @@ class PostgresqlStore(Store):
         return plain(self.url)
 
     def schema(self) -> str | None:
-        row = self.one("SELECT to_regclass('alembic_version') IS NOT NULL")
+        row = self.one(f"SELECT to_regclass('{VERSIONS}') IS NOT NULL")
         if not row or not row[0]:
             return None
-        row = self.one("SELECT version_num FROM alembic_version")
+        row = self.one(f"SELECT version_num FROM {VERSIONS}")  # noqa: S608 - a constant
         return str(row[0]) if row else ""
 
     def _run(self, sql: str, args: Sequence[Any] = ()) -> list[Row]:

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from lineage.errors import CannotDecide, LineageError, UsageError
-from lineage.store.store import Insert, Lookup, Row, Store
+from lineage.store.store import VERSIONS, Insert, Lookup, Row, Store
 
 BUSY_SECONDS = 30.0
 """How long a writer waits for another one before it gives up."""
@@ -59,7 +59,7 @@ class SqliteStore(Store):
 
     def schema(self) -> str | None:
         try:
-            row = self._cursor.execute("SELECT version_num FROM alembic_version").fetchone()
+            row = self._cursor.execute(f"SELECT version_num FROM {VERSIONS}").fetchone()  # noqa: S608 - a constant
         except sqlite3.Error as error:
             if "no such table" in str(error):
                 return None

@@ -27,6 +27,9 @@ KNOWN = ("0001", "0002", "0003", "0004", "0005")
 HEAD_ID = int(SCHEMA)
 """Id of the one row of `head`: who opened the store before its schema changed finds no head any more, and stops."""
 
+VERSIONS = "lineage_schema"
+"""Alembic's table of ours: a database that is shared with MLflow has MLflow's under Alembic's own name."""
+
 Row = tuple[Any, ...]
 
 

@@ -245,7 +245,7 @@ def test_no_store(tmp_path: Path, postgres_url: str) -> None:
 
 
 def test_other_schemas(graph: Graph, store_url: str) -> None:
-    graph._store.execute("UPDATE alembic_version SET version_num = '9999'")
+    graph._store.execute("UPDATE lineage_schema SET version_num = '9999'")
     for make in (open_store, create_store):
         with pytest.raises(UsageError) as caught:
             make(store_url)

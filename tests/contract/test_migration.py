@@ -96,7 +96,7 @@ def test_a_store_of_each_earlier_schema_while_it_is_open(store_url: str, before:
         if revision > before:
             for table in made[revision].split():
                 store.execute(f"DROP TABLE {table}")
-    store.execute(f"UPDATE alembic_version SET version_num = '{before}'")
+    store.execute(f"UPDATE lineage_schema SET version_num = '{before}'")
     store.execute("UPDATE head SET id = 0")
     with pytest.raises(UsageError) as caught:
         graph.position()

@@ -10,6 +10,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import text
 
 import lineage.store.migrate as migrate
 from lineage.errors import UsageError
@@ -29,7 +30,7 @@ def test_no_drift(store_url: str) -> None:
         context = MigrationContext.configure(connection)
         found = compare_metadata(context, metadata)
     engine.dispose()
-    assert [d for d in found if d[0] != "remove_table" or d[1].name != "alembic_version"] == []
+    assert [d for d in found if d[0] != "remove_table" or d[1].name != "lineage_schema"] == []
 
 
 def test_the_code_knows_the_newest_revision() -> None:
@@ -42,7 +43,7 @@ def test_the_migrated_file_is_the_scratch_schema(tmp_path: Path) -> None:
     """WITHOUT ROWID and index conditions, which the comparison above does not see."""
 
     def tables(found: list[tuple[str, str]]) -> dict[str, str]:
-        return {name: "".join(sql.replace('"', "").split()) for name, sql in found if name != "alembic_version"}
+        return {name: "".join(sql.replace('"', "").split()) for name, sql in found if name != "lineage_schema"}
 
     query = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"
     create_store(str(tmp_path / "l.db")).close()
@@ -68,11 +69,36 @@ def test_every_statement_runs(store_url: str) -> None:
             assert set(statement.columns) <= {c.name for c in metadata.tables[statement.table].columns}
 
 
+def test_a_database_is_shared_with_another_program_that_uses_alembic(store_url: str) -> None:
+    """MLflow keeps its revision under Alembic's own name, and would not start over ours."""
+    if "://" not in store_url:
+        Path(store_url).parent.mkdir(parents=True, exist_ok=True)
+    engine = migrate._engine(store_url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
+        connection.execute(text("INSERT INTO alembic_version VALUES ('1bd49d398cd23')"))
+    create_store(store_url).close()
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == ["1bd49d398cd23"]
+    engine.dispose()
+    open_store(store_url).close()
+
+
+def test_a_store_from_before_keeps_its_revision_under_our_name(store_url: str) -> None:
+    with create_store(store_url) as store:
+        store.execute("ALTER TABLE lineage_schema RENAME TO alembic_version")
+    with pytest.raises(UsageError) as caught:
+        open_store(store_url)
+    assert "lineagegate init" in caught.value.hint
+    create_store(store_url).close()
+    open_store(store_url).close()
+
+
 def test_an_old_schema_is_named(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     create_store(store_url).close()
     monkeypatch.setattr("lineage.store.store.KNOWN", ("0000", "0001"))
     with open_store(store_url) as store:
-        store.execute("UPDATE alembic_version SET version_num = '0000'")
+        store.execute("UPDATE lineage_schema SET version_num = '0000'")
     with pytest.raises(UsageError) as caught:
         open_store(store_url)
     assert caught.value.code == "STORE_SCHEMA_OLD"
@@ -115,7 +141,7 @@ def test_a_store_of_the_first_schema_is_brought_up_to_date(store_url: str) -> No
     assert all(expected.values())
     for table in ("again", "spoken", "checkpoint", "token", "job", "job_run", "received", "same"):
         store.execute(f"DROP TABLE {table}")
-    store.execute("UPDATE alembic_version SET version_num = '0001'")
+    store.execute("UPDATE lineage_schema SET version_num = '0001'")
     graph.close()
     with pytest.raises(UsageError):
         open_store(store_url)

@@ -13,7 +13,7 @@ def test_an_upgrade_under_a_running_server(house: House) -> None:
     assert house("GET", "/ready", None).status_code == 200
     url = house.config.store_url
     with open_store(url) as store:  # what a migration sets (lineage.store.migrate)
-        store.execute(f"UPDATE alembic_version SET version_num = '{HEAD_ID + 1:04d}'")
+        store.execute(f"UPDATE lineage_schema SET version_num = '{HEAD_ID + 1:04d}'")
         store.execute(f"UPDATE head SET id = {HEAD_ID + 1}")
         before = store.rows("SELECT count(*) FROM entry")
         ready = house("GET", "/ready", None)
