@@ -24,6 +24,14 @@ def _environment() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _no_experiment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What MLflow leaves in the variables of a process that set an experiment, as other tests do."""
+    for key in list(os.environ):
+        if key.startswith("MLFLOW_"):
+            monkeypatch.delenv(key)
+
+
 @pytest.fixture(scope="session")
 def _bare(tmp_path_factory: pytest.TempPathFactory, _environment: None) -> Path:
     root = tmp_path_factory.mktemp("bare")
