@@ -22,9 +22,6 @@ from lineage.errors import UsageError
 OBSERVER = Path(__file__).parent / "observer"
 """The folder that goes first into PYTHONPATH."""
 
-MODES = ("python", "strace", "off")
-"""What is looked at beside the start and end of stages: what Python processes do, what all do, or nothing."""
-
 TRACE = Path(__file__).parent / "trace.py"
 """What strace hands its lines to."""
 
@@ -87,7 +84,8 @@ def environment(
     Args:
         hook: from `prepare`.
         before: the environment without us.
-        mode: one of `MODES`.
+        mode: what is looked at beside the start and end of stages: ``python`` (what Python processes do), ``strace``
+            (what all do) or ``off``.
         execution: folder of the command's own record.
         strict: let stages read only what they declare (`lineage.gate.confined`).
     """

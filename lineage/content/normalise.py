@@ -17,15 +17,12 @@ from numpy.typing import NDArray
 from lineage.content.coded import decoded, unescaped
 from lineage.content.fold import fold
 
-SEPARATOR = 0
-"""Byte between records in a buffer of letters; no letter is it."""
-
 
 class Letters(NamedTuple):
     """The letters of some records."""
 
     buffer: bytes
-    """Lower-case ASCII letters and the UTF-8 of other letters, one record after the other, `SEPARATOR` between them."""
+    """Lower-case ASCII letters and the UTF-8 of other letters, one record after the other, a zero byte between them."""
     records: list[bytes]
     """The same, cut."""
     starts: NDArray[np.int64]
