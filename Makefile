@@ -79,8 +79,11 @@ tests: $(VENV)/.ready
 demo: $(VENV)/.ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python examples/project_seed/run.py
 
+# Some hours. One of them: .venv/bin/python -m benchmarks.NAME; its first lines say what it measures.
+BENCHMARKS := startup labels asof recording intake registration sync_history ledger questions dossier pages server \
+  gate_http removal content content_redteam spark hook
 bench: $(VENV)/.ready
-	@for benchmark in startup labels asof recording registration sync_history dossier ledger questions removal content hook; do $(BIN)/python benchmarks/$$benchmark.py || exit 1; done
+	@for benchmark in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$benchmark || exit 1; done
 
 # Files made from the code; tests fail when they are not up to date.
 schemas: $(VENV)/.ready

@@ -1,6 +1,6 @@
 """What a question about another time costs, beside the same question about now and beside a replay of the whole ledger.
 
-    python benchmarks/asof.py [--shape layered] [--size 100000] [--questions 50] [--whole]
+    python -m benchmarks.asof [--shape layered] [--size 100000] [--questions 50] [--whole]
 
 Each question makes a view of the past for one model, and asks it for labels and paths (`why`), or for what is
 downstream of one source (`impact`). Times are of one warm process. Every answer about "everything recorded" is compared
@@ -12,16 +12,13 @@ from __future__ import annotations
 import argparse
 import random
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-import workload as w
-
+from benchmarks import workload as w
 from lineage.graph import Graph
 from lineage.store import create_store, open_store
 from lineage.vocabulary import Artifact, Content

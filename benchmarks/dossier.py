@@ -1,4 +1,4 @@
-"""How long a dossier takes, from the case to the bytes, by what is in it. Run: python benchmarks/dossier.py
+"""How long a dossier takes, from the case to the bytes, by what is in it. Run: python -m benchmarks.dossier
 
 The case of a store with 100,000 executions is timed with the questions; here it is there already. The large one has all
 that is shown before lists are cut, and more: 40 paths of 12 steps, 2,000 events, 100,000 entries.
@@ -9,11 +9,9 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from msgspec.structs import replace
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from lineage.evidence.case import Case, CaseStep, EntryRef, HistoryItem
 from lineage.evidence.document import encode
 from lineage.evidence.dossier.html import html

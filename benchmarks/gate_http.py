@@ -1,12 +1,12 @@
 """Decisions over HTTP by many clients at once: how long each waits, and how many there are in a second.
 
-    python benchmarks/gate_http.py [--clients 50] [--seconds 10] [--rate 50] [--store sqlite postgresql] [--alone]
+    python -m benchmarks.gate_http [--clients 50] [--seconds 10] [--rate 50] [--store sqlite postgresql] [--alone]
 
 A real `lineagegate serve` process over a ledger whose models rest on some sources each. First the clients ask as fast
 as they are answered, then each at its own pace, so many decisions a second together. `--alone` has the server commit
 each decision by itself, as it did before decisions that wait were committed together. The clients share the machine.
 
-    python benchmarks/gate_http.py --mlflow
+    python -m benchmarks.gate_http --mlflow
 
 What the gate adds to registrations at an `mlflow server` with PostgreSQL and four workers: ungated, and judged by a
 server over HTTP; all clients at once.
@@ -34,8 +34,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import postgres
-
+from benchmarks import postgres
 from lineage.events.event import dataset_event, run_event
 from lineage.gate import Gate
 from lineage.gate.tokens import make_token

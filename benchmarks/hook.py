@@ -1,6 +1,6 @@
 """What a stage costs more when it is seen: the shell alone, with a Python process in it, and for each file opened.
 
-    python benchmarks/hook.py
+    python -m benchmarks.hook
 
 Goals (issue 6): at most 15 ms for a stage without a Python process, 25 ms with one, 0.25 s for 10,000 distinct files.
 Bytecode is compiled first, as an installation does.

@@ -1,6 +1,6 @@
 """Events of others into the ledger through the one writer that commits together what waits.
 
-    python benchmarks/intake.py [--events 20000] [--store sqlite postgresql] [--memory 0]
+    python -m benchmarks.intake [--events 20000] [--store sqlite postgresql] [--memory 0]
 
 - batch: two callers, lists of 100 events, each list durable before the next;
 - single: eight callers, one event at a time, each durable before the next;
@@ -16,7 +16,6 @@ import argparse
 import json
 import resource
 import statistics
-import sys
 import tempfile
 import time
 import uuid
@@ -25,9 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-import postgres
-
+from benchmarks import postgres
 from lineage.gate.intake import Intake
 from lineage.graph import Graph
 from lineage.store import create_store, open_store

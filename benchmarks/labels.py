@@ -1,6 +1,6 @@
 """What a registration asks, "which origins does this hold?", of this store and of its peers, side by side in one run.
 
-    python benchmarks/labels.py [--sizes 1000 10000 100000] [--ours 1000000] [--mlmd PYTHON] [--out FILE]
+    python -m benchmarks.labels [--sizes 1000 10000 100000] [--ours 1000000] [--mlmd PYTHON] [--out FILE]
 
 Every answer of every system is compared with the right one. Peers: ML Metadata (in an environment of its own, its
 interpreter given by --mlmd), a recursive query on PostgreSQL (a private server started here), and a well-planned one on
@@ -23,10 +23,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
-import postgres
-import workload as w
-
+from benchmarks import postgres
+from benchmarks import workload as w
 from lineage.graph import Graph
 from lineage.store import create_store, open_store
 from lineage.vocabulary import Artifact, Content
@@ -204,10 +202,9 @@ def postgres_cte(work: w.Workload, right: Any, url: str, questions: int) -> dict
 
 def mlmd(python: str, shape: str, executions: int, questions: int) -> dict[str, float]:
     """ML Metadata in its own interpreter."""
-    script = Path(__file__).with_name("peer_mlmd.py")
-    done = subprocess.run(
-        [python, str(script), shape, str(executions), str(questions)], capture_output=True, text=True, check=True
-    )
+    command = [python, "-m", "benchmarks.peer_mlmd", shape, str(executions), str(questions)]
+    root = Path(__file__).parents[1]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root)
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 

@@ -1,6 +1,6 @@
 """What verifying the ledger takes: the tree alone, and with the graph recomputed; time, entries a second, memory.
 
-    python benchmarks/ledger.py [--sizes 20000 100000] [--shape layered] [--out FILE]
+    python -m benchmarks.ledger [--sizes 20000 100000] [--shape layered] [--out FILE]
 
 Each verification runs in a process of its own, so that its memory is its own (peak resident, of which the interpreter
 and its imports are about 60 MB). Processor time stands beside the clock's, for machines that others use too. Each must
@@ -18,8 +18,7 @@ import time
 from itertools import islice
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-import workload as w
+from benchmarks import workload as w
 
 BATCH = 1000
 
@@ -81,9 +80,8 @@ def main() -> None:
             path = str(Path(directory) / ".lineage" / "lineage.db")
             recorded = fill(path, arguments.shape, size)
             for kind in ("tree", "all"):
-                done = subprocess.run(
-                    [sys.executable, __file__, "--verify", path, kind], capture_output=True, text=True, check=True
-                )
+                command = [sys.executable, "-m", "benchmarks.ledger", "--verify", path, kind]
+                done = subprocess.run(command, capture_output=True, text=True, check=True)
                 found = json.loads(done.stdout)
                 results.append({"executions": size, "kind": kind, "recorded_a_second": recorded, **found})
                 print(

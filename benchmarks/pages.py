@@ -1,6 +1,6 @@
 """What a page of the server costs, from the request to its last byte, over a layered workload. Goal: 150 ms.
 
-    python benchmarks/pages.py [--size 100000] [--models 1000] [--requests 20] [--project DIR]
+    python -m benchmarks.pages [--size 100000] [--models 1000] [--requests 20] [--project DIR]
 
 A project is built as `benchmarks/questions.py` does (with ``--project`` in that directory, and used again from there);
 some sources are left without a declared origin. Pages are asked for by the application's own client, in one process.
@@ -11,17 +11,15 @@ from __future__ import annotations
 import argparse
 import random
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
-import questions
-import workload as w
 from starlette.testclient import TestClient
 
+from benchmarks import questions
+from benchmarks import workload as w
 from lineage.config import load as settings
 from lineage.events import run_event
 from lineage.gate import Gate

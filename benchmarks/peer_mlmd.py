@@ -1,6 +1,6 @@
 """ML Metadata's answer to the question of a registration. Runs in an environment of its own (it pins old libraries).
 
-python benchmarks/peer_mlmd.py SHAPE EXECUTIONS QUESTIONS      prints one JSON line
+python -m benchmarks.peer_mlmd SHAPE EXECUTIONS QUESTIONS      prints one JSON line
 """
 
 from __future__ import annotations
@@ -11,10 +11,8 @@ import statistics
 import sys
 import tempfile
 import time
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-import workload as w
+from benchmarks import workload as w
 
 
 def main() -> None:

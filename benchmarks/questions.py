@@ -1,6 +1,6 @@
 """What the lawyer's questions cost in one warm process: contains, case, impact, as-of, recall of many models.
 
-    python benchmarks/questions.py [--size 100000] [--models 1000] [--questions 50] [--store PATH]
+    python -m benchmarks.questions [--size 100000] [--models 1000] [--questions 50] [--store PATH]
 
 Registered models are outputs of the last layer of a layered workload, each with a recorded decision, a creation and an
 alias. Every answer of `contains` is compared with the origins computed by the plainest means.
@@ -11,16 +11,13 @@ from __future__ import annotations
 import argparse
 import random
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-import workload as w
-
+from benchmarks import workload as w
 from lineage.config import load as settings
 from lineage.events.event import act_event, dataset_event
 from lineage.evidence.case import Contains

@@ -1,6 +1,6 @@
 """What recording costs beside the bare database, and a tag put on a source afterwards.
 
-    python benchmarks/recording.py [--executions 100000] [--single 500]
+    python -m benchmarks.recording [--executions 100000] [--single 500]
 
 - batch: events in batches of 1,000, against inserting the very rows that result into the same tables;
 - single: one durable event at a time, against a bare SQLite commit of the same bytes (WAL, synchronous=FULL);
@@ -16,14 +16,11 @@ import itertools
 import random
 import sqlite3
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-import workload as w
-
+from benchmarks import workload as w
 from lineage.events import dataset_event
 from lineage.graph import Graph
 from lineage.store import create_store

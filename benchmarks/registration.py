@@ -1,6 +1,6 @@
 """What the gate adds to a registration with MLflow, gated and ungated in turn, in one warm process.
 
-    python benchmarks/registration.py [--rounds 50] [--out FILE]
+    python -m benchmarks.registration [--rounds 50] [--out FILE]
 
 The project is a git and DVC repository with a pipeline of several stages and a ledger that knows it; the registry is
 SQLite. Each round registers one logged model twice, once through MLflow's own store and once through the gated one, in

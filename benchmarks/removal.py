@@ -1,6 +1,6 @@
 """A removal checked record by record: what was read, what it left, and the source that was taken out.
 
-    python benchmarks/removal.py [--records 1000000] [--out FILE]
+    python -m benchmarks.removal [--records 1000000] [--out FILE]
 
 Records are JSON lines of about 500 characters, one in twenty of the origin. Two removals: one that leaves every other
 record as it was, and one that writes it anew (another column, capital letters), so that no record after equals one

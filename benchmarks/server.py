@@ -1,6 +1,6 @@
 """Events over HTTP into `lineagegate serve`, each durable before its answer, by callers in processes of their own.
 
-    python benchmarks/server.py [--events 20000] [--store sqlite postgresql] [--memory 100000]
+    python -m benchmarks.server [--events 20000] [--store sqlite postgresql] [--memory 100000]
 
 - batch: two callers, 100 events a request;
 - single: eight callers, one event a request, over connections that are kept;
@@ -29,8 +29,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-sys.path.insert(0, str(Path(__file__).parent))
-import intake
+from benchmarks import intake
 
 COMMAND = [sys.executable, "-c", "import sys; from lineage.cli.main import main; sys.exit(main())"]
 

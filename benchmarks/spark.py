@@ -11,16 +11,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
-import workload as w
-
+from benchmarks import workload as w
 from lineage.content import IndexWriter, Key, fingerprints, normalise, records
 from lineage.graph import Graph
 from lineage.store import create_store, open_store

@@ -1,6 +1,6 @@
 """How long the command takes to start, beside a bare interpreter (issue 2: `--help` at most four times as long).
 
-    python benchmarks/startup.py [repetitions]
+    python -m benchmarks.startup [repetitions]
 
 The two are run in turn, so that a processor that changes its speed changes both; medians and their ratio are printed.
 """

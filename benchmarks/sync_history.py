@@ -1,6 +1,6 @@
 """Reading a long DVC history, as a ratio to what git alone needs to hand the same history over.
 
-    python benchmarks/sync_history.py [COMMITS] [STAGES]        # default 10000 10
+    python -m benchmarks.sync_history [COMMITS] [STAGES]        # default 10000 10
 
 A history is made with ``git fast-import``: each commit runs two or three of the stages again. Measured side by side:
 ``git log --raw`` and ``git cat-file --batch`` alone; a first reading with `DvcPipeline`; a second with nothing new.
