@@ -28,6 +28,8 @@ from lineage.capture.spool import Seen
 from lineage.errors import CannotDecide, UsageError
 from lineage.events import naming, run_event
 from lineage.evidence.layout import count
+from lineage.gate.begun import said_of_runs
+from lineage.gate.spans import joined
 from lineage.pipeline import Executed, Notice, Times
 from lineage.vocabulary import Artifact, Basis, Call, Execution, Input, Kind, Observation, Origin, Tag, Use
 
@@ -188,8 +190,11 @@ class Watched:
         observation = self.observation(calls, undeclared, notes)
         notices = [Notice("OBSERVED_OTHERWISE", self.first.stage, note) for note in notes]
         notices += (Notice("RECORD_NOT_WHOLE", self.first.stage, fault) for fault in observation.faults)
+        # a record of which something does not hold is no more than an assertion, whatever was seen
+        level = "asserted" if notes or observation.faults else "observed"
+        runs = said_of_runs(self, calls, undeclared, observation, level)
         if recorded is None and not why and not (calls or undeclared or observation.faults):
-            return [], notices  # it failed, and did nothing that matters
+            return runs, notices  # it failed, and did nothing that matters
         inputs = [*self.inputs(undeclared), *self.used(calls, observation)]
         if recorded is None:
             # no outputs are known: what it called is said, and stands for nothing
@@ -197,11 +202,9 @@ class Watched:
             identity = naming.run_id("exec", self.gate.config.project, *observation.executions)
             event = run_event(
                 run_id=identity, job=job, time=observation.started, inputs=inputs,
-                execution=Execution("exec", self.first.stage, "observed"), observation=observation,
+                execution=Execution("exec", self.first.stage, level), observation=observation,
             )  # fmt: skip
-            return [event], notices
-        # a record of which something does not hold is no more than an assertion, whatever was seen
-        level = "asserted" if recorded.notes or observation.faults else "observed"
+            return [event, *runs], notices
         event = run_event(
             run_id=recorded.run_id,
             job=(recorded.namespace, recorded.address),
@@ -211,28 +214,30 @@ class Watched:
             execution=Execution("dvc", recorded.address, level, key=recorded.key),
             observation=observation,
         )
-        return [event], notices
+        return [event, *runs], notices
 
     def _command(self) -> tuple[list[bytes], list[Notice]]:
         """A command of its own: what it read and wrote is its inputs and outputs."""
         made = [path for path in self._paths("write") if _kept(path)]
         calls, read = self.calls(()), self.undeclared(made)
         observation = self.observation(calls, (), ())
-        notices = [Notice("RECORD_NOT_WHOLE", self._program(), fault) for fault in observation.faults]
+        notices = [Notice("RECORD_NOT_WHOLE", self.program, fault) for fault in observation.faults]
+        level = "asserted" if observation.faults else "observed"
+        runs = said_of_runs(self, calls, read, observation, level)
         if not (calls or observation.faults or (read and made)):
-            return [], notices
+            return runs, notices
         outputs = [self.tagged(item.artifact, calls) for item in self._reads(made)]
         identity = naming.run_id("exec", self.gate.config.project, *observation.executions)
         event = run_event(
             run_id=identity,
-            job=(naming.exec_namespace(self.gate.config.project), self._program()),
+            job=(naming.exec_namespace(self.gate.config.project), self.program),
             time=observation.ended or observation.started,
             inputs=[*self.inputs(read), *self.used(calls, observation)],
             outputs=outputs,
-            execution=Execution("exec", self._program(), "observed"),
+            execution=Execution("exec", self.program, level),
             observation=observation,
         )
-        return [event], notices
+        return [event, *runs], notices
 
     # -- what was seen ---------------------------------------------------------------------------------------------
 
@@ -273,7 +278,7 @@ class Watched:
         )
 
     def calls(self, uses: Sequence[tuple[str, Use]]) -> list[Call]:
-        """To hosts of the catalogue.
+        """To hosts of the catalogue, and those that only the program's own spans tell of.
 
         Args:
             uses: roles that somebody declared: pattern of a host, role.
@@ -295,23 +300,26 @@ class Watched:
                     best[host] = Call(host, max(number, 1), counted, channel.id, _use(uses, host))
                 elif before.counted == counted:
                     best[host] = replace(before, count=before.count + max(number, 1))
-        return [best[host] for host in sorted(best)]
+        calls = [best[host] for host in sorted(best)]
+        spans = self.things.get("span")
+        return joined(calls, spans, catalogue, lambda host: _use(uses, host)) if spans else calls
 
     def tagged(self, output: Artifact, calls: Sequence[Call]) -> Artifact:
         """What the run made, with the origins of the calls that nobody declared a role for."""
-        tags = tuple(_tag(self.gate, call) for call in calls if not call.use)
+        tags = tuple(tag for call in calls if not call.use and (tag := _tag(self.gate, call)))
         return replace(output, tags=tags) if tags else output
 
     def used(self, calls: Sequence[Call], observation: Observation) -> list[Input]:
         """The calls that somebody declared a role for, each a source of its own."""
-        mark = observation.executions[0]
+        space, mark = naming.exec_namespace(self.gate.config.project), observation.executions[0]
+        tags: dict[tuple[str, str], list[Tag]] = {}
+        for call in calls:
+            if call.use and (tag := _tag(self.gate, call)):
+                tags.setdefault((call.host or call.channel or call.provider, call.use), []).append(tag)
         return [
-            Input(
-                Artifact(f"https://{call.host}", f"calls/{mark}", tags=(_tag(self.gate, call),)), Use(call.use)
-            )
-            for call in calls
-            if call.use
-        ]  # fmt: skip
+            Input(Artifact(space, f"calls/{mark}/{place}", tags=tuple(said)), Use(use))
+            for (place, use), said in tags.items()
+        ]
 
     # -- files -----------------------------------------------------------------------------------------------------
 
@@ -349,22 +357,31 @@ class Watched:
         found = [i for p in self.gate.pipelines for i in p.reads(paths, self.first.cwd, known)] if paths else []
         return list(dict.fromkeys(replace(i, artifact=replace(i.artifact, name=_safe(i.artifact.name))) for i in found))
 
-    def _program(self) -> str:
+    @property
+    def program(self) -> str:
+        """What was started, by name."""
         return _name(" ".join(self.first.command[:1]) or "command")
 
 
-def _tag(gate: Gate, call: Call) -> Tag:
-    channel = _catalogue(gate).channels[call.channel]
-    origin = Origin(Kind.THIRD_PARTY_MODEL_OUTPUT, provider=channel.provider, channel=channel.id)
+def _tag(gate: Gate, call: Call) -> Tag | None:
+    """None where nobody knows whose model it is."""
+    catalogue = _catalogue(gate)
+    channel = catalogue.channels.get(call.channel)
+    provider = (channel.provider if channel else "") or call.provider
+    if channel is None and not provider and not catalogue.owners(call.model):
+        return None
+    origin = Origin(Kind.THIRD_PARTY_MODEL_OUTPUT, provider=provider, service=call.model, channel=call.channel)
     return Tag(origin, Basis.OBSERVED, BY, reason=f"{words(call)} while it was made")
 
 
 def words(call: Call) -> str:
-    """``1,204 calls to api.openai.com``."""
+    """``1,204 calls to api.openai.com``; with a model ``3 calls to gpt-4o at api.openai.com``."""
     if call.counted == "mentions":
         return f"a program was started with {call.host} among its arguments"
-    noun = "call" if call.counted == "requests" else "connection"
-    return f"{count(call.count, noun)} to {call.host}"
+    noun = "connection" if call.counted == "connections" else "call"
+    place = call.host or (f"a host of {call.channel or call.provider}" if call.channel or call.provider else "")
+    text = f"{count(call.count, noun)} to {' at '.join(filter(None, (call.model, place))) or 'a model'}"
+    return f"{text} by its own traces" if call.counted == "spans" else text
 
 
 def _use(uses: Sequence[tuple[str, Use]], host: str) -> str:

@@ -6,17 +6,23 @@ from lineage.vocabulary.value import Value
 
 
 class Call(Value, frozen=True):
-    """Calls to one host that serves models."""
+    """Calls to one host that serves models; of a host whose models are known by name, those to one model."""
 
     host: str
+    """Empty where only a span told of it, and of no host."""
     count: int
     """At least so many: a process that is ended from outside says the last power of two."""
     counted: str
-    """``requests``, ``connections``, or ``mentions``: arguments of a program that was started, one counts."""
+    """``requests``, ``connections``, ``spans`` that the program itself wrote, or ``mentions``: arguments of a program
+    that was started, one counts."""
     channel: str = ""
     """How the catalogue calls it; empty where the host is in no catalogue."""
     use: str = ""
     """Role that somebody declared for it; empty: what it answered is content."""
+    model: str = ""
+    """As a span of the program names it."""
+    provider: str = ""
+    """Whose model it is, as a span says, where the channel does not say so."""
 
 
 class Observation(Value, frozen=True):
@@ -35,7 +41,7 @@ class Observation(Value, frozen=True):
     programs: tuple[str, ...] = ()
     """Python programs and other children, by name."""
     calls: tuple[Call, ...] = ()
-    """To hosts of the catalogue."""
+    """To hosts of the catalogue, and those that the program's own spans tell of."""
     hosts: tuple[str, ...] = ()
     """All others that were called."""
     libraries: tuple[str, ...] = ()

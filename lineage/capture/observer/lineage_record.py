@@ -11,7 +11,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` costs milliseconds
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
 LIBRARIES = frozenset(
@@ -171,3 +171,50 @@ def hosts(arguments: Iterable[Any]) -> Iterator[str]:
             host = authority[0].rpartition("@")[2].strip("\"'`;|&()<>,$") if authority else ""
             if host:
                 yield host
+
+
+_KINDS = ("mlflow.spanType", "openinference.span.kind", "gen_ai.operation.name", "llm.request.type")
+_CALLS = frozenset(
+    ("chat", "text_completion", "generate_content", "embeddings", "chat_model", "llm", "embedding", "completion")
+)  # fmt: skip
+_NAMELESS = frozenset(("", "unknown", "none"))
+_MODELS = (
+    "gen_ai.response.model", "gen_ai.request.model", "mlflow.llm.model", "llm.response.model_name", "llm.model_name",
+    "llm.request.model_name", "embedding.model_name", "llm.response.model", "llm.request.model",
+)  # fmt: skip
+_PROVIDERS = (
+    "gen_ai.provider.name", "gen_ai.system", "mlflow.llm.provider", "llm.provider", "llm.system", "llm.vendor",
+)  # fmt: skip
+_ADDRESSES = ("server.address", "gen_ai.openai.api_base", "llm.openai.api_base", "net.peer.name")
+_FORMATS = frozenset(("openai", "anthropic", "gemini", "groq", "mistral", "bedrock"))
+_LONGEST = 200
+
+
+def called(attributes: Mapping[str, Any]) -> str | None:
+    """What a span says of a call to a model: provider, model and host, with tabs between them, nothing else of it.
+
+    Names are those of OpenTelemetry's conventions for generative AI, old and new, of OpenInference, of OpenLLMetry,
+    and of MLflow, which writes its values as JSON.
+
+    Args:
+        attributes: of the span.
+
+    Returns:
+        None where it is about something else: an agent, a tool, a workflow.
+    """
+
+    def first(names: Iterable[str]) -> str:
+        for name in names:
+            value = attributes.get(name)
+            if isinstance(value, str) and value.strip('" ').lower() not in _NAMELESS:
+                return " ".join(value.strip('" ').split())[:_LONGEST]
+        return ""
+
+    kind, model = first(_KINDS).lower(), first(_MODELS)
+    if kind not in _CALLS and (kind or not model or "traceloop.span.kind" in attributes):
+        return None
+    provider, address = first(_PROVIDERS), first(_ADDRESSES)
+    if not provider:
+        form = first(("mlflow.message.format",))  # which client it was, where nothing says who answered
+        provider = form if form in _FORMATS else ""
+    return "\t".join((provider, model, next(hosts((address,)), address)))

@@ -23,12 +23,12 @@ if TYPE_CHECKING:  # `typing` costs milliseconds
     from types import ModuleType
     from typing import Any
 
-    from lineage.capture.observer.lineage_record import LIBRARIES, WRITES, Spool, hosts
+    from lineage.capture.observer.lineage_record import LIBRARIES, WRITES, Spool, called, hosts
 
     Before = Callable[[Any, tuple[Any, ...], dict[str, Any]], None]
     Patch = Callable[[ModuleType], None]
 else:
-    from lineage_record import LIBRARIES, WRITES, Spool, hosts  # beside it
+    from lineage_record import LIBRARIES, WRITES, Spool, called, hosts  # beside it
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -219,7 +219,7 @@ def _wrap(owner: Any, name: str, before: Before) -> None:
 
 
 def _patches(spool: Spool) -> dict[str, Patch]:
-    """Server names of TLS, and requests of the usual clients (several go over one connection)."""
+    """Server names of TLS, requests of the usual clients (several go over one connection), and spans of calls."""
 
     def tls(place: int) -> Before:
         def before(_: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
@@ -260,7 +260,27 @@ def _patches(spool: Spool) -> dict[str, Patch]:
 
         _wrap(module.ClientSession, "_request", before)
 
-    return {"ssl": ssl, "http.client": http, "httpx": httpx, "httpx2": httpx, "aiohttp.client": aiohttp}
+    def spans(module: Any) -> None:
+        above: set[int] = set()
+        """Spans that are not over and around one that was counted: they tell of the same call."""
+
+        def before(span: Any, _: tuple[Any, ...], __: dict[str, Any]) -> None:
+            if span.end_time is not None:
+                return
+            inner = span.context.span_id in above
+            above.discard(span.context.span_id)
+            found = None if inner else called(span.attributes or {})
+            if found is not None:
+                spool.count("span", found)
+            if (inner or found is not None) and span.parent is not None and not span.parent.is_remote:
+                above.add(span.parent.span_id)
+
+        _wrap(module.Span, "end", before)
+
+    return {
+        "ssl": ssl, "http.client": http, "httpx": httpx, "httpx2": httpx, "aiohttp.client": aiohttp,
+        "opentelemetry.sdk.trace": spans,
+    }  # fmt: skip
 
 
 def _note_end(spool: str) -> None:
