@@ -123,12 +123,16 @@ def handle(app: FastAPI) -> None:
             _log.error("%s %s", error.code, printable(f"{error.message} ({error.cause})"))
         return problem(error)
 
-    async def framework(_: Request, error: Exception) -> Response:
+    async def framework(request: Request, error: Exception) -> Response:
+        from lineage.server.pages.show import missing  # pages are above this floor
+
         assert isinstance(error, HTTPException)
         code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(error.status_code, "REQUEST_INVALID")
         what = {404: "there is nothing at this address", 405: "this address does not take this method"}
         failure = UsageError(what.get(error.status_code, "the request cannot be read"), code=code, hint="/openapi.json")
-        return problem(failure, error.headers)
+        looked = error.status_code == 404 and not request.url.path.startswith("/api/")
+        page = await missing(request, failure) if looked else None
+        return page or problem(failure, error.headers)
 
     async def invalid(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)

@@ -7,6 +7,7 @@ escapes what HTML would obey. Templates have no other way to text than `exact`, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from typing import Any
 from urllib.parse import urlencode
@@ -14,8 +15,9 @@ from urllib.parse import urlencode
 from fastapi import Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
+from starlette.concurrency import run_in_threadpool
 
-from lineage.errors import LineageError, printable
+from lineage.errors import LineageError, UsageError, printable
 from lineage.evidence.document import ArtifactRef, encode
 from lineage.evidence.dossier import words
 from lineage.evidence.layout import count
@@ -23,7 +25,7 @@ from lineage.evidence.text import label_text, origin_text
 from lineage.gate.tokens import Unauthenticated
 from lineage.graph.near import Page
 from lineage.server.identity import Identity
-from lineage.server.pages.door import csrf
+from lineage.server.pages.door import COOKIE, csrf, sessions
 from lineage.server.problem import problem, status_of
 from lineage.server.room import room_of
 from lineage.vocabulary import Artifact, Role
@@ -84,6 +86,21 @@ def fault(request: Request, error: LineageError) -> Response:
     return page(request, "fault.html", {"fault": error, "status": status}, status)
 
 
+async def missing(request: Request, error: LineageError) -> Response | None:
+    """A failure of an address that no route has, as a page of whoever looks; None: a program asks.
+
+    No route means that nobody was asked who they are. Who cannot be told is shown the page of a stranger.
+    """
+    if for_programs(request) or "text/html" not in request.headers.get("accept", ""):
+        return None
+    if token := sessions(request).token(request.cookies.get(COOKIE, "")):
+        with suppress(LineageError):
+            known = {"authorization": f"Bearer {token}"}
+            request.state.identity = await run_in_threadpool(room_of(request).vouchers.identify, known)
+    hint = "search for a name, or start at the first page"
+    return fault(request, UsageError(error.message, code=error.code, hint=hint))
+
+
 def part(number: int) -> Page:
     """The rows of a page, counted from 1."""
     return Page((number - 1) * SIZE, SIZE)
@@ -107,7 +124,7 @@ def _templates() -> Environment:
         loader=PackageLoader("lineage.server.pages"), autoescape=True, undefined=StrictUndefined, finalize=_shown,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    found.filters |= {"exact": _exact, "when": words.when, "day": words.day}
+    found.filters |= {"exact": _exact, "when": words.when, "day": words.day, "opening": _opening}
     found.globals |= {
         "address": address, "at": artifact_address, "count": count, "origin_text": origin_text, "size": SIZE,
         "label_text": label_text, "words": words,
@@ -117,6 +134,12 @@ def _templates() -> Environment:
 
 def _shown(value: Any) -> Any:
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _opening(value: str) -> str:
+    """A sentence as it begins: with a capital letter, unless it begins with a name."""
+    first = value.partition(" ")[0]
+    return value if not first.isalpha() else value[:1].upper() + value[1:]
 
 
 def _exact(value: str) -> Markup:

@@ -422,6 +422,21 @@ def test_failures_are_pages_for_people(house: House) -> None:
     assert house("GET", "/static/pages.css", None).headers["content-type"].startswith("text/css")
 
 
+def test_an_address_without_a_page_answers_people_with_a_page(house: House) -> None:
+    for path in ("/nothing", "/artifacts", "/static/../look.py", "/artifact/x"):
+        answer = look(house, path, None)
+        assert answer.status_code == 404 and answer.headers["content-type"].startswith("text/html"), path
+        assert "<h1>There is nothing at this address</h1>" in answer.text and "openapi" not in answer.text
+        assert "You are" not in answer.text
+        assert house("GET", path, None).json()["code"] == "NOT_FOUND"
+    session = house("POST", "/login", None, data={**Forms(look(house, "/login", None).text).found["/login"],
+                    "token": house.tokens["reader"]}, headers=BROWSER, follow_redirects=False)  # fmt: skip
+    assert session.status_code == 303
+    assert 'role="search"' in look(house, "/nothing", None).text and "You are" in look(house, "/nothing", None).text
+    assert look(house, "/nothing.json", None).json()["code"] == "NOT_FOUND"
+    assert look(house, "/api/v1/nothing", None).json()["code"] == "NOT_FOUND"
+
+
 def test_another_time(house: House) -> None:
     day = datetime.now(timezone.utc).isoformat()
     text = look(house, f"/artifact?target=models:/seed-chat/1&known_at={quote(day)}").text
