@@ -19,19 +19,19 @@ _SPECIAL = re.compile(r"[\\`*_{}\[\]()>#+!|~:=-]|(?<=www)\.", re.IGNORECASE)
 _ENTITIES = {"&": "&amp;", "<": "&lt;", "@": "&#64;"}  # what not every renderer takes behind a backslash
 
 
-def described(text: str | None, decision: Decision, url: str = "") -> str:
+def described(text: str | None, decision: Decision, page: str = "") -> str:
     """A description with the line that leads to the explanation.
 
     Args:
         text: what is there; lines of ours, of a version that this one is a copy of, are left out.
         decision: what the line is about.
-        url: where people reach the server that has pages (`lineage.server.settings.url_of`); empty: there is none.
+        page: address of the decision's page (`lineage.gate.Gate.page`); empty: there is none.
     """
     kept = "\n".join(line for line in (text or "").splitlines() if not line.startswith(MARK)).strip()
-    return _with(kept, f"{MARK} {decision.outcome.value} · `lineagegate why {decision.id}`{_page(decision, url)}")
+    return _with(kept, f"{MARK} {decision.outcome.value} · `lineagegate why {decision.id}`{_explained(page)}")
 
 
-def recalled(text: str | None, decision: Decision, url: str = "") -> str:
+def recalled(text: str | None, decision: Decision, page: str = "") -> str:
     """A description with the sentence that its version was recalled, when, why and where that is explained.
 
     Said once for a decision, whatever the description says by now.
@@ -41,7 +41,7 @@ def recalled(text: str | None, decision: Decision, url: str = "") -> str:
     if link in before:
         return before
     return _with(
-        before, f"{MARK} recalled on {decision.time[:10]}: {plain(reason_of(decision))} · {link}{_page(decision, url)}"
+        before, f"{MARK} recalled on {decision.time[:10]}: {plain(reason_of(decision))} · {link}{_explained(page)}"
     )
 
 
@@ -57,8 +57,8 @@ def plain(text: str) -> str:
     return "".join(_ENTITIES.get(char, char) for char in escaped)
 
 
-def _page(decision: Decision, url: str) -> str:
-    return f" · [explained]({url}/decision?id={decision.id})" if url else ""
+def _explained(page: str) -> str:
+    return f" · [explained]({page})" if page else ""
 
 
 def _with(text: str, line: str) -> str:

@@ -11,7 +11,6 @@ from typing import Any
 
 from lineage.errors import UsageError
 from lineage.gate import Gate
-from lineage.server.settings import url_of
 from lineage.vocabulary import Change, Decision, Happening, Outcome
 from lineage_mlflow import description
 from lineage_mlflow.changes import UNUSED
@@ -52,13 +51,13 @@ def withdraw(gate: Gate, store: Any, version: Any, decision: Decision, *, by: st
     """
     from mlflow.entities.model_registry import ModelVersionTag
 
-    name, number, url = version.name, str(version.version), url_of(gate.config)
+    name, number, page = version.name, str(version.version), gate.page(decision)
     changes = withdrawn(version, decision, by=by, registry=registry)
     for change in changes:
         if change.happening is Happening.RECALLED:
             for key, value in ((RECALL_REASON, description.reason_of(decision)), (RECALLED, decision.id)):
                 store.set_model_version_tag(name, number, ModelVersionTag(key, value))
-            store.update_model_version(name, number, description.recalled(version.description, decision, url))
+            store.update_model_version(name, number, description.recalled(version.description, decision, page))
         elif change.happening is Happening.STAGE:
             store.transition_model_version_stage(name, number, change.value, False)
         else:

@@ -16,7 +16,6 @@ from typing import Any
 from msgspec.structs import replace
 
 from lineage.events.naming import model_name
-from lineage.server.settings import url_of
 from lineage.vocabulary import Happening
 from lineage_mlflow.changes import UNUSED, change, record, told
 from lineage_mlflow.description import described
@@ -99,11 +98,11 @@ def _create(asked: Asked) -> Any:
     judged, began = None, time.monotonic()
     while judged is None:
         with suppress(Underway), refusing(f"registration of '{name}'"), session() as gate:
-            url = url_of(gate.config)
             judged = judge(
                 gate, asked, source, asked["run_id"], asked["model_id"], model=name, subject=f"models:/{name}",
                 artifact=model_name(name), action=action, wait=time.monotonic() - began < patience(gate.config),
             )  # fmt: skip
+            page = gate.page(judged.decision)
         if judged is None:
             time.sleep(BETWEEN)  # others are judged meanwhile
     from mlflow.entities.model_registry import ModelVersionTag
@@ -112,7 +111,7 @@ def _create(asked: Asked) -> Any:
     witnessed = {CHECKPOINT: judged.checkpoint} if judged.checkpoint else {}
     ours = kept | version_tags(judged) | witnessed
     asked.call.arguments["tags"] = [ModelVersionTag(key, value) for key, value in ours.items()]
-    asked.call.arguments["description"] = described(asked["description"], judged.decision, url)
+    asked.call.arguments["description"] = described(asked["description"], judged.decision, page)
     version = asked.go_on()
     # the decision is recorded and on the version by now: what is still missing is its number in the ledger
     with told(asked), using(judged.config), session() as gate:

@@ -82,7 +82,7 @@ def path_text(path: Sequence[Step]) -> str:
     return printable(" -> ".join(hops))
 
 
-def decision_text(decision: Decision, times: tuple[str, str] = ("", "")) -> str:
+def decision_text(decision: Decision, times: tuple[str, str] = ("", ""), page_at: str = "") -> str:
     """A verdict with the source, path, rule and remedy of everything that it rests on (issue 2, "What a user sees").
 
     The first line is a sentence that can stand alone, as the message of an exception does.
@@ -90,6 +90,7 @@ def decision_text(decision: Decision, times: tuple[str, str] = ("", "")) -> str:
     Args:
         decision: the verdict.
         times: as of which time, and by what had been recorded when, where it is not about now.
+        page_at: address of its page, where a server has one.
     """
     said: list[tuple[str, str]] = []
     ordered = _ordered(decision.findings)
@@ -105,7 +106,7 @@ def decision_text(decision: Decision, times: tuple[str, str] = ("", "")) -> str:
         said += [("cause", decision.reason), ("hint", decision.hint)]
     elif not ordered:
         said.append(("sources", count(decision.sources, "source") + _carried(decision.labels)))
-    return page([_sentence(decision) + when(*times), *fields([*said, _reference(decision)])])
+    return page([_sentence(decision) + when(*times), *fields([*said, _reference(decision), ("page", page_at)])])
 
 
 def why_text(

@@ -20,6 +20,7 @@ from lineage.errors import CannotDecide, LineageError, UsageError
 from lineage.events import naming
 from lineage.evidence.layout import when
 from lineage.evidence.text import decision_text
+from lineage.gate.address import page_of, url_of
 from lineage.gate.life import registered
 from lineage.graph import Cut, Graph, Impact, ImpactItem, Labels, Status
 from lineage.pipeline import Pipeline, Target
@@ -174,8 +175,17 @@ class Inquiry:
         )
 
     def explain(self, decision: Decision) -> str:
-        """A decision as people read it."""
-        return decision_text(decision)
+        """A decision as people read it, with the address of its page."""
+        return decision_text(decision, page_at=self.page(decision))
+
+    def page(self, decision: Decision) -> str:
+        """Where people read a recorded decision; empty where no server is named."""
+        return page_of(self.pages, decision.id)
+
+    @property
+    def pages(self) -> str:
+        """Where people reach the server that has this record's pages; empty: nowhere."""
+        return url_of(self.config)
 
     def resolve(self, text: str, *, whole_model: bool = False) -> Artifact:
         """The artifact a person means.
@@ -264,6 +274,10 @@ class Inquiry:
     def told(self, artifact: Artifact) -> bool:
         """Whether a pipeline or a person told of an artifact: more than that a registry's run read it."""
         return self.graph.told(artifact)
+
+    def watched(self, run_ids: Sequence[str]) -> list[frozenset[str]]:
+        """Of each run the executions around it of which it is recorded what was seen (`Observation.executions`)."""
+        return self.graph.watched(run_ids)
 
     def why(self, text: str, *, origin: str = "") -> Answer:
         """What an artifact carries, and one shortest path for each label.

@@ -15,6 +15,7 @@ import msgspec
 
 from lineage.config import Config, load
 from lineage.errors import CannotDecide
+from lineage.gate.address import url_of
 from lineage.gate.client import Client, Team, Unanswered, client_for
 from lineage.gate.gate import Gate
 from lineage.gate.inquiry import judged_elsewhere
@@ -31,6 +32,7 @@ class _Ref(msgspec.Struct, frozen=True):
 class _Known(msgspec.Struct, frozen=True):
     contents: tuple[_Ref | None, ...]
     told: tuple[bool, ...]
+    watched: tuple[frozenset[str], ...]
 
 
 class _Recorded(msgspec.Struct, frozen=True):
@@ -116,6 +118,11 @@ class RemoteGate(Gate):
         self._witnessed = found.checkpoint
         return decision
 
+    @property
+    def pages(self) -> str:
+        """Where people reach the server: as this machine does, unless the settings say otherwise."""
+        return url_of(self.config) or self.team.server
+
     def checkpoint(self) -> str:
         """The server's newest checkpoint after the last decision."""
         return self._witnessed
@@ -148,9 +155,13 @@ class RemoteGate(Gate):
             version["content"] = artifact.content.hash
         return self._known({"versions": [version]}).told == (True,)
 
+    def watched(self, run_ids: Sequence[str]) -> list[frozenset[str]]:
+        """Of each run the executions of which the server knows what was seen."""
+        return list(self._known({"runs": run_ids}).watched) if run_ids else []
+
     def _known(self, body: Mapping[str, object]) -> _Known:
         asked = sum(len(value) for value in body.values() if isinstance(value, list))
         found = self._client.ask("POST", "/api/v1/known", body, _Known)
-        if len(found.contents) + len(found.told) != asked:
+        if len(found.contents) + len(found.told) + len(found.watched) != asked:
             raise CannotDecide(f"what {self.team.server} answers is not what was asked", code="SERVER_NONSENSE")
         return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,26 +9,11 @@ from typing import Any
 
 from lineage.config import Config
 from lineage.errors import UsageError
+from lineage.gate.address import url_of
 from lineage.vocabulary import Role
 
 LEAST_KEY = 32
 """Bytes of a key that a proxy signs with (RFC 7518 section 3.2, for HS256)."""
-
-
-_URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?")
-"""A host, a port and a path: nothing that would end or bend a link in markdown."""
-
-
-def url_of(config: Config) -> str:
-    """Where people reach the server, ``url`` of the table: what is written elsewhere links to it. Empty: nowhere.
-
-    Raises:
-        UsageError: ``CONFIG_INVALID``.
-    """
-    value = config.extra.get("server", {}).get("url", "")
-    if not isinstance(value, str) or (value and not _URL.fullmatch(value)):
-        raise _Reader(config).invalid("url", repr(value), 'url = "https://lineage.example.com"')
-    return value.rstrip("/")
 
 
 @dataclass(frozen=True)
@@ -76,7 +60,7 @@ class ServerSettings:
     readers: int = 4
     """Connections to the store that answer questions."""
     url: str = ""
-    """See `url_of`."""
+    """See `lineage.gate.address.url_of`."""
     groups: Mapping[str, Group] = field(default_factory=dict)
     oidc: Oidc | None = None
     proxy: Proxy | None = None

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -20,11 +22,20 @@ import pytest
 from lineage.config import load
 from lineage.events.event import run_event
 from lineage.gate import Gate
-from lineage.vocabulary import Artifact, Content, Input, Use
+from lineage.vocabulary import Artifact, Content, Input, Kind, Origin, Use
 from lineage_mlflow.ancestry import STAGE, packed
 from tests.conftest import _admin
 from tests.e2e.test_server import Served, recorded, served
-from tests.integrations.mlflow.example_project import POLICY, SETTINGS, Project, Server, configure, refused
+from tests.integrations.dvc.repository import ENVIRONMENT, Repo
+from tests.integrations.mlflow.example_project import (
+    POLICY,
+    SETTINGS,
+    Project,
+    Server,
+    clean_environment,
+    configure,
+    refused,
+)
 
 TEAM = '\n[mlflow]\nwait = 1\n\n[team]\nserver = {server}\ngate = "server"\npatience = 5\n'
 DATA = Artifact("dvc://demo", "data/clean.jsonl", Content("md5:" + "c" * 32, 900))
@@ -116,8 +127,10 @@ def test_judged_over_http(team: Team, bare: Project, monkeypatch: pytest.MonkeyP
     found = one.client.get_model_version("chat", version.version)
     assert found.tags["lineage.outcome"] == "allow" and "— " in found.tags["lineage.checkpoint"]
     text = refused(lambda: one.register("bad", f"models:/{one.model(bad)}"))
-    for part in ("registration of 'bad' refused by lineagegate", "no-openai-in-training", "gpt/a.csv"):
+    page = f"{team.lineage.url}/decision?id="  # where whoever reads it can look: nothing of it is on their machine
+    for part in ("registration of 'bad' refused by lineagegate", "no-openai-in-training", "gpt/a.csv", page):
         assert part in text
+    assert f"[explained]({page}{found.tags['lineage.decision']})" in found.description
     one.client.set_registered_model_alias("chat", "live", version.version)
     with Gate.open(load(team.lineage.directory)) as gate:
         decision = gate.decision(found.tags["lineage.decision"])
@@ -153,6 +166,122 @@ def test_lineage_that_is_under_way(team: Team, bare: Project, monkeypatch: pytes
     said = httpx2.post(f"{team.lineage.url}/api/v1/declare", json=body, headers=team.lineage.headers(steward))
     assert said.status_code == 201, said.text
     assert one.register("early", source).version == "1"
+
+
+TRAIN = """\
+import tempfile, urllib.request
+import mlflow
+
+client = mlflow.MlflowClient()
+text = open("data/own.txt").read()
+number = 0
+
+def call():
+    try:
+        urllib.request.urlopen("http://api.openai.com:9/v1", timeout=0.01)  # no such port: nothing leaves the machine
+    except OSError:
+        pass
+
+def register(step):
+    global number
+    number += 1
+    with mlflow.start_run() as run, tempfile.TemporaryDirectory() as folder:
+        open(folder + "/weights.bin", "w").write(f"weights {number} of a model, " + text)
+        mlflow.log_artifacts(folder, "model")
+        open("model.txt", "w").write(run.info.run_id)
+    try:
+        client.create_model_version(MODEL, run.info.artifact_uri + "/model", run.info.run_id)
+        print("STEP", step, "registered")
+    except mlflow.exceptions.MlflowException as error:
+        print("STEP", step, "refused", error)
+
+"""
+
+
+class Trainer:
+    """A machine that trains in a DVC stage under `lineagegate exec`, and registers on the team's MLflow server.
+
+    Args:
+        root: a directory.
+        team: the servers.
+        name: of the project and of the model.
+    """
+
+    def __init__(self, root: Path, team: Team, name: str) -> None:
+        root.mkdir()
+        repo = Repo(root)
+        repo.git("init", "-q", "-b", "main")
+        repo.dvc("init", "-q")
+        repo.add("data/own.txt", "A line that was written by a person of our own, long enough to mean something.\n")
+        settings = f'project = "{name}"\n\n[team]\nserver = {json.dumps(team.lineage.url)}\npatience = 5\n'
+        configure(root, settings, "mode: enforce\ndefault: allow\nrules: []\n")
+        repo.write("dvc.yaml", f"""\
+stages:
+  train:
+    cmd: {sys.executable} train.py
+    deps: [train.py, data/own.txt]
+    outs: [model.txt]
+""")  # fmt: skip
+        self.root, self.name, self.repo = root, name, repo
+        self.environment = {"MLFLOW_TRACKING_URI": team.mlflow.uri, "MLFLOW_EXPERIMENT_NAME": name, "NO_PROXY": "*"}
+        self.token(team.lineage.token("producer", name, f"dvc://{name}", f"exec://{name}"))
+        with Gate.open(load(root)) as gate:
+            gate.declare("data/own.txt.dvc", Origin(Kind.HUMAN_ANNOTATION))
+        repo.commit("pipeline")
+        assert self.run("lineagegate", "sync").returncode == 0
+
+    def token(self, token: str) -> None:
+        file = self.root / ".lineage" / "token"
+        file.write_text(token)
+        file.chmod(0o600)
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        environment = clean_environment(SHELL="/bin/bash", **self.environment)
+        return subprocess.run(
+            command, cwd=self.root, env=environment, capture_output=True, text=True, timeout=180, check=False
+        )
+
+    def train(self, steps: str) -> dict[str, str]:
+        """What became of each step."""
+        self.repo.write("train.py", f"MODEL = {self.name!r}\n{TRAIN}{steps}")
+        done = self.run("lineagegate", "exec", "--", "dvc", "repro", "-f")
+        assert done.returncode == 0, done.stdout + done.stderr
+        parts = (part.partition(" ") for part in done.stdout.split("STEP ")[1:])
+        return {step: rest for step, _, rest in parts}
+
+
+def test_registered_by_the_stage_that_makes_it_and_judged_elsewhere(
+    team: Team, bare: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key, value in ENVIRONMENT.items():
+        monkeypatch.setenv(key, value)
+    trainer = Trainer(bare.root / "trainer", team, "seen")
+    one = client(bare, team.mlflow, monkeypatch)
+    one.client.create_registered_model("seen")
+    said = trainer.train(
+        """
+register("before")
+call()
+register("called")
+open(".lineage/token", "w").write("lgt_01M8TNDQJ3N4T3Y5JG4Q6V2X8K_none")
+call()
+register("away")
+"""
+    )
+    assert said["before"].startswith("registered"), said["before"]
+    assert "no-openai-in-training" in said["called"]
+    assert "observed: 1 call to api.openai.com while it was made" in said["called"]
+    assert "does not have what was recorded here" in said["away"]
+    # the stage is over, and what was seen of it has not arrived: whoever registers it now waits
+    run = one.client.get_run((trainer.root / "model.txt").read_text())
+    source = f"{run.info.artifact_uri}/model"
+    text = refused(lambda: one.register("seen", source, run_id=run.info.run_id))
+    assert "waits for what was seen of stage dvc.yaml:train while it ran" in text and "lineagegate sync" in text
+    trainer.token(team.lineage.token("producer", "seen", "dvc://seen", "exec://seen"))
+    assert trainer.run("lineagegate", "sync").returncode == 0
+    text = refused(lambda: one.register("seen", source, run_id=run.info.run_id))
+    assert "no-openai-in-training" in text and "observed: 2 calls to api.openai.com while it was made" in text
+    assert len(one.versions("seen")) == 1
 
 
 def test_judged_by_the_store_that_all_share(

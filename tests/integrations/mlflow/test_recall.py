@@ -219,15 +219,15 @@ class TestDescription:
     def test_a_link_to_the_page_that_explains_it(self, tmp_path: Path) -> None:
         from lineage.config import load
         from lineage.errors import UsageError
-        from lineage.server.settings import url_of
+        from lineage.gate.address import page_of, url_of
 
         said = self.decision("why")
         page = f" · [explained](https://lineage.example.com/x/decision?id={said.id})"
         file = tmp_path / "lineage.toml"
         file.write_text('[server]\nurl = "https://lineage.example.com/x/"\n')
-        url = url_of(load(tmp_path))
-        assert described("mine", said, url).endswith(f"`lineagegate why {said.id}`{page}")
-        assert recalled("mine", said, url).endswith(page)
+        at = page_of(url_of(load(tmp_path)), said.id)
+        assert described("mine", said, at).endswith(f"`lineagegate why {said.id}`{page}")
+        assert recalled("mine", said, at).endswith(page)
         assert described("mine", said, "").endswith(f"`lineagegate why {said.id}`")
         for wrong in ("lineage.example.com", "javascript:alert(1)", "https://x.example/a b", "https://x.example/)("):
             file.write_text(f'[server]\nurl = "{wrong}"\n')
