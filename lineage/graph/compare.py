@@ -28,7 +28,9 @@ from lineage.store.store import Row
 _PAGE = 5_000
 _MOST = 1_000
 """Rows of one table that the first entry is looked for among."""
-NOT_ROWS_OF_THE_GRAPH = frozenset({"head", "entry", "state", "checkpoint", "token", "job", "job_run", "received"})
+NOT_ROWS_OF_THE_GRAPH = frozenset(
+    {"head", "entry", "state", "checkpoint", "token", "job", "job_run", "run_event", "received"}
+)
 """Tables that are compared otherwise (`lineage.graph.verify`), or hold what no entry says (cursors of pipelines, hashes
 of tokens), or what no verdict rests on (lists of jobs, what came in before)."""
 

@@ -1,7 +1,7 @@
 """Jobs by name with their runs, namespaces, and events as they came: what people leaf through. No verdict rests on it.
 
-The entries say it all; the tables `job` and `job_run` only make it findable. They are brought up to date when somebody
-looks (`Jobs.catch_up`), some entries at a time, so that recording pays nothing for them.
+The entries say it all; the tables `job`, `job_run` and `run_event` only make it findable. They are brought up to date
+when somebody looks (`Jobs.catch_up`), some entries at a time, so that recording pays nothing for them.
 """
 
 from __future__ import annotations
@@ -15,14 +15,17 @@ from lineage.events.naming import OUR_NAMESPACE
 from lineage.graph import rows
 from lineage.graph.keys import run_key
 from lineage.graph.questions import Entry
+from lineage.graph.timeline import PUT_EVENT, Timeline, type_number
 from lineage.graph.write import head_of
 from lineage.ledger import unpack
-from lineage.ledger.clock import moment_of
+from lineage.ledger.clock import happened, moment_of
 from lineage.store import Insert, Lookup, Store
 from lineage.store.store import damaged
 
 STATE = "jobs/read"
 """Key in the table `state` of how many entries were read."""
+NEWEST = 2
+"""Runs that tell how a dataset is now, of those that made it and of those that read it."""
 AT_ONCE = 2_000
 """Entries read in one transaction: nobody who records waits longer for it than some 0.1 s."""
 
@@ -34,7 +37,7 @@ _PUT_JOB = Insert(
     "ON CONFLICT (id) DO UPDATE SET last = excluded.last",
 )
 _KNOWN_RUNS = Lookup("SELECT run, job FROM job_run", "run")
-_PUT_RUN = Insert("job_run", ("job", "entry", "run"), ("bigint", "bigint", "bigint"), "ON CONFLICT DO NOTHING")
+_PUT_RUN = Insert("job_run", ("job", "happened", "entry", "run"), ("bigint",) * 4, "ON CONFLICT DO NOTHING")
 
 
 class Job(NamedTuple):
@@ -74,6 +77,7 @@ class Jobs:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.timeline = Timeline(store)
 
     def catch_up(self) -> int:
         """Read what was recorded since somebody looked last.
@@ -114,6 +118,7 @@ class Jobs:
         newest = self._store.one("SELECT max(id) FROM job")
         last_id = int(newest[0] or 0) if newest else 0
         told = []
+        events = []
         for position, event in named:
             assert event.job is not None
             name = event.job.namespace, event.job.name
@@ -123,17 +128,20 @@ class Jobs:
                 job = Job(last_id, *name, position, position)
             known[name] = job._replace(last=max(job.last, position))
             if event.run is not None:
-                told.append((job.id, position, run_key(event.run.run_id)))
+                time = happened(event.time).microseconds
+                told.append((job.id, time, position, run_key(event.run.run_id)))
+                events.append((time, position, type_number(event.type)))
         self._store.insert(_PUT_JOB, [tuple(job) for job in known.values()])
         ids = {bytes(key): id_ for key, id_ in self._store.lookup(rows.RUN_BY_KEY, list({key for *_, key in told}))}
         seen = {(run, job) for run, job in self._store.lookup(_KNOWN_RUNS, list(ids.values()))}
         fresh = []
-        for job_id, position, key in told:
+        for job_id, time, position, key in told:
             run = ids.get(key)
             if run is not None and (run, job_id) not in seen:
                 seen.add((run, job_id))
-                fresh.append((job_id, position, run))
+                fresh.append((job_id, time, position, run))
         self._store.insert(_PUT_RUN, fresh)
+        self._store.insert(PUT_EVENT, events)
         self._store.insert(rows.PUT_STATE, [(STATE, str(end))])
 
     def _events(self, start: int, end: int) -> Iterable[tuple[int, Event]]:
@@ -144,17 +152,21 @@ class Jobs:
 
     # what people ask
 
-    def namespaces(self) -> list[Namespace]:
-        """Namespaces of datasets and of jobs, in order. `catch_up` first."""
+    def namespaces(self, *, datasets: bool = False) -> list[Namespace]:
+        """Namespaces of datasets and of jobs, in order. `catch_up` first.
+
+        Args:
+            datasets: leave out those that have jobs alone.
+        """
+        sql = (
+            "SELECT s.name, min(d.entry), max(d.entry) FROM dataset d JOIN namespace s ON s.id = d.namespace "
+            "GROUP BY s.name"
+        )
+        if not datasets:
+            sql += " UNION ALL SELECT namespace, min(first), max(last) FROM job GROUP BY namespace"
         with self._store.read():
             found: dict[str, tuple[int, int]] = {}
-            for name, first, last in (
-                *self._store.rows(
-                    "SELECT s.name, min(d.entry), max(d.entry) FROM dataset d JOIN namespace s ON s.id = d.namespace "
-                    "GROUP BY s.name"
-                ),
-                *self._store.rows("SELECT namespace, min(first), max(last) FROM job GROUP BY namespace"),
-            ):
+            for name, first, last in self._store.rows(sql):
                 before = found.get(name, (first, last))
                 found[name] = min(before[0], first), max(before[1], last)
             return [Namespace(name, self._when(a), self._when(b)) for name, (a, b) in sorted(found.items())]
@@ -166,11 +178,11 @@ class Jobs:
             return int(row[0]) if row else 0
 
     def some(self, namespace: str = "", *, offset: int = 0, limit: int = 100) -> list[Job]:
-        """Jobs in the order of their names."""
+        """Jobs, the one recorded last first."""
         with self._store.read():
             found = self._store.rows(
                 "SELECT id, namespace, name, first, last FROM job WHERE ? = '' OR namespace = ? "
-                "ORDER BY namespace, name LIMIT ? OFFSET ?",
+                "ORDER BY last DESC, id LIMIT ? OFFSET ?",
                 (namespace, namespace, limit, offset),
             )
         return [Job(*row) for row in found]
@@ -183,23 +195,27 @@ class Jobs:
             )
         return Job(*row) if row else None
 
-    def like(self, text: str, limit: int, namespace: str = "") -> list[Job]:
-        """Jobs whose name contains a text, whatever its case."""
+    def like(self, text: str, limit: int, namespace: str = "", *, newest: bool = False) -> list[Job]:
+        """Jobs whose name contains a text, whatever its case: by name, or the one recorded last first."""
         with self._store.read():
             found = self._store.rows(
                 "SELECT id, namespace, name, first, last FROM job WHERE lower(name) LIKE ? ESCAPE '!' "
-                "AND (? = '' OR namespace = ?) ORDER BY name, namespace LIMIT ?",
-                (contained(text), namespace, namespace, limit),
+                "AND (? = '' OR namespace = ?) ORDER BY ? * last DESC, name, namespace LIMIT ?",
+                (contained(text), namespace, namespace, int(newest), limit),
             )
         return [Job(*row) for row in found]
 
-    def datasets_like(self, text: str, limit: int, namespace: str = "") -> list[tuple[str, str, str]]:
-        """(namespace, name, when it was first recorded) of datasets whose name contains a text, whatever its case."""
+    def datasets_like(
+        self, text: str, limit: int, namespace: str = "", *, newest: bool = False
+    ) -> list[tuple[str, str, str]]:
+        """(namespace, name, when it was first recorded) of datasets whose name contains a text, whatever its case: by
+        name, or the newest first."""
         with self._store.read():
             found = self._store.rows(
                 "SELECT s.name, d.name, d.entry FROM dataset d JOIN namespace s ON s.id = d.namespace "
-                "WHERE lower(d.name) LIKE ? ESCAPE '!' AND (? = '' OR s.name = ?) ORDER BY d.name, s.name LIMIT ?",
-                (contained(text), namespace, namespace, limit),
+                "WHERE lower(d.name) LIKE ? ESCAPE '!' AND (? = '' OR s.name = ?) "
+                "ORDER BY ? * d.entry DESC, d.name, s.name LIMIT ?",
+                (contained(text), namespace, namespace, int(newest), limit),
             )
             return [(space, name, self._when(entry)) for space, name, entry in found]
 
@@ -228,6 +244,27 @@ class Jobs:
                 "SELECT entry FROM version WHERE dataset = ? ORDER BY entry", (row[0],)
             ))]  # fmt: skip
 
+    def lately(self, namespace: str, name: str) -> list[int]:
+        """The entries that tell of a dataset as it is now, in order: what first named it, its newest runs, and what
+        was said of it outside of runs."""
+        with self._store.read():
+            row = self._store.one(
+                "SELECT d.entry, d.last FROM dataset d JOIN namespace s ON s.id = d.namespace "
+                "WHERE s.name = ? AND d.name = ?",
+                (namespace, name),
+            )
+            if row is None:
+                return []
+            first, last = row
+            made = {run for _, _, _, run, *_ in self._store.lookup(rows.NODE_BY_ID, [last]) if run}
+            made |= {run for _, run in self._store.lookup(rows.MADE, [last])}
+            reads = [run for _, run in self._store.lookup(rows.READERS, [last])]
+            runs = sorted({*sorted(made)[-NEWEST:], *sorted(reads)[-NEWEST:]})
+            entries = {int(first), *(entry for _, entry in self._store.lookup(rows.SPOKEN, [last]))}
+            entries |= {entry for _, entry, _ in self._store.lookup(rows.RUN_BY_ID, runs)}
+            entries |= {entry for _, entry in self._store.lookup(rows.AGAIN, runs)}
+            return sorted(entries)
+
     def run_count(self, job: Job) -> int:
         """How many runs of a job are recorded."""
         with self._store.read():
@@ -235,10 +272,11 @@ class Jobs:
             return int(row[0]) if row else 0
 
     def runs(self, job: Job, *, offset: int = 0, limit: int = 100) -> list[list[Told]]:
-        """The runs of a job, the one recorded last first; each with its events in the order of recording."""
+        """The runs of a job, the one that happened last first; each with its events in the order of recording."""
         with self._store.read():
             found = self._store.rows(
-                "SELECT run FROM job_run WHERE job = ? ORDER BY entry DESC LIMIT ? OFFSET ?", (job.id, limit, offset)
+                "SELECT run FROM job_run WHERE job = ? ORDER BY happened DESC, entry DESC LIMIT ? OFFSET ?",
+                (job.id, limit, offset),
             )
             return [self._told(run) for (run,) in found]
 

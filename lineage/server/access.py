@@ -39,6 +39,8 @@ RULES: dict[str, Rule] = {
     # leafing through, as clients of the reference server do
     "GET /api/v1/namespaces": READERS,
     "GET /api/v1/namespaces/{namespace}": READERS,
+    "GET /api/v1/sources": READERS,
+    "GET /api/v1/sources/{source}": READERS,
     "GET /api/v1/namespaces/{namespace}/datasets": READERS,
     "GET /api/v1/namespaces/{namespace}/datasets/{dataset}": READERS,
     "GET /api/v1/namespaces/{namespace}/datasets/{dataset}/versions": READERS,
@@ -48,10 +50,14 @@ RULES: dict[str, Rule] = {
     "GET /api/v1/namespaces/{namespace}/jobs/{job}": READERS,
     "GET /api/v1/namespaces/{namespace}/jobs/{job}/runs": READERS,
     "GET /api/v1/jobs/runs/{run}": READERS,
+    "GET /api/v1/jobs/runs/{run}/facets": READERS,
     "GET /api/v1/lineage": READERS,
+    "GET /api/v1/column-lineage": READERS,
     "GET /api/v1/search": READERS,
     "GET /api/v1/tags": READERS,
     "GET /api/v1/events/lineage": READERS,
+    "GET /api/v1/stats/lineage-events": READERS,
+    "GET /api/v1/stats/{things}": READERS,
     # the questions of the command line
     "GET /api/v1/why": READERS,
     "GET /api/v1/contains": READERS,

@@ -23,7 +23,7 @@ from lineage.server.settings import ServerSettings
 ROUTERS: tuple[APIRouter, ...] = (
     operations.router,
     openlineage.router,
-    marquez.router,
+    *marquez.ROUTERS,
     questions.router,
     acts.router,
     elsewhere.router,

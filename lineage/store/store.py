@@ -19,9 +19,9 @@ from typing import Any
 
 from lineage.errors import CannotDecide, LineageError, UsageError
 
-SCHEMA = "0005"
+SCHEMA = "0006"
 """The Alembic revision this code reads and writes."""
-KNOWN = ("0001", "0002", "0003", "0004", "0005")
+KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Every revision there has been, oldest first; anything else is newer than this code."""
 
 HEAD_ID = int(SCHEMA)

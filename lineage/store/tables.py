@@ -203,8 +203,22 @@ job = Table(
     Index("job_name", "namespace", "name", unique=True),
 )
 
-job_run = _keyed("job_run", _integer("job", key=True), _integer("entry", key=True), _integer("run"))
+job_run = _keyed(
+    "job_run",
+    _integer("job", key=True),
+    _integer("happened", key=True),  # the time that the event stated, microseconds UTC
+    _integer("entry", key=True),  # that named the run first
+    _integer("run"),
+)
 Index("job_run_run", job_run.c.run, job_run.c.job)
+
+# events of runs by the time that they state, read with the jobs
+run_event = _keyed(
+    "run_event",
+    _integer("happened", key=True),  # microseconds UTC
+    _integer("entry", key=True),
+    _integer("type"),  # lineage.graph.timeline.TYPES
+)
 
 # names that stand for one thing, each way (symlinks): whether a run explains one is asked of all
 same = _keyed("same", _integer("node", key=True), _integer("other", key=True))

@@ -139,7 +139,7 @@ def test_a_store_of_the_first_schema_is_brought_up_to_date(store_url: str) -> No
     store = graph._store
     expected = {t: sorted(store.rows(f"SELECT * FROM {t}")) for t in ("again", "spoken")}
     assert all(expected.values())
-    for table in ("again", "spoken", "checkpoint", "token", "job", "job_run", "received", "same"):
+    for table in ("again", "spoken", "checkpoint", "token", "job", "job_run", "run_event", "received", "same"):
         store.execute(f"DROP TABLE {table}")
     store.execute("UPDATE lineage_schema SET version_num = '0001'")
     graph.close()
