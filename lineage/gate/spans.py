@@ -44,7 +44,8 @@ def told(provider: str, model: str, host: str, catalogue: Catalogue) -> Told:
         host: that it was sent to, if the span says so.
         catalogue: of providers, with those of the project.
     """
-    host = host.strip().lower().rpartition("@")[2].partition(":")[0].rstrip(".")
+    host = host.strip().lower().rpartition("@")[2]
+    host = (host.partition(":")[0] if host.count(":") == 1 else host).rstrip(".")
     name = "" if normal(provider) in _HERE else catalogue.provider_name(provider)
     channel = catalogue.by_host(host) if host else None
     if channel is None:

@@ -130,6 +130,28 @@ def test_declared_as_one_thing_and_observed_to_be_another(project: Project) -> N
     assert said in refused
 
 
+def test_what_the_program_traces_is_told_with_what_was_seen(project: Project) -> None:
+    """Two of three calls with their model, and those through a gateway that nobody knows."""
+    spans = """
+from opentelemetry.sdk.trace import TracerProvider
+tracer = TracerProvider().get_tracer("t")
+for number, model, more in ((2, "gpt-4o", {"gen_ai.system": "openai"}), (4, "claude-4", {"server.address": "llm.internal"})):
+    for _ in range(number):
+        tracer.start_span("s", attributes={"gen_ai.operation.name": "chat", "gen_ai.request.model": model, **more}).end()
+"""
+    project.repo.write("src/generate.py", spans + GENERATE)
+    project.exec("dvc", "repro", "-q")
+    why = project.run("lineagegate", "why", "data/made.txt").stdout
+    for said in (
+        "observed: 2 calls to gpt-4o at api.openai.com while it was made",
+        "observed: 1 call to api.openai.com while it was made",
+        "observed: 4 calls to claude-4 at llm.internal by its own traces while it was made",
+    ):
+        assert said in why
+    found = {(x.origin.provider, x.origin.channel, x.origin.service) for x in project.labels("data/mix.txt")}
+    assert found > {("openai", "openai", "gpt-4o"), ("openai", "openai", ""), ("", "", "claude-4")}
+
+
 def test_nothing_in_the_pipeline_changes(project: Project, tmp_path: Path) -> None:
     shutil.copytree(project.root, tmp_path / "plain", symlinks=True)
     plain = Project(Repo(tmp_path / "plain"))
