@@ -13,7 +13,7 @@ from lineage.vocabulary import Role
 @click.option("--role", required=True, type=click.Choice([role.value for role in Role]), help="What it may do.")
 @click.option(
     "--namespace", "namespaces", multiple=True,
-    help="What a producer may speak of; 's3://lake/*' stands for all that begin so. May be given again.",
+    help="What a producer may speak of; 's3://lake*' stands for all that begin so. May be given again.",
 )  # fmt: skip
 @click.option("--expires", default="", metavar="DATE", help="Last day; default: until it is revoked.")
 def create(settings: Settings, name: str, role: str, namespaces: tuple[str, ...], expires: str) -> None:
@@ -23,7 +23,7 @@ def create(settings: Settings, name: str, role: str, namespaces: tuple[str, ...]
     their own. Who made it for whom is in the ledger.
 
     \b
-    lineagegate token create --name "Airflow" --role producer --namespace airflow-prod --namespace 's3://lake/*'
+    lineagegate token create --name "Airflow" --role producer --namespace airflow-prod --namespace s3://lake
     lineagegate token create --name "Jane Roe <jane@example.com>" --role steward --expires 2027-12-31
     """
     from lineage.evidence import tokens as text

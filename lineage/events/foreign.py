@@ -111,8 +111,8 @@ def _parsed(data: bytes) -> dict[str, Any]:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise ValueError(f"the key {twice[:80]!r} stands twice in one object")
     return found
 
@@ -179,7 +179,7 @@ def _unusual(event: Event, whole: dict[str, Any], mentions_deleted: bool, by: st
             warnings.append(f"`{place}` has an empty {'name' if dataset.namespace else 'namespace'}")
         origin = dataset.facets.origin if dataset.facets else None
         for tag in origin.tags if origin else ():
-            if by and tag.by and not same_person(tag.by, by):
+            if by and tag.by and (len(tag.by) > MOST_NAME or not same_person(tag.by, by)):
                 warnings.append(f"`{place}` has a tag said by {tag.by[:80]!r}, handed in by {by[:80]!r}")
     if len(places) > MOST_DATASETS:
         raise invalid(f"it names {len(places):,} datasets; at most {MOST_DATASETS:,} are taken")
@@ -306,7 +306,7 @@ def _time(value: Any, warnings: list[str]) -> str:
             return value
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         for unit in (1, 1_000, 1_000_000):  # seconds, milliseconds or microseconds: what gives a year after 2000
-            if 946_684_800 <= value / unit < 32_503_680_000 / 8:
+            if 946_684_800 * unit <= value < 4_062_960_000 * unit:
                 time = moment_of(int(value * 1_000_000 // unit)).isoformat()
                 warnings.append(f"`eventTime` {value} is a number; it is read as {time}")
                 return time

@@ -102,4 +102,7 @@ def instant(text: str, *, end: bool) -> datetime:
     fraction = re.search(r"\.(\d+)", text)  # Python 3.10 reads three or six digits only
     if fraction:
         text = text.replace(fraction[0], "." + fraction[1].ljust(6, "0"))
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(timezone.utc)
+    try:
+        return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(timezone.utc)
+    except OverflowError:
+        raise ValueError(f"no calendar in UTC holds {text!r}") from None

@@ -43,6 +43,9 @@ router = APIRouter(prefix="/api/v1", tags=["Acts"], dependencies=AUTHORISED)
 
 Body = TypeVar("Body", bound="Asked")
 
+MOST_FILE_NAME = 60
+"""Characters of the name of a file of evidence: at four bytes each, what any file system takes."""
+
 
 class Asked(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """What a body may say; anything else is refused."""
@@ -302,7 +305,12 @@ def check_evidence(asked: RemovalAsked) -> None:
     file = asked.evidence_file
     evidence = file.name if file else asked.evidence
     # what a body names is never read from the server's disk
-    if PurePosixPath(evidence).is_absolute() or ".." in PurePosixPath(evidence).parts or (file and "/" in file.name):
+    path = PurePosixPath(evidence)
+    if (
+        path.is_absolute()
+        or ".." in path.parts
+        or (file and (not evidence or path.name != evidence or len(evidence) > MOST_FILE_NAME))
+    ):
         raise UsageError(
             "evidence over HTTP is a reference, or a file that is sent along", code="REMOVAL_INVALID", cause=evidence,
             hint="evidenceFile: {name, text}",

@@ -21,6 +21,11 @@ from lineage.server.telemetry import Metrics
 
 _log = logging.getLogger("lineagegate.server")
 
+PIECE = 64_000
+"""Bytes of a body that must come within the patience: who sends one at a time holds a connection for days."""
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+"""Of RFC 9110 and RFC 5789."""
+
 HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -85,35 +90,40 @@ class Limits:
 
     def _tell(self, scope: Scope, status: int, seconds: float, size: int) -> None:
         route = getattr(scope.get("route"), "path", "")
-        self._metrics.requests.labels(scope["method"], route, str(status)).inc()
+        method = scope["method"] if scope["method"] in METHODS else "other"  # anybody can make up as many as they like
+        self._metrics.requests.labels(method, route, str(status)).inc()
         self._metrics.seconds.labels(route).observe(seconds)
         if route in ("/health", "/ready", "/metrics") and status < 400:
             return
         identity = scope.get("state", {}).get("identity")
         _log.info("request", extra={"fields": {
-            "method": scope["method"], "route": route or "-", "status": status, "ms": round(seconds * 1000, 1),
+            "method": method, "route": route or "-", "status": status, "ms": round(seconds * 1000, 1),
             "bytes": size, "who": identity.key if identity else "-",
             "client": scope["client"][0] if scope.get("client") else "-",
         }})  # fmt: skip
 
 
 class _Patient:
-    """The body of a request: so many bytes, and each piece within so many seconds."""
+    """The body of a request: so many bytes, and each `PIECE` of it within so many seconds."""
 
     def __init__(self, receive: Receive, most: int, patience: float) -> None:
         self._receive, self._most, self._patience = receive, most, patience
         self._ended = False
+        self._until = self._next = 0.0
         self.size = 0
 
     async def __call__(self) -> Message:
         if self._ended:  # what comes now is that the client went away: no hurry
             return await self._receive()
+        now = time.monotonic()
+        if self.size >= self._next:
+            self._until, self._next = now + self._patience, self.size + PIECE
         try:
-            message = await asyncio.wait_for(self._receive(), self._patience)
+            message = await asyncio.wait_for(self._receive(), self._until - now)
         except (TimeoutError, asyncio.TimeoutError):
             self._ended = True
             raise LineageError(
-                "the request took too long", code="CLIENT_SLOW", cause=f"nothing came for {self._patience:g} s",
+                "the request took too long", code="CLIENT_SLOW", cause=f"{self._patience:g} s for {PIECE:,} bytes",
                 hint="send it again",
             ) from None  # fmt: skip
         self.size += len(message.get("body", b""))
@@ -129,12 +139,17 @@ async def body_of(request: Request, most: int) -> bytes:
 
     Args:
         request: with ``Content-Encoding`` gzip, deflate or none.
-        most: bytes it may have once unpacked.
+        most: bytes it may have, as sent and once unpacked.
 
     Raises:
         UsageError: ``BODY_TOO_LARGE``, ``ENCODING_UNKNOWN``, ``BODY_INVALID``.
     """
-    data = await request.body()
+    sent = bytearray()
+    async for piece in request.stream():
+        sent += piece
+        if len(sent) > most:
+            raise _too_large(most)
+    data = bytes(sent)
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding in ("identity", ""):
         return data

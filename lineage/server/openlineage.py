@@ -1,8 +1,8 @@
 """The OpenLineage endpoint: what Airflow, Spark, dbt and Flink send to. Answered once it is durable.
 
-A producer speaks of the jobs in its namespaces. What a run read and made lies where it lies; but who declares where a
-dataset comes from, or that two names are one dataset (symlinks), needs the namespaces of all these names: an origin
-that anybody may put on anybody's data would end its being undeclared (law 8).
+A producer speaks of the jobs in its namespaces, and of the data that they make. What a run read lies where it lies;
+but who says what made a dataset, where it comes from, or that two names are one dataset (symlinks), needs the
+namespaces of all these names: whoever could say so of anybody's data would end its being undeclared (law 8).
 """
 
 from __future__ import annotations
@@ -33,6 +33,10 @@ EVENTS = {"requestBody": {"required": True, "content": {"application/json": {"sc
     "type": "array", "items": {"type": "object"},
 }}}}}  # fmt: skip
 
+
+_AT_ONCE = 50_000
+"""Bytes of an event that is read in the event loop's thread: in less than it takes to ask another one to. Reading one
+of 10 MB takes seconds, in which nobody else would be answered."""
 
 Submit = Callable[[Room, Identity, bytes], Future[Receipt]]
 
@@ -85,7 +89,11 @@ async def post_event(request: Request) -> Response:
     room, identity = room_of(request), identity_of(request)
     data = await body_of(request, room.settings.most_body)
     try:
-        receipt = await asyncio.wrap_future(_submit(room, identity, data))
+        if len(data) > _AT_ONCE:
+            waiting = await run_in_threadpool(_submit, room, identity, data)
+        else:
+            waiting = _submit(room, identity, data)
+        receipt = await asyncio.wrap_future(waiting)
     except LineageError as error:
         room.metrics.events.labels("refused").inc()
         if isinstance(error, Refused):
@@ -185,8 +193,13 @@ def permitted(identity: Identity, event: Event) -> None:
         Refused: ``NAMESPACE_FORBIDDEN``.
     """
     spaces = identity.namespaces
-    spoken = [event.job.namespace] if event.job else [event.dataset.namespace] if event.dataset else []
-    for dataset in (*event.inputs, *event.outputs, *([event.dataset] if event.dataset else [])):
+    made = (*event.outputs, *([event.dataset] if event.dataset else []))
+    spoken = [*(dataset.namespace for dataset in made), *(name.namespace for name in event.made_too)]
+    if event.job:
+        spoken.append(event.job.namespace)
+    elif event.run:  # it may be anybody's: only who may speak of everything adds to it
+        spoken.append("")
+    for dataset in (*event.inputs, *made):
         facets, others = dataset.facets, dataset.other_names
         if others or (facets and (facets.origin or facets.match)):
             spoken += [dataset.namespace, *(other.namespace for other in others)]
@@ -195,7 +208,7 @@ def permitted(identity: Identity, event: Event) -> None:
             raise Refused(
                 "this event speaks of a namespace that is not yours",
                 code="NAMESPACE_FORBIDDEN",
-                cause=f"{namespace}; yours: {', '.join(spaces)}",
+                cause=f"{namespace or 'a run without a job'}; yours: {', '.join(spaces)}",
                 hint="ask an administrator for a token with that namespace",
             )
 

@@ -56,7 +56,7 @@ class ServerSettings:
     """Requests a second of one identity, on average over `burst`."""
     burst: int = 2_000
     patience: int = 30
-    """How long a client may take over a request's header, and over each piece of its body."""
+    """How long a client may take over a request's header, and over each 64,000 bytes of its body."""
     readers: int = 4
     """Connections to the store that answer questions."""
     url: str = ""

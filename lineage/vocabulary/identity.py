@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_ADDRESS = re.compile(r"(?:mailto:)?([^\s<>()\[\],;:\"']+)@([^\s<>()\[\],;:\"'@]+)")
-"""What stands before the @ of a mail address, and what after."""
+_ADDRESS = re.compile(r"(?:mailto:|(?<![^\s<>()\[\],;:\"']))([^\s<>()\[\],;:\"']+)@([^\s<>()\[\],;:\"'@]+)")
+"""What stands before the @ of a mail address, and what after. It begins where a word does: from every letter of a long
+word the search for the @ would be a search through the whole word."""
 
 _CAPITALS = str.maketrans("АВЕКМНОРСТУХІЈЅҺԀԚԜѴӀΑΒΕΖΗΙΚΜΝΟΡΤΥΧϹ", "ABEKMHOPCTYXIJSHDQWVIABEZHIKMNOPTYXC")
 _LETTERS = str.maketrans(

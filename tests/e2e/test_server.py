@@ -125,7 +125,7 @@ def recorded(directory: Path) -> list[bytes]:
 def test_one_command_gives_a_server_that_openlineage_clients_talk_to(directory: Path) -> None:
     with served(directory) as server:
         assert server.administrator.startswith("lgt_")
-        producer = server.token("producer", "Airflow", "airflow")
+        producer = server.token("producer", "Airflow", "airflow", "s3://lake")
         reader = server.token("reader", "Lee <lee@example.com>")
         client, run = emitter(server.url, producer), str(uuid.uuid4())
         client.emit(run_event(RunState.START, run, "dag.load", ["raw/a.csv"], []))

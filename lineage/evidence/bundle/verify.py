@@ -1015,7 +1015,7 @@ def same_person(one: str, other: str) -> bool:
     return not all(known) or bool(known[0] & known[1])
 
 
-_ADDRESS = re.compile(r"(?:mailto:)?([^\s<>()\[\],;:\"']+)@([^\s<>()\[\],;:\"'@]+)")
+_ADDRESS = re.compile(r"(?:mailto:|(?<![^\s<>()\[\],;:\"']))([^\s<>()\[\],;:\"']+)@([^\s<>()\[\],;:\"'@]+)")
 _CAPITALS = str.maketrans("АВЕКМНОРСТУХІЈЅҺԀԚԜѴӀΑΒΕΖΗΙΚΜΝΟΡΤΥΧϹ", "ABEKMHOPCTYXIJSHDQWVIABEZHIKMNOPTYXC")
 _LETTERS = str.maketrans(
     "авекмнорстухіјѕһԁԛԝѵӏьɡɑɩıαβεικνορτυχγηωϲϳl1|0", "abekmhopctyxijshdqwvibgaiiabeikvoptuxynwcjiiio"

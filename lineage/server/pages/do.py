@@ -31,6 +31,8 @@ from lineage.server.room import Desk, room_of
 from lineage.vocabulary import Basis, Kind, Origin, Scope
 
 ORIGIN = ("provider", "service", "channel", "terms", "licence", "jurisdiction", "acquired")
+MOST_LOGIN = 20_000
+"""Bytes of the one form that anybody may send: a JSON web token with many groups has 8,000."""
 SCOPE = ("kind", "provider", "service", "channel", "terms", "use", "model", "market")
 
 Again = Callable[[Mapping[str, Any], int], Response]
@@ -46,7 +48,7 @@ def login_page(request: Request, next: str = "/") -> Response:  # noqa: A002 - t
 @router.post("/login")
 async def login(request: Request) -> Response:
     """Take a token, and keep it as a session."""
-    form = await form_of(request)
+    form = await form_of(request, MOST_LOGIN)
     from_here(request, form("csrf"))
     room, token = room_of(request), form("token")
     try:
@@ -79,7 +81,7 @@ async def _done(request: Request, form: Form, work: Callable[[Desk], Any], back:
 
 
 async def _form(request: Request) -> Form:
-    form = await form_of(request)
+    form = await form_of(request, room_of(request).settings.most_body)
     from_here(request, form("csrf"))
     return form
 

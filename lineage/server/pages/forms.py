@@ -12,7 +12,6 @@ from fastapi import Request
 
 from lineage.errors import UsageError
 from lineage.server.limits import body_of
-from lineage.server.room import room_of
 
 MOST_FIELDS = 100
 
@@ -36,13 +35,17 @@ class Form(NamedTuple):
         return self.fields.get(name, "").strip()
 
 
-async def form_of(request: Request) -> Form:
+async def form_of(request: Request, most: int) -> Form:
     """The form in the body of a request.
+
+    Args:
+        request: whose body it is.
+        most: bytes that it may have.
 
     Raises:
         UsageError: ``FORM_INVALID``, ``BODY_TOO_LARGE``.
     """
-    data = await body_of(request, room_of(request).settings.most_body)
+    data = await body_of(request, most)
     kind = request.headers.get("content-type", "")
     try:
         if kind.lower().startswith("multipart/form-data"):

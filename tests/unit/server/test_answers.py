@@ -59,7 +59,9 @@ def test_questions_that_are_not_clear(house: House) -> None:
     for path, code in {
         "contains?model=models:/seed-chat/1": "ORIGIN_MISSING", "impact": "QUESTION_UNCLEAR",
         "impact?target=x&origin=y": "QUESTION_UNCLEAR", "contains?model=models:/seed-chat/1&origin=qqqq": "ORIGIN_UNKNOWN",
-        "why?target=models:/seed-chat/1&as_of=soon": "TIME_INVALID", "why": "REQUEST_INVALID",
+        "why?target=models:/seed-chat/1&as_of=soon": "TIME_INVALID",
+        "history?since=0001-01-01T00:00:00%2B23:59": "TIME_INVALID", "history?until=9999-12-31T23:59:59-23:59": "TIME_INVALID",
+        "why": "REQUEST_INVALID",
         "why?target=models:/nothing/1": "ARTIFACT_UNKNOWN",
     }.items():  # fmt: skip
         answer = house("GET", f"/api/v1/{path}")

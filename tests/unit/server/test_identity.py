@@ -81,7 +81,7 @@ def settings(project: Config, issuer: Issuer) -> ServerSettings:
     groups = {
         "stewards": Group(Role.STEWARD),
         "readers": Group(Role.READER),
-        "jobs": Group(Role.PRODUCER, ("airflow",)),
+        "jobs": Group(Role.PRODUCER, ("airflow", "s3://lake")),
     }
     return replace(
         ServerSettings.of(project), oidc=Oidc(issuer.url, "lineagegate"), proxy=Proxy("X-Identity", KEY), groups=groups
@@ -94,7 +94,7 @@ def test_a_person_of_the_issuer_is_let_in(house: House, issuer: Issuer) -> None:
     said = {key: me[key] for key in ("name", "roles", "namespaces")}
     assert said == {"name": "Jane Roe <jane@example.com> <8f3c@127.0.0.1>", "roles": ["steward"], "namespaces": []}
     both = house("GET", "/api/v1/me", issuer.token(groups=["readers", "jobs"])).json()
-    assert both["roles"] == ["producer", "reader"] and both["namespaces"] == ["airflow"]
+    assert both["roles"] == ["producer", "reader"] and both["namespaces"] == ["airflow", "s3://lake"]
     assert house("POST", "/api/v1/lineage", issuer.token(groups=["jobs"]), json=event()).status_code == 201
     for nobody in (["everybody"], [], None, "x", 7, [{"a": 1}]):
         assert house("GET", "/api/v1/why?target=x", issuer.token(groups=nobody)).status_code == 403

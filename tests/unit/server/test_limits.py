@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import zlib
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
 import pytest
+from starlette.types import Message
 
 from lineage.config import Config
-from lineage.errors import UsageError
+from lineage.errors import LineageError, UsageError
 from lineage.gate import questions
 from lineage.server import run
-from lineage.server.limits import segment, segments
+from lineage.server.limits import _Patient, segment, segments
 from lineage.server.settings import ServerSettings
 from tests.unit.server.conftest import House, event
 
@@ -40,6 +43,36 @@ def test_bodies_that_are_too_large(house: House) -> None:
     answer = send(house, bomb, **{"Content-Encoding": "gzip"})
     assert (answer.status_code, answer.json()["code"]) == (413, "BODY_TOO_LARGE")
     assert send(house, json.dumps([event()] * 51), "/api/v1/lineage/batch").status_code == 413
+
+
+def test_who_is_not_known_sends_little(house: House) -> None:
+    sent: list[int] = []
+
+    def body() -> Iterator[bytes]:
+        for _ in range(50):
+            sent.append(1)
+            yield b"x" * 1_000
+
+    assert house("POST", "/login", None, content=body()).status_code == 413
+    assert house("POST", "/login", None, content=b"token=" + b"x" * 30_000).status_code == 413
+
+
+def test_a_body_letter_by_letter() -> None:
+    """No pause is long, and it would still take days."""
+
+    async def receive() -> Message:
+        await asyncio.sleep(0.01)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    async def read() -> int:
+        patient = _Patient(receive, 10_000_000, 0.1)
+        for _ in range(100):
+            await patient()
+        return patient.size
+
+    with pytest.raises(LineageError) as slow:
+        asyncio.run(read())
+    assert slow.value.code == "CLIENT_SLOW"
 
 
 def test_packed_bodies(house: House) -> None:

@@ -197,6 +197,17 @@ def test_a_producer_speaks_of_its_namespaces(house: House) -> None:
         sent(outputs=[{**elsewhere, "facets": {"symlinks": {"identifiers": [{"namespace": "airflow", "name": "x"}]}}}])
         == 403
     )
+    # nobody says of somebody else's data what made it: it would be a source no more, and "undeclared" would end
+    assert sent(outputs=[elsewhere]) == 403
+    columns = {
+        "columnLineage": {"fields": {"a": {"inputFields": [{"namespace": "airflow", "name": "x", "field": "a"}]}}}
+    }
+    assert sent(outputs=[], dataset={**elsewhere, "facets": columns}) == 403
+    made = {"lineage": {"entries": [{**elsewhere, "type": "DATASET"}]}}
+    assert sent(outputs=[], job={"namespace": "airflow", "name": "j", "facets": made}) == 403
+    for nobodys in ({}, {"job": None}):
+        run = {key: value for key, value in event().items() if key != "job"} | nobodys
+        assert post(house, "/api/v1/lineage", run, "producer").status_code == 403
     alone = {"eventTime": "2024-01-01T00:00:00Z", "dataset": {**elsewhere, "facets": {}}}
     assert post(house, "/api/v1/lineage", alone, "producer").status_code == 403
     act = event(job={"namespace": "lineagegate", "name": "grant"})
