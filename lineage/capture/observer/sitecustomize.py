@@ -218,8 +218,28 @@ def _wrap(owner: Any, name: str, before: Before) -> None:
     setattr(owner, name, method)
 
 
+def _seen(original: Any, before: Before) -> Any:
+    """A class that cannot be changed, as it is, with a function told of each call of it."""
+
+    class Kind(type):
+        def __call__(cls, *positional: Any, **named: Any) -> Any:
+            try:
+                before(None, positional, named)
+            except Exception:
+                pass
+            return original(*positional, **named)
+
+        def __instancecheck__(cls, one: Any) -> bool:
+            return isinstance(one, original)
+
+        def __getattr__(cls, name: str) -> Any:
+            return getattr(original, name)
+
+    return Kind(original.__name__, (), {"__doc__": original.__doc__, "__module__": original.__module__})
+
+
 def _patches(spool: Spool) -> dict[str, Patch]:
-    """Server names of TLS, requests of the usual clients (several go over one connection), and spans of calls."""
+    """Server names of TLS, requests of the usual clients (several go over one connection), spans, files of models."""
 
     def tls(place: int) -> Before:
         def before(_: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
@@ -277,9 +297,29 @@ def _patches(spool: Spool) -> dict[str, Patch]:
 
         _wrap(module.Span, "end", before)
 
+    def loaded(name: str) -> Before:
+        """A model's file that other code than Python's opens: told as Python's own `open` tells of it."""
+
+        def before(_: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
+            path = positional[0] if positional else named.get(name)
+            if isinstance(path, (str, os.PathLike)):
+                sys.audit("open", os.fspath(path), "r", os.O_RDONLY)
+
+        return before
+
+    def safetensors(module: Any) -> None:
+        module.safe_open = _seen(module.safe_open, loaded("filename"))
+
+    def onnxruntime(module: Any) -> None:
+        _wrap(module.InferenceSession, "__init__", loaded("path_or_bytes"))
+
+    def llama(module: Any) -> None:
+        _wrap(module.Llama, "__init__", loaded("model_path"))
+
     return {
         "ssl": ssl, "http.client": http, "httpx": httpx, "httpx2": httpx, "aiohttp.client": aiohttp,
-        "opentelemetry.sdk.trace": spans,
+        "opentelemetry.sdk.trace": spans, "safetensors": safetensors, "llama_cpp.llama": llama,
+        "onnxruntime.capi.onnxruntime_inference_collection": onnxruntime,
     }  # fmt: skip
 
 

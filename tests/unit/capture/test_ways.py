@@ -52,7 +52,7 @@ READS = {
 
 NOT_IN_PYTHON = {
     "pandas.read_parquet", "pyarrow.parquet", "pyarrow.memory_map", "polars.read_parquet", "polars.scan_csv", "duckdb",
-    "h5py", "safetensors", "onnxruntime", "sqlite3", "ctypes", "cat", "perl", "redirection", "python -I", "env -i",
+    "h5py", "sqlite3", "ctypes", "cat", "perl", "redirection", "python -I", "env -i",
     "exec", "another name",
 }  # fmt: skip
 """Reads that the observer in Python does not see; of the last it sees the other name."""
