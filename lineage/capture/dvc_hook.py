@@ -50,7 +50,7 @@ def _begin() -> None:
     shell = hook + "/shell/" + (os.path.basename(real) or "sh")
     if not os.path.lexists(shell):
         os.symlink("../shell.sh", shell)
-    if not os.access(shell, os.X_OK):
+    if not os.access(shell, os.X_OK) or ("/" in real and not os.access(real, os.X_OK)):
         return
     spool = folder + "/.lineage/spool"
     environment.update(

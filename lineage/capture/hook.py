@@ -32,7 +32,7 @@ class Hook(NamedTuple):
     spool: Path
     """Folder of the records."""
     shell: Path | None
-    """What stands in for the shell; None where no program can be put there."""
+    """What stands in for the shell; None where no program can be put there, or the user's own is none."""
     real: str
     """The user's own shell; empty where SHELL is not set."""
 
@@ -72,8 +72,9 @@ def prepare(root: Path, environment: Mapping[str, str]) -> Hook:
         draft.replace(script)  # a stage that is running goes on with the old one
     with contextlib.suppress(FileExistsError):
         shell.symlink_to("../shell.sh")
-    # on a file system mounted without execution the stage could not start
-    return Hook(spool, shell if os.access(shell, os.X_OK) else None, real)
+    # on a file system mounted without execution the stage could not start; a shell that is none, DVC reports itself
+    able = os.access(shell, os.X_OK) and (not real or shutil.which(real) is not None)
+    return Hook(spool, shell if able else None, real)
 
 
 def environment(

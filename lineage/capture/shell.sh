@@ -87,22 +87,36 @@ if [ "$mode" = strace ]; then
 fi
 
 seal() {
-  gone=
-  if ! [ -f "$at/start" ]; then # somebody took it away while the command ran
-    gone=gone
-    mkdir -p "$at" && start "$@" >"$at/start"
+  whole=whole
+  if ! [ -f "$at/start" ] || [ -L "$at/start" ]; then # somebody took it away while the command ran
+    whole=gone
+    mkdir -p "$at" && rm -f "$at/start" && start "$@" >"$at/start"
   fi
-  id=${at##*/}
-  set -- "$at"/*.jsonl
-  [ -e "$1" ] || set --
   if command -v sha256sum >/dev/null; then hash=sha256sum; else hash='shasum -a 256'; fi
-  sums=$($hash -- "$at/start" "$@")
-  line="end $id $status${signal:+:$signal} ${gone:-whole}"
+  sums=$(
+    start "$@" | {
+      set -- "$at/start"
+      for file in "$at"/*.jsonl; do # a pipe would keep us waiting
+        if [ -f "$file" ] && ! [ -L "$file" ]; then set -- "$@" "$file"; fi
+      done
+      $hash -- - "$@"
+    }
+  )
+  began=
+  line=
   while read -r sum path; do
-    line="$line ${sum#\\}=${path##*/}"
+    sum=${sum#\\}
+    if [ -z "$began" ]; then # of what `start` held at first
+      began=$sum
+      continue
+    fi
+    if [ -z "$line" ] && [ "$sum" != "$began" ] && [ $whole = whole ]; then whole=changed; fi
+    line="$line $sum=${path##*/}"
   done <<EOF
 $sums
 EOF
+  if [ -e "$at/end" ]; then rm -rf "$at/end"; fi # the end is ours to say
+  line="end ${at##*/} $status${signal:+:$signal} $whole$line"
   printf '%s\n' "$line" >"$at/end" && printf '%s\n' "$line" >>"$LINEAGE_SPOOL/journal"
 }
 seal "$@" 2>/dev/null

@@ -47,11 +47,12 @@ def exec(settings: Settings, command: tuple[str, ...], observe: str, strict: boo
     if strict:
         landlock.require()
     environment = dict(os.environ)
-    folder = None
+    folder = began = None
     try:
         found = hook.prepare(config.root, environment)
         inside = environment.get("LINEAGE_EXECUTION", "")
         folder = spool.begin(found.spool, command, mode=observe, parent=inside)
+        began = (folder / "start").read_bytes()
         environment = hook.environment(found, environment, mode=observe, execution=folder, strict=strict)
         if strict and found.shell is None:
             raise UsageError(
@@ -73,7 +74,7 @@ def exec(settings: Settings, command: tuple[str, ...], observe: str, strict: boo
         status = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
     if folder is not None:
         try:
-            spool.seal(folder, status)
+            spool.seal(folder, status, began)
             with settings.gate() as gate:
                 gate.refresh()
                 for notice in gate.observed:

@@ -70,8 +70,7 @@ def take_in(gate: Gate) -> list[Notice]:
     state = gate.graph.state(_KEY)
     if not state and not (where / "journal").exists():
         return []
-    size, waiting = json.loads(state or "[0, []]")
-    said = spool.journal(where, size, waiting)
+    said = spool.journal(where, *json.loads(state or "[]"))
     seen = spool.executions(where, said)
     notices, events, done = [], [], []
     for group in groups(seen):
@@ -95,7 +94,7 @@ def take_in(gate: Gate) -> list[Notice]:
         faults = [f"{notice.where}: {notice.message}" for notice in notices if notice.code in _GRAVE]
         if faults:
             events.append(_fault(gate, faults))
-    after = json.dumps([said.size, sorted(said.open & held - {each.folder.name for each in done})])
+    after = json.dumps([said.size, sorted(said.open & held - {each.folder.name for each in done}), said.digest])
     if events or after != state:
         gate.graph.record(events, {_KEY: after})
     for each in done:
