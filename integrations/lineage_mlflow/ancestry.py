@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lineage.errors import CannotDecide
-from lineage.events.event import run_event
+from lineage.events.event import read, run_event
 from lineage.events.naming import run_id as identified_run
 from lineage.gate import Gate
 from lineage.vocabulary import Artifact, ArtifactType, Content, Execution, Input, Use
@@ -27,6 +27,9 @@ from lineage_mlflow.sources import Source
 
 STAGE, ROOT, CWD, INPUTS = "lineage.dvc.stage", "lineage.dvc.root", "lineage.dvc.cwd", "lineage.dvc.inputs"
 """Run tags; ``lineage.dvc.inputs.1`` and so on continue the list where it is long."""
+
+EXECUTION = "lineage.execution"
+"""Run tag: the execution around the process that began the run, where somebody looked at it (`lineage.gate.begun`)."""
 
 _RUNS = 1_000
 """Runs of one family, and models of one chain, that are followed. More is not judged."""
@@ -64,6 +67,8 @@ class Reader:
         self.claimed = claimed
         self.awaited: list[tuple[Artifact, str]] = []
         """What clients say that stages read, and of which nobody else told so far; with the stage."""
+        self.executions: dict[str, tuple[str, str]] = {}
+        """Of runs the execution that each began in, and its stage."""
         self.gate = gate
         self.tracking = tracking
         self.namespace = namespace
@@ -106,6 +111,21 @@ class Reader:
         made_by = _identity(source.run.info, self.namespace)
         return Ancestry(artifact, (*events, event), inputs=frozenset(digests), user=user_of(source.run), run=made_by)
 
+    def unseen(self, events: Sequence[bytes]) -> list[tuple[str, str]]:
+        """The runs that began in an execution of which nothing is recorded yet, each with the stage.
+
+        Args:
+            events: what is going to be recorded with the judgement.
+        """
+        told = {each for event in events for each in _watched(event)}
+        asked = [run for run, (execution, _) in self.executions.items() if execution not in told]
+        found = self.gate.watched([run_uuid(run) for run in asked]) if asked else []
+        return [
+            (run, self.executions[run][1])
+            for run, known in zip(asked, found, strict=True)
+            if self.executions[run][0] not in known
+        ]
+
     def _unlinked(self, source: Source, artifact: Artifact) -> Ancestry:
         known = self.gate.known_content(artifact.content.hash) if artifact.content else None
         if known is not None and artifact.content is not None and not artifact.content.trivial:
@@ -139,6 +159,9 @@ class Reader:
         family = family_of(self.tracking, run)
         own = {output for member in family for output in _outputs(member)}
         tagged = [dict(member.data.tags) for member in family]
+        for member, tags in zip(family, tagged, strict=True):
+            if EXECUTION in tags:
+                self.executions[member.info.run_id] = tags[EXECUTION], tags.get(STAGE, "")
         if model is not None:
             own.add(model.model_id)
             tagged.append(dict(model.tags))
@@ -333,7 +356,7 @@ def event_of(
 
 
 def _identity(info: Any, namespace: str) -> tuple[str, tuple[str, str]]:
-    return _uuid(info.run_id), (namespace, f"experiments/{info.experiment_id}")
+    return run_uuid(info.run_id), (namespace, f"experiments/{info.experiment_id}")
 
 
 def packed(inputs: Sequence[Input]) -> dict[str, str]:
@@ -370,7 +393,14 @@ def unpacked(tags: Mapping[str, str]) -> list[Input] | None:
     return found
 
 
-def _uuid(run: str) -> str:
+def _watched(data: bytes) -> tuple[str, ...]:
+    run = read(data).run
+    facet = run.facets.observation if run and run.facets else None
+    return facet.observation.executions if facet else ()
+
+
+def run_uuid(run: str) -> str:
+    """What events call a run of MLflow."""
     try:
         return str(uuid.UUID(hex=run))
     except ValueError:

@@ -18,9 +18,10 @@ from typing import Any
 from lineage.errors import LineageError
 from lineage.events.naming import mlflow_namespace
 from lineage.gate import Gate
+from lineage.gate.begun import begun, execution
 from lineage.vocabulary import Artifact, Input, Kind, Origin
 from lineage_mlflow import datasets
-from lineage_mlflow.ancestry import CWD, ROOT, STAGE, event_of, packed
+from lineage_mlflow.ancestry import CWD, EXECUTION, ROOT, STAGE, event_of, packed, run_uuid
 from lineage_mlflow.reading import KEPT, PARENT, parents
 from lineage_mlflow.session import is_server, running, session
 from lineage_mlflow.swap import Act, guard, nested
@@ -90,6 +91,8 @@ def _create_run(store: Any, original: Callable[..., Any], call: inspect.BoundArg
     from mlflow.entities import RunTag
 
     kept = [tag for tag in call.arguments["tags"] or () if not tag.key.startswith(RESERVED)]
+    seen = execution(os.environ)
+    kept += [RunTag(EXECUTION, seen)] if seen else []
     inputs: Sequence[Input] = ()
     try:
         kept += [RunTag(key, value) for key, value in stage_tags().items()]
@@ -100,7 +103,12 @@ def _create_run(store: Any, original: Callable[..., Any], call: inspect.BoundArg
         _tell(error)
         kept += [tag for tag in call.arguments["tags"] or () if tag.key in (STAGE, ROOT, CWD)]
     call.arguments["tags"] = _with_parent(kept)
-    return _recorded_run(original(*call.args, **call.kwargs), inputs, namespace)
+    run = original(*call.args, **call.kwargs)
+    try:
+        begun(os.environ, run_uuid(run.info.run_id))
+    except OSError as error:
+        _log.warning("lineagegate: what is seen here will not be known of run %s: %s", run.info.run_id, error)
+    return _recorded_run(run, inputs, namespace)
 
 
 def _create_logged_model(store: Any, original: Callable[..., Any], call: inspect.BoundArguments) -> Any:
@@ -169,7 +177,7 @@ def _log_inputs(store: Any, original: Callable[..., Any], call: inspect.BoundArg
                 artifact = _tagged(gate, one, trusted=is_server(store))
                 if artifact is not None:
                     inputs.append(Input(artifact, datasets.use(datasets.tags_of(one))))
-                    origins.update(_origins(gate, artifact))
+                    origins.update(_origins(gate, artifact, asked=is_server(store)))
     except LineageError as error:
         _tell(error)
     done = original(*call.args, **call.kwargs)
@@ -211,7 +219,7 @@ def _tagged(gate: Gate, logged: Any, *, trusted: bool) -> Artifact | None:
                 datasets.NAMESPACE: artifact.namespace,
                 datasets.NAME: artifact.name,
                 datasets.CONTENT: artifact.content.hash if artifact.content else "",
-                ORIGIN: "; ".join(_origins(gate, artifact)),
+                ORIGIN: "; ".join(_origins(gate, artifact, asked=trusted)),
             }
             if len(artifact.name) <= datasets.LIMIT:
                 kept += [InputTag(key, value[: datasets.LIMIT]) for key, value in fields.items() if value]
@@ -219,11 +227,19 @@ def _tagged(gate: Gate, logged: Any, *, trusted: bool) -> Artifact | None:
     return artifact
 
 
-def _origins(gate: Gate, artifact: Artifact) -> list[str]:
-    """The origins an artifact is known to carry, as people read them."""
+def _origins(gate: Gate, artifact: Artifact, *, asked: bool) -> list[str]:
+    """The origins an artifact is known to carry, as people read them.
+
+    Args:
+        gate: the project's gate.
+        artifact: what was read.
+        asked: whether to ask the ledger that judges, wherever it is; else the one of this machine.
+    """
     said = {_text(tag.origin) for tag in artifact.tags}
     with contextlib.suppress(LineageError):  # never recorded yet
-        said |= {_text(label.origin) for label in gate.labels(artifact).labels}
+        # a stage waits for no network: what another ledger knows is shown by the MLflow server that it judges for
+        labels = gate.labels(artifact) if asked else gate.graph.labels(artifact)
+        said |= {_text(label.origin) for label in labels.labels}
     if artifact.tags:
         said.discard(Kind.UNDECLARED.value)
     return sorted(said) or [Kind.UNDECLARED.value]

@@ -160,16 +160,17 @@ def judge(
             reader = Reader(gate, tracking, asked.namespace, claimed=is_server(asked.store))
             found = reader.of(behind, artifact, stage.inputs if stage else ())
         missing, hint = found.missing, found.hint
-        if reader.awaited and not missing:
+        around: Sequence[bytes] = ()
+        if not missing and not is_server(asked.store):
+            around = gate.underway(os.environ, stage, found.artifact, found.run)
+        if not missing and (waits := _awaited(reader, around)):
             if wait:
                 raise Underway
-            missing, hint = _awaited(reader.awaited), WAITS
+            missing, hint = waits, WAITS
         if content and found.artifact.content and content != found.artifact.content.hash:
             missing, hint = f"the files of {subject} are not those that were judged", "register them as a new version"
         if not missing:
-            known, events = found, [*(found.events or [named(found.artifact, artifact)])]
-            if not is_server(asked.store):
-                events += gate.underway(os.environ, stage, found.artifact, found.run)
+            known, events = found, [*(found.events or [named(found.artifact, artifact)]), *around]
     except CannotDecide as error:
         missing, hint = error.message + (f" ({error.cause})" if error.cause else ""), error.hint
     decision = gate.judge(
@@ -184,12 +185,21 @@ def judge(
     return Judged(decision, rests_on, gate.checkpoint(), gate.config)
 
 
-def _awaited(awaited: Sequence[tuple[Artifact, str]]) -> str:
-    artifact, stage = awaited[0]
-    held = f" ({artifact.content.hash})" if artifact.content else ""
-    more = f", and of {len(awaited) - 1} more" if len(awaited) > 1 else ""
-    name = display(artifact.namespace, artifact.name)
-    return f"waits for the lineage of {name}{held}, which stage {stage} read{more}"
+def _awaited(reader: Reader, events: Sequence[bytes]) -> str:
+    """What it waits for; empty: nothing."""
+    awaited, unseen = reader.awaited, reader.unseen(events)
+    count = len(awaited) + len(unseen)
+    more = f", and for {count - 1} more" if count > 1 else ""
+    if awaited:
+        artifact, stage = awaited[0]
+        held = f" ({artifact.content.hash})" if artifact.content else ""
+        name = display(artifact.namespace, artifact.name)
+        return f"waits for the lineage of {name}{held}, which stage {stage} read{more}"
+    if unseen:
+        run, stage = unseen[0]
+        what = f"stage {stage}" if stage else "the command"
+        return f"waits for what was seen of {what} while it ran, in which run {run} was made{more}"
+    return ""
 
 
 def patience(gate_config: Config) -> float:

@@ -13,6 +13,7 @@ logged model           ``mlflow://<server>``     ``logged-models/<model id>``
 registered version     ``mlflow://<server>``     ``models/<name>/<version>``
 GX validation (job)    ``gx://<project>``        ``<checkpoint>/<validation definition>``
 observed command (job) ``exec://<project>``      the program (``train.py``)
+answers of a provider  ``exec://<project>``      ``calls/<execution>/<host>``
 what people say or     ``lineagegate``           ``declare``, ``grant``, ``decide`` … (jobs)
 decide
 anything with a URI    ``scheme://authority``    the path, without its first slash

@@ -10,6 +10,7 @@ from __future__ import annotations
 from enum import Enum
 
 from lineage.evidence.document import ArtifactRef, Document
+from lineage.evidence.observed import Contradiction, RunView
 from lineage.vocabulary import Basis, Correction, Decision, Finding, Grant, Origin, Outcome, Removal, Step, Use
 
 FORMAT = "lineagegate-case/1"
@@ -321,3 +322,7 @@ class Case(Document, frozen=True):
     entries: tuple[EntryRef, ...]
     sources: tuple[SourceView, ...] = ()
     """Every source of the lineage, once for each origin that it has, whatever was asked."""
+    runs: tuple[RunView, ...] = ()
+    """Every execution of the lineage, with what was seen of it, the earliest first."""
+    contradictions: tuple[Contradiction, ...] = ()
+    """Where something was seen to be of another origin than it was declared to be."""

@@ -24,13 +24,16 @@ from lineage.evidence.answer import answer
 from lineage.evidence.document import artifact as reference
 from lineage.evidence.happened import entry_text, stage
 from lineage.evidence.layout import count
-from lineage.gate import said
+from lineage.evidence.observed import RunView
+from lineage.gate import said, seen
 from lineage.gate.history import of_case
 from lineage.gate.life import Changed, Version, changes, versions
 from lineage.gate.sealed import seal_over
 from lineage.gate.wanted import Wanted
 from lineage.graph import Labels
+from lineage.graph.executions import Telling, evidence
 from lineage.graph.origins import Contribution, Entered
+from lineage.graph.said import counted
 from lineage.ledger import happened, leaf_hash
 from lineage.policy import Catalogue, Policy, cannot_decide, catalogue, decide
 from lineage.policy.pattern import instant
@@ -199,15 +202,30 @@ class Examination:
         return decide(
             labels=self.labels.labels, sources=self.labels.sources, model=model, subject=self.name, action="check",
             attributes={}, policy=policy, grants=grants, at=at, position=position, id=name, by=by,
-            evidence=self.graph.executions(self.artifact).evidence if policy.requirements else None,
+            evidence=counted(self.executions).evidence if policy.requirements else None,
         )  # fmt: skip
 
     # the parts of a case
 
     @cached_property
+    def executions(self) -> list[list[Telling]]:
+        """The executions of its lineage, each with the events that tell of it."""
+        return self.graph.tellings(self.artifact)
+
+    @cached_property
+    def levels(self) -> dict[int, str]:
+        """How the execution is known that an entry tells of."""
+        return {telling.position: evidence(told) for told in self.executions for telling in told}
+
+    @cached_property
+    def runs(self) -> tuple[RunView, ...]:
+        """The same, with what was seen of each."""
+        return seen.runs(self.graph, self.executions, self.catalogue)
+
+    @cached_property
     def coverage(self) -> c.Coverage:
         """Over which lineage the answer was established."""
-        runs = self.graph.executions(self.artifact)
+        runs = counted(self.executions)
         open_ = [s for s in self.contributions if any(x.origin.kind is Kind.UNDECLARED for x in s.labels)]
         sources = self.labels.sources
         reason = "" if sources else f"no source of {self.name} is known"
@@ -300,8 +318,7 @@ class Examination:
         if not step.run:  # a tag may be said again in events of other lineages; what was said first is in this one
             entries = [entry for entry in entries if entry in self.lineage] or entries[:1]
         if step.run:
-            executions = [e for entry in entries if (e := execution(self.event(entry)[0]))]
-            basis = next((e.evidence for e in executions), "asserted")
+            basis = next((self.levels[entry] for entry in entries if entry in self.levels), "asserted")
         elif label.basis and step.by + step.time:
             basis = label.basis.value
         return c.CaseStep(
@@ -470,7 +487,7 @@ class Examination:
         return c.Case(
             c.FORMAT, self.question, self.answer, self.subject, self.coverage, self.verdict, self.traces, self.shares,
             self.judgements, self.grant_uses, self.removals, self.corrections, self.history, self.unknown, self.seal,
-            self.entries, said.sources(self),
+            self.entries, said.sources(self), self.runs, seen.contradictions(self.contributions),
         )  # fmt: skip
 
 

@@ -251,6 +251,12 @@ class Gate(Inquiry):
         said = underway(self, environment, stage, artifact, run)
         return (said,) if said else ()
 
+    def runs_underway(self, environment: Mapping[str, str], stage: Running | None) -> Sequence[bytes]:
+        """The same, said of the runs that began in it. See `lineage.gate.underway`."""
+        from lineage.gate.underway import runs_underway
+
+        return runs_underway(self, environment, stage)
+
     def stage_inputs(self, address: str, cwd: Path) -> tuple[Input, ...] | None:
         """Data inputs of a stage as recorded or as they lie now; None when there is no such stage."""
         known = self.graph.known_content

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from lineage.errors import LineageError
+from lineage.errors import CannotDecide, LineageError
 from lineage.events.event import act_of, read
 from lineage.events.naming import OUR_NAMESPACE
 from lineage.gate.client import Client, Me, Reply, Team, Unanswered
@@ -210,6 +210,25 @@ class Outbox:
             if not waiting.total or lasting or until is None or time.monotonic() + pause > until:
                 return Forwarded(sent, waiting)
             time.sleep(pause)
+
+    def deliver(self, start: int, end: int) -> None:
+        """Send what waits, so that the server surely has the events from one place of the ledger to another.
+
+        Args:
+            start: the first entry.
+            end: the one after the last.
+
+        Raises:
+            CannotDecide: ``NOT_FORWARDED``.
+        """
+        waiting = self.forward().waiting
+        mark = self.standing().events
+        refused = next((item.reason for item in mark.refused if start <= item.position < end), "")
+        if refused or mark.position < end:
+            raise CannotDecide(
+                f"{self._team.server} does not have what was recorded here", code="NOT_FORWARDED",
+                cause=refused or waiting.error, hint=waiting.hint or "lineagegate status",
+            )  # fmt: skip
 
     def _round(self, again: bool) -> Iterator[int]:
         """Send everything once, with each token what its role is for; yields how many entries were acknowledged."""

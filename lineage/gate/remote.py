@@ -7,6 +7,7 @@ decided from this machine's ledger, not even when the server is away: then nothi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
@@ -15,11 +16,16 @@ import msgspec
 
 from lineage.config import Config, load
 from lineage.errors import CannotDecide
+from lineage.events.naming import display
 from lineage.gate.address import url_of
 from lineage.gate.client import Client, Team, Unanswered, client_for
 from lineage.gate.gate import Gate
 from lineage.gate.inquiry import judged_elsewhere
-from lineage.vocabulary import Artifact, ArtifactType, Change, Content, Decision, Role
+from lineage.graph import Labels
+from lineage.vocabulary import Artifact, ArtifactType, Change, Content, Decision, Label, Role
+
+GLANCE = 2.0
+"""Seconds to wait for what is only shown."""
 
 
 class _Ref(msgspec.Struct, frozen=True):
@@ -33,6 +39,12 @@ class _Known(msgspec.Struct, frozen=True):
     contents: tuple[_Ref | None, ...]
     told: tuple[bool, ...]
     watched: tuple[frozenset[str], ...]
+
+
+class _Carried(msgspec.Struct, frozen=True):
+    labels: tuple[Label, ...]
+    sources: int
+    position: int
 
 
 class _Recorded(msgspec.Struct, frozen=True):
@@ -71,10 +83,16 @@ class RemoteGate(Gate):
     def _client(self) -> Client:
         return client_for(self.team, Role.GATE)
 
+    @cached_property
+    def _looking(self) -> Client:
+        """For what is only shown: nobody waits long for it."""
+        return client_for(replace(self.team, patience=min(self.team.patience, GLANCE)), Role.GATE)
+
     def close(self) -> None:
-        """Release the store and the connection."""
-        if "_client" in self.__dict__:
-            self._client.close()
+        """Release the store and the connections."""
+        for name in ("_client", "_looking"):
+            if name in self.__dict__:
+                self.__dict__[name].close()
         super().close()
 
     def judge(
@@ -147,6 +165,12 @@ class RemoteGate(Gate):
         if found is None:
             return None
         return Artifact(found.namespace, found.name, Content(found.content) if found.content else None, found.type)
+
+    def labels(self, artifact: Artifact) -> Labels:
+        """What the server says that an artifact carries."""
+        meant = artifact.content.hash if artifact.content else display(artifact.namespace, artifact.name)
+        found = self._looking.ask("GET", f"/api/v1/check?target={quote(meant, safe='')}", None, _Carried)
+        return Labels(frozenset(found.labels), found.sources, found.position)
 
     def told(self, artifact: Artifact) -> bool:
         """Whether a pipeline or a person told the server of an artifact."""

@@ -20,9 +20,10 @@ from lineage.capture.hook import spool_of
 from lineage.capture.spool import Journal, Seen
 from lineage.errors import CannotDecide
 from lineage.events import naming, run_event
+from lineage.gate.begun import said_of_runs
 from lineage.gate.observed import Watched, groups
 from lineage.pipeline import Running
-from lineage.vocabulary import Artifact, Execution
+from lineage.vocabulary import Artifact, Call, Execution, Observation
 
 if TYPE_CHECKING:
     from lineage.gate.gate import Gate
@@ -55,20 +56,11 @@ def underway(
     Raises:
         CannotDecide: ``EXECUTION_UNREADABLE``, ``EXECUTION_NOT_WHOLE``.
     """
-    sys.audit(AUDIT)
-    found = _around(gate.config.root, environment)
+    found = _so_far(gate, environment, stage)
     if found is None:
         return None
-    group, journal = found
-    faults = [fault for seen in group for fault in seen.faults]
-    if faults:
-        raise CannotDecide(
-            f"the record of what runs now is not whole: {faults[0]}", code="EXECUTION_NOT_WHOLE", hint=_HINT
-        )
-    watched = Watched(gate, group, journal)
-    calls = watched.calls(stage.uses if stage else ())
-    undeclared = watched.undeclared(stage.declared if stage else ())
-    observation = watched.observation(calls, undeclared, (), over=False)
+    watched, calls, undeclared, observation = found
+    group = watched.group
     if group[-1].mode != "off" and not _looked_at(group):
         blind = "the observer is not in the process that registers the model"
         observation = replace(observation, faults=(*observation.faults, blind))
@@ -90,6 +82,44 @@ def underway(
         execution=Execution("exec", name, level),
         observation=observation,
     )
+
+
+def runs_underway(gate: Gate, environment: Mapping[str, str], stage: Running | None) -> list[bytes]:
+    """What was seen so far, said of the runs of MLflow that began in it: for a ledger that judges somewhere else.
+
+    Args:
+        gate: of the project.
+        environment: of this process.
+        stage: the stage around it.
+
+    Raises:
+        CannotDecide: as `underway`.
+    """
+    found = _so_far(gate, environment, stage)
+    if found is None:
+        return []
+    watched, calls, undeclared, observation = found
+    level = "asserted" if observation.faults else "observed"
+    return said_of_runs(watched, calls, undeclared, observation, level, time=datetime.now(timezone.utc).isoformat())
+
+
+def _so_far(
+    gate: Gate, environment: Mapping[str, str], stage: Running | None
+) -> tuple[Watched, list[Call], list[str], Observation] | None:
+    sys.audit(AUDIT)
+    found = _around(gate.config.root, environment)
+    if found is None:
+        return None
+    group, journal = found
+    faults = [fault for seen in group for fault in seen.faults]
+    if faults:
+        raise CannotDecide(
+            f"the record of what runs now is not whole: {faults[0]}", code="EXECUTION_NOT_WHOLE", hint=_HINT
+        )
+    watched = Watched(gate, group, journal)
+    calls = watched.calls(stage.uses if stage else ())
+    undeclared = watched.undeclared(stage.declared if stage else ())
+    return watched, calls, undeclared, watched.observation(calls, undeclared, (), over=False)
 
 
 def _around(root: Path, environment: Mapping[str, str]) -> tuple[list[Seen], Journal] | None:

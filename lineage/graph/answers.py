@@ -5,7 +5,7 @@ Every answer is of one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -14,6 +14,7 @@ from lineage.events import Event
 from lineage.events.event import act_of
 from lineage.graph import rows
 from lineage.graph.asof import not_covered, whole
+from lineage.graph.executions import Telling
 from lineage.graph.keys import key_text, node_key
 from lineage.graph.names import any_artifact, artifact_of, recorded_tags, steps
 from lineage.graph.near import Beside, Named, Page, beside, called, told, version
@@ -36,7 +37,17 @@ from lineage.graph.questions import (
 )
 from lineage.graph.resolve import resolve
 from lineage.graph.rows import EXPLAINED, Act, SourceKind
-from lineage.graph.said import claims, executions, maker, removed_from, said, speaks_of, step_entries
+from lineage.graph.said import (
+    claims,
+    executions,
+    maker,
+    removed_from,
+    said,
+    speaks_of,
+    step_entries,
+    tellings,
+    watched,
+)
 from lineage.graph.view import View
 from lineage.graph.walk import cut_labels, downstream, labels_of, path
 from lineage.graph.working import Working, matches, read_origin
@@ -115,6 +126,12 @@ class Answers(View):
             working = self._view()
             node = working.find_node(node_key(artifact.namespace, artifact.name, artifact.content))
             return node is not None and told(working, node)
+
+    def watched(self, run_ids: Sequence[str]) -> list[frozenset[str]]:
+        """Of each run the executions of which its events say what was seen (`Observation.executions`)."""
+        with self._store.read():
+            working = self._view()
+            return [watched(working, run_id) for run_id in run_ids]
 
     def called(self, text: str, page: Page) -> list[Named]:
         """A page of the names that contain a text, whatever its case: models first, then by name."""
@@ -462,6 +479,16 @@ class Answers(View):
         with self._store.read():
             working = self._view()
             return executions(working, self._lineage(working, artifact))
+
+    def tellings(self, artifact: Artifact) -> list[list[Telling]]:
+        """The executions of an artifact's lineage, each with the events that tell of it.
+
+        Raises:
+            CannotDecide: ``ARTIFACT_UNKNOWN``, ``GRAPH_DAMAGED``.
+        """
+        with self._store.read():
+            working = self._view()
+            return tellings(working, self._lineage(working, artifact))
 
     def removals(self, artifact: Artifact | None = None) -> list[RemovalRecord]:
         """Removals ever claimed, first claimed first, with what became of them.

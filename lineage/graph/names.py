@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from lineage.events import Event
 from lineage.events.event import Dataset
@@ -16,7 +16,7 @@ from lineage.graph.walk import Hop
 from lineage.graph.working import Working
 from lineage.ledger.clock import moment_of
 from lineage.store.store import damaged
-from lineage.vocabulary import Artifact, ArtifactType, Basis, Content, Label, Step
+from lineage.vocabulary import Artifact, ArtifactType, Basis, Content, Label, Step, Tag
 
 __all__ = ["artifact_of", "dataset_of_node", "hop_listing", "recorded_tags", "steps", "tag_entries"]
 
@@ -193,17 +193,19 @@ def steps(working: Working, hops: list[Hop], end: Artifact, wanted: Label) -> tu
         every = recorded_tags(working, node) if i == 0 else []
         said = [r for r in every if _says(r, wanted)]
         by, time = (said[0].tag.by, said[0].happened) if said else ("", "")
-        out.append(Step(artifact=name, content=content, time=time, by=by, seen=_seen(every, said)))
+        declared = [r.tag for r in every if r.tag.basis is Basis.DECLARED]
+        seen = seen_words(declared, [r.tag for r in said if r.tag.basis is Basis.OBSERVED])
+        out.append(Step(artifact=name, content=content, time=time, by=by, seen=seen))
     return tuple(out)
 
 
-def _seen(every: Sequence[Recorded], said: Sequence[Recorded]) -> str:
+def seen_words(declared: Iterable[Tag], observed: Iterable[Tag]) -> str:
     """What was seen that tells the origin of a source, beside what somebody declared of the same content."""
-    reasons = dict.fromkeys(r.tag.reason for r in said if r.tag.basis is Basis.OBSERVED and r.tag.reason)
+    reasons = dict.fromkeys(tag.reason for tag in observed if tag.reason)
     if not reasons:
         return ""
-    declared = dict.fromkeys(r.tag.origin.kind.value for r in every if r.tag.basis is Basis.DECLARED)
-    words = [f"declared as {' and '.join(declared)}"] if declared else []
+    kinds = dict.fromkeys(tag.origin.kind.value for tag in declared)
+    words = [f"declared as {' and '.join(kinds)}"] if kinds else []
     return "; ".join([*words, f"observed: {' and '.join(reasons)}"])
 
 

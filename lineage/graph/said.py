@@ -10,7 +10,7 @@ from lineage.events.naming import display
 from lineage.graph import rows
 from lineage.graph.closure import Closure
 from lineage.graph.executions import Telling, earliest, evidence, together
-from lineage.graph.keys import key_of_text, key_text, node_key
+from lineage.graph.keys import key_of_text, key_text, node_key, run_key
 from lineage.graph.names import any_artifact, hop_listing, stage_of, tag_entries
 from lineage.graph.project import claim_of, event_at
 from lineage.graph.questions import ClaimState, CorrectionRecord, Executions, Maker, RemovalRecord, Said
@@ -122,11 +122,33 @@ def maker(working: Working, run: Run) -> Maker:
     return Maker(run_id, stages[0] if stages else "", tuple(dict.fromkeys(inputs)), named.time, run.entry)
 
 
+def watched(working: Working, run_id: str) -> frozenset[str]:
+    """The executions of which the events of a run say what was seen."""
+    found: set[str] = set()
+    for _, number in working.store.lookup(rows.RUN_BY_KEY, [run_key(run_id)]):
+        again = [position for _, position in working.store.lookup(rows.AGAIN, (number,))]
+        for position in (working.run(number).entry, *again):
+            run = event_at(working, position).run
+            facet = run.facets.observation if run and run.facets else None
+            found.update(facet.observation.executions if facet else ())
+    return frozenset(found)
+
+
 def executions(working: Working, closure: Closure) -> Executions:
     """How many executions there are, when they happened, and how they are known."""
+    return counted(tellings(working, closure))
+
+
+def tellings(working: Working, closure: Closure) -> list[list[Telling]]:
+    """The executions, each with the events that tell of it."""
     positions = {position for found in closure.runs.values() for position in found}
-    tellings = [Telling(p, moment_of(working.entry(p)[1]).isoformat(), event_at(working, p)) for p in sorted(positions)]
-    found = together(tellings)
+    return together(
+        Telling(p, moment_of(working.entry(p)[1]).isoformat(), event_at(working, p)) for p in sorted(positions)
+    )
+
+
+def counted(found: Sequence[Sequence[Telling]]) -> Executions:
+    """Executions from `tellings`, summed up."""
     times = sorted((happened(time).microseconds, time) for time in map(earliest, found))
     levels = Counter(map(evidence, found))
     return Executions(len(found), times[0][1] if times else "", times[-1][1] if times else "", dict(levels))

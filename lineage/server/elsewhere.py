@@ -69,6 +69,8 @@ class KnownAsked(Asked, frozen=True):
     contents: tuple[str, ...] = ()
     """Content keys."""
     versions: tuple[Version, ...] = ()
+    runs: tuple[str, ...] = ()
+    """Run ids."""
 
 
 class KnownDocument(document.Document, frozen=True):
@@ -78,6 +80,8 @@ class KnownDocument(document.Document, frozen=True):
     """For each content key an artifact that is recorded with it, or null."""
     told: tuple[bool, ...]
     """For each version whether a pipeline or a person told of it: more than that a registry's run read it."""
+    watched: tuple[tuple[str, ...], ...]
+    """For each run the executions around it of which it is recorded what was seen."""
 
 
 @router.post("/acts", openapi_extra=EVENTS, summary="Record what you said on another machine")
@@ -123,18 +127,20 @@ async def changes(request: Request) -> Response:
     return answered(RecordedDocument(await room.write(lambda desk: desk.changed(*said, events=events))), 201)
 
 
-@router.post("/known", openapi_extra=described(KnownAsked), summary="What is recorded of contents and versions")
+@router.post("/known", openapi_extra=described(KnownAsked), summary="What is recorded of contents, versions and runs")
 async def known(request: Request) -> Response:
-    """Whether contents are recorded, and whether anybody told of versions. Nothing is recorded."""
+    """Whether contents are recorded, whether anybody told of versions, what was seen of runs. Nothing is recorded."""
     asked, room = await body_as(request, KnownAsked), room_of(request)
-    if len(asked.contents) + len(asked.versions) > MOST_ASKED:
+    if len(asked.contents) + len(asked.versions) + len(asked.runs) > MOST_ASKED:
         raise UsageError("too much is asked at once", code="BODY_TOO_LARGE", cause=f"at most {MOST_ASKED:,} things are")
 
     def look() -> KnownDocument:
         with room.reading() as desk:
             found = [desk.known_content(key) for key in asked.contents]
             told = [desk.told(version.artifact()) for version in asked.versions]
-        return KnownDocument(tuple(document.artifact(one) if one else None for one in found), tuple(told))
+            watched = [tuple(sorted(each)) for each in desk.watched(asked.runs)]
+        known = tuple(document.artifact(one) if one else None for one in found)
+        return KnownDocument(known, tuple(told), tuple(watched))
 
     return answered(await asyncio.to_thread(look))
 

@@ -43,7 +43,8 @@ class Redact(str, Enum):
 _PEOPLE = frozenset({"by", "author", "approver", "claimed_by", "approved_by", "declared_by"})
 _STAGES = frozenset({"stage", "run"})
 _PROSE = frozenset(
-    {"reason", "evidence", "text", "sentence", "more", "checked", "result", "reference", "hint", "remedy", "unknown"}
+    {"reason", "evidence", "text", "sentence", "more", "checked", "result", "reference", "hint", "remedy", "unknown",
+     "notes", "faults"}
 )  # fmt: skip
 """Fields in people's words: single words (a first name, a file's name) are looked for here only."""
 _ESCAPE = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.|[^\\]", re.S)
@@ -473,7 +474,12 @@ def _role(cls: str, field: str, namespace: str) -> str:
         return "place"
     if field in _STAGES:
         return "stage"
-    if (cls, field) in (("Member", "path"), ("PolicyFile", "name")):
+    if (cls, field) in (
+        ("Member", "path"),
+        ("PolicyFile", "name"),
+        ("Observation", "undeclared"),
+        ("ReadView", "path"),
+    ):
         return "path"
     if cls == "Finding" and field == "location":
         return "location"

@@ -19,7 +19,8 @@ import os, shutil, subprocess, sys, tempfile, urllib.request
 import mlflow
 mlflow.set_tracking_uri("file://" + os.getcwd() + "/mlruns")
 client = mlflow.MlflowClient()
-client.create_registered_model("seed")
+if not client.search_registered_models():
+    client.create_registered_model("seed")
 text = open("data/own.txt").read()
 number = 0
 
@@ -143,3 +144,34 @@ def test_a_model_of_a_stage_that_nobody_saw(train: Callable[..., dict[str, str]]
     said = train(f"policy({SEEN!r})\nregister('unseen')\ncall(1)\npolicy({POLICY!r})\nregister('calls')\n", seen=False)
     assert "not seen while running" in said["unseen"]
     assert said["calls"].startswith("registered")  # what nobody looks at is not known
+
+
+LATER = """\
+import os, mlflow
+mlflow.set_tracking_uri("file://" + os.getcwd() + "/mlruns")
+client = mlflow.MlflowClient()
+run = client.get_run(open("model.txt").read())
+try:
+    client.create_model_version("seed", run.info.artifact_uri + "/model", run.info.run_id)
+    print("registered")
+except mlflow.exceptions.MlflowException as error:
+    print("refused", error)
+"""
+
+LOG = """\
+with mlflow.start_run() as run, tempfile.TemporaryDirectory() as folder:
+    open(folder + "/weights.bin", "w").write("weights of a model, " + text)
+    mlflow.log_artifacts(folder, "model")
+    open("model.txt", "w").write(run.info.run_id)
+"""
+
+
+def test_a_model_that_is_registered_when_its_stage_is_over(
+    train: Callable[..., dict[str, str]], empty: Repo, served: Providers
+) -> None:
+    project, quiet = Project(empty), {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ALLOW_FILE_STORE": "true"}
+    train(f"policy({SEEN!r})\n" + LOG)
+    assert project.run(sys.executable, "-c", LATER, **quiet).stdout == "registered\n"  # its run was seen
+    train(f"call(2)\npolicy({POLICY!r})\n" + LOG)
+    said = project.run(sys.executable, "-c", LATER, **quiet).stdout
+    assert "no-gpt" in said and "observed: 2 calls to api.openai.com" in said

@@ -20,9 +20,9 @@ import mlflow
 import pytest
 
 from lineage.config import load
-from lineage.events.event import run_event
+from lineage.events.event import dataset_event, run_event
 from lineage.gate import Gate
-from lineage.vocabulary import Artifact, Content, Input, Kind, Origin, Use
+from lineage.vocabulary import Artifact, Content, Input, Kind, Origin, Tag, Use
 from lineage_mlflow.ancestry import STAGE, packed
 from tests.conftest import _admin
 from tests.e2e.test_server import Served, recorded, served
@@ -144,6 +144,18 @@ def test_judged_over_http(team: Team, bare: Project, monkeypatch: pytest.MonkeyP
         models = [f"models:/{one.model(one.run('s3://own/a.csv'))}" for _ in range(8)]
         made = list(pool.map(lambda item: one.register(f"m{item[0]}", item[1]).version, enumerate(models)))
     assert len(made) == 8
+
+
+def test_origins_are_shown_as_the_ledger_that_judges_knows_them(
+    team: Team, bare: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bought = Artifact("s3://lake", "bought.csv", tags=(Tag(Origin(Kind.LICENSED, "example-press")),))
+    headers = team.lineage.headers(team.lineage.token("producer", "Lake", "s3://lake"))
+    said = dataset_event(bought, time="2026-01-01T00:00:00Z")
+    assert httpx2.post(f"{team.lineage.url}/api/v1/lineage", content=said, headers=headers).status_code == 201
+    one = client(bare, team.mlflow, monkeypatch)
+    run = one.client.get_run(one.run("s3://lake/bought.csv"))
+    assert run.data.tags["lineage.origins"] == "licensed example-press"
 
 
 def test_lineage_that_is_under_way(team: Team, bare: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,7 +292,8 @@ register("away")
     trainer.token(team.lineage.token("producer", "seen", "dvc://seen", "exec://seen"))
     assert trainer.run("lineagegate", "sync").returncode == 0
     text = refused(lambda: one.register("seen", source, run_id=run.info.run_id))
-    assert "no-openai-in-training" in text and "observed: 2 calls to api.openai.com while it was made" in text
+    assert "no-openai-in-training" in text, text
+    assert "2 calls to api.openai.com while it was made" in text, text
     assert len(one.versions("seen")) == 1
 
 
