@@ -173,12 +173,14 @@ class Examination:
         if inquiry.as_of or inquiry.known_at:
             return inquiry.moment
         turns = [datetime.fromisoformat(self.question.asked)] if self.question.asked else []
+        ends = []
         for rule in self.policy.rules if self.policy else ():
             turns += [rule.start] if rule.start else []
-            turns += [rule.end + _JUST_AFTER] if rule.end else []
+            ends += [rule.end] if rule.end else []
         for grant in self.grants:
             turns += [instant(grant.from_, end=False)] if grant.from_ else []
-            turns += [instant(grant.until, end=True) + _JUST_AFTER] if grant.until else []
+            ends += [instant(grant.until, end=True)] if grant.until else []
+        turns += [end + _JUST_AFTER for end in ends if end < inquiry.moment]  # after 9999-12-31 there is nothing
         return max((turn for turn in turns if turn <= inquiry.moment), default=inquiry.moment)
 
     @cached_property

@@ -19,6 +19,7 @@ from lineage.events.event import act_of, read
 from lineage.events.foreign import receive
 from lineage.evidence import document
 from lineage.gate.intake import Receipt
+from lineage.policy import check_grant
 from lineage.server.access import AUTHORISED, identity_of
 from lineage.server.acts import Asked, body_as, described
 from lineage.server.identity import Identity
@@ -107,6 +108,8 @@ def _submit(room: Room, identity: Identity, data: bytes) -> Future[Receipt]:
                 cause=f"{sayer or 'nobody'} said it; you are {identity.name}",
                 hint="whoever said it forwards it, with a token that has their name as it stands in the record",
             )  # fmt: skip
+    if isinstance(act, Grant):
+        check_grant(act)  # one that cannot be read would be in the way of every dossier
     return room.intake.submit([data], by=identity.name, trusted=True)
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from email.parser import BytesParser
-from email.policy import HTTP
+import re
+from collections.abc import Mapping
 from typing import NamedTuple
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from fastapi import Request
 
@@ -14,6 +13,9 @@ from lineage.errors import UsageError
 from lineage.server.limits import body_of
 
 MOST_FIELDS = 100
+_BOUNDARY = re.compile(r"""boundary="?([\w'()+,./:=?-]{1,70})"?\s*(?:;|$)""", re.I | re.A)  # RFC 2046 section 5.1.1
+_DISPOSITION = re.compile(r"^content-disposition:(.*)$", re.I | re.M)
+_SAID = re.compile(r';\s?(name|filename)="([^"]*)"')
 
 
 class File(NamedTuple):
@@ -59,28 +61,30 @@ async def form_of(request: Request, most: int) -> Form:
 
 
 def _parts(kind: str, data: bytes) -> Form:
-    """RFC 7578, by the standard library's reader of MIME."""
-    message = BytesParser(policy=HTTP).parsebytes(b"Content-Type: " + kind.encode("latin-1") + b"\r\n\r\n" + data)
-    if not message.is_multipart():
-        raise ValueError("it is not in parts")
+    """RFC 7578, as browsers write it (WHATWG HTML, multipart/form-data): in one pass, whatever somebody sends."""
+    match = _BOUNDARY.search(kind)
+    if match is None:
+        raise ValueError("it does not say what is between its parts")
+    between = b"\r\n--" + match[1].encode("latin-1")
+    if data.count(between) > MOST_FIELDS:
+        raise ValueError(f"more than {MOST_FIELDS} fields")
+    _, *parts, end = (b"\r\n" + data).split(between)
+    if not end.startswith(b"--"):
+        raise ValueError("it does not end")
     fields: dict[str, str] = {}
     files: dict[str, File] = {}
-    for count, (name, file, text) in enumerate(_told(message), start=1):
-        if count > MOST_FIELDS:
-            raise ValueError(f"more than {MOST_FIELDS} fields")
+    for part in parts:
+        head, _, body = part.partition(b"\r\n\r\n")
+        line = _DISPOSITION.search(head.decode())
+        said = dict(_SAID.findall(line[1])) if line else {}
+        if "name" not in said:
+            raise ValueError("a part without a name")
+        name, file, text = unquote(said["name"]), said.get("filename"), body.decode()
         if file is None:
             fields[name] = _lines(text)
         elif file or text:  # what was left empty is sent as a file without a name
-            files[name] = File(file.replace("\\", "/").rpartition("/")[2], text)
+            files[name] = File(unquote(file).replace("\\", "/").rpartition("/")[2], text)
     return Form(fields, files)
-
-
-def _told(message: object) -> Iterator[tuple[str, str | None, str]]:
-    for part in message.iter_parts():  # type: ignore[attr-defined]
-        name = part.get_param("name", header="content-disposition")
-        if not isinstance(name, str):
-            raise ValueError("a part without a name")
-        yield name, part.get_filename(), (part.get_payload(decode=True) or b"").decode("utf-8")
 
 
 def _lines(text: str) -> str:

@@ -106,6 +106,19 @@ def test_what_is_handed_over_is_recorded_with_who_read_it(house: House, form: st
     assert told[-1] == (Passage.READ, "reader <reader@example.com>", "models:/seed-chat/1", form)
 
 
+def test_a_bundle_without_names_comes_with_what_they_stand_for(house: House) -> None:
+    answer = house("GET", "/api/v1/bundle?model=models:/seed-chat/1&redact=people,paths")
+    assert answer.status_code == 200 and 'filename="case-and-openings.zip"' in answer.headers["content-disposition"]
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as both:
+        assert both.namelist() == ["case.zip", "openings.json"]
+        assert "Jane Roe <jane@example.com>" in both.read("openings.json").decode()
+        with zipfile.ZipFile(io.BytesIO(both.read("case.zip"))) as bundle:
+            told = {name: bundle.read(name) for name in bundle.namelist()}
+    assert b"[person-1]" in told["case.json"] and not [name for name, data in told.items() if b"jane@example" in data]
+    assert house.accesses()[-1].detail == "bundle, redacted: people,paths"
+    assert house("GET", "/api/v1/bundle?model=models:/seed-chat/1&redact=all").json()["code"] == "REDACT_INVALID"
+
+
 def test_a_decision_is_asked_and_recorded(house: House) -> None:
     ref = {"namespace": MODEL.namespace, "name": "models/seed-chat/2", "content": {"hash": MODEL.content.hash}}
     lineage = event(inputs=[{"namespace": GPT_DATA.namespace, "name": "unheard-of"}], outputs=[])
@@ -151,6 +164,13 @@ def test_a_steward_declares_and_grants_under_its_own_name(house: House) -> None:
         {"scope": scope, "approver": "CEO"},
     ):
         assert post(house, "/api/v1/grants", wrong).status_code == 400
+
+
+def test_a_grant_until_the_last_day_there_is(house: House) -> None:
+    grant = {"scope": {"provider": "openai"}, "reference": "MS-1", "until": "9999-12-31"}
+    assert house("POST", "/api/v1/grants", "steward", json=grant).status_code == 201
+    for path in ("contains?origin=openai&", "report?format=json&"):
+        assert house("GET", f"/api/v1/{path}model=models:/seed-chat/1").status_code == 200
 
 
 def test_nobody_approves_what_they_claimed(house: House) -> None:

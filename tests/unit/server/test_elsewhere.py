@@ -63,6 +63,18 @@ def test_a_name_that_only_resembles_speaks_for_nobody(house: House, name: str) -
     ]
 
 
+def test_a_grant_that_cannot_be_made_is_not_taken(house: House) -> None:
+    """What cannot be read would be in the way of every dossier, for good."""
+    before = house("GET", "/api/v1/me").json()["entries"]
+    for wrong in (
+        {"from_": "soon"}, {"until": "9999-12-31T23:59:59-23:59"}, {"scope": Scope()}, {"reference": ""},
+    ):  # fmt: skip
+        made: dict[str, Any] = {"scope": Scope(provider="openai"), "reference": "C-1", **wrong}
+        grant = Grant("G1", approver=STEWARD, by=STEWARD, **made)
+        assert codes(send(house, "steward", said(grant))) == ["GRANT_INVALID"], wrong
+    assert house("GET", "/api/v1/me").json()["entries"] == before
+
+
 def test_what_is_said_by_no_person_is_not_taken(house: House) -> None:
     with Gate.open(house.config) as gate:
         decision = gate.decisions()[0]

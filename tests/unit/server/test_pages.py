@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import datetime, timezone
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import html5lib
+import msgspec
 import pytest
 
 from lineage.config import Config
@@ -18,7 +20,22 @@ from lineage.gate.removal import claim_correction, claim_removal
 from lineage.server.access import ANYONE, RULES
 from lineage.server.pages.door import COOKIE, KEPT, Sessions, local
 from lineage.server.pages.show import SIZE, address
-from lineage.vocabulary import Artifact, ArtifactType, Content, Input, Kind, Origin, Scope, Tag
+from lineage.vocabulary import (
+    Artifact,
+    ArtifactType,
+    Basis,
+    Call,
+    Change,
+    Content,
+    Execution,
+    Happening,
+    Input,
+    Kind,
+    Observation,
+    Origin,
+    Scope,
+    Tag,
+)
 from lineage.vocabulary.identifier import new_uuid
 from tests.unit.server.conftest import GPT, GPT_DATA, MODEL, OWN_DATA, TIME, House
 
@@ -32,8 +49,8 @@ HOSTILE = (
     "a\nb",
 )
 PAGES = (
-    "/", "/index", "/search", "/artifact", "/hop", "/source", "/decisions", "/decision", "/history", "/ledger",
-    "/policy", "/undeclared", "/grants", "/removals", "/corrections",
+    "/", "/index", "/search", "/artifact", "/hop", "/observed", "/source", "/decisions", "/decision", "/history", "/ledger",
+    "/policy", "/undeclared", "/grants", "/removals", "/corrections", "/question", "/recall",
 )  # fmt: skip
 
 
@@ -80,7 +97,7 @@ def record(project: Config, *events: bytes) -> None:
 def test_every_page_answers_people_and_programs(house: House) -> None:
     query = {
         "/search": "?q=seed", "/artifact": "?target=models:/seed-chat/1", "/hop": "?target=models:/seed-chat/1",
-        "/source": "?target=s3://lake/raw/gpt.jsonl",
+        "/source": "?target=s3://lake/raw/gpt.jsonl", "/observed": "?target=models:/seed-chat/1",
         "/decision": f"?id={house('GET', '/decisions.json').json()['decisions'][0]['id']}",
     }  # fmt: skip
     assert set(PAGES) == {route[4:] for route in RULES if route.startswith("GET /") and f"{route}.json" in RULES} | {
@@ -123,10 +140,103 @@ def test_the_artifact_page_begins_with_the_verdict(house: House) -> None:
     assert look(house, f"/artifact?{urlencode(forged)}").status_code == 404
 
 
+def test_what_was_seen_of_the_runs_behind_a_model(house: House, project: Config) -> None:
+    made = Artifact("dvc://p", "data/made.txt", Content("md5:" + "5" * 32, 900))
+    seen = Tag(GPT, Basis.OBSERVED, "lineagegate exec", reason="1,204 calls to api.openai.com while it was made")
+    own = Tag(Origin(Kind.HUMAN_ANNOTATION), by="Ada")
+    model = Artifact("mlflow://m", "models/seen/1", Content("md5:" + "6" * 32, 900), ArtifactType.MODEL)
+    calls = (Call("api.openai.com", 1204, "requests", "openai-api"), Call("own.openai.azure.com", 1, "requests", "azure-openai", "evaluation"))  # fmt: skip
+    observation = Observation(
+        ("1-2@3",), TIME, TIME, 0, "python", calls=calls, undeclared=(GPT_DATA.name, "code.txt"), libraries=("vllm",),
+        notes=("data/own.txt, a dependency, was replaced after the command had begun",),
+    )  # fmt: skip
+    record(
+        project,
+        run_event(
+            run_id=str(new_uuid()), job=("dvc://p", "dvc.yaml:make"), time=TIME,
+            inputs=[Input(OWN_DATA), Input(GPT_DATA)], outputs=[msgspec.structs.replace(made, tags=(seen,))],
+            execution=Execution("dvc", "dvc.yaml:make", "observed"), observation=observation,
+        ),
+        dataset_event(msgspec.structs.replace(made, tags=(own,)), time=TIME),
+        run_event(
+            run_id=str(new_uuid()), job=("dvc://p", "dvc.yaml:train"), time=TIME, inputs=[Input(made)], outputs=[model],
+            execution=Execution("dvc", "dvc.yaml:train"),
+        ),
+    )  # fmt: skip
+    assert 'hx-get="/observed?' in look(house, "/artifact?target=models:/seen/1").text
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", look(house, "/observed?target=models:/seen/1").text))
+    said = house("GET", "/observed.json?target=models:/seen/1").json()
+    for part in (
+        "Of 2 executions behind it 1 was seen while it ran and 1 is stated by a record alone.",
+        "That nothing was seen of an execution says nothing about it.",
+        "declared as human-annotation; observed: 1,204 calls to api.openai.com while it was made",
+        "1,204 calls to api.openai.com (openai)", "1 call to own.openai.azure.com (openai), declared as evaluation",
+        "read raw/gpt.jsonl , which no stage declares: third-party-model-output, openai/gpt-4 via azure-openai",
+        "read code.txt , which no stage declares", "vllm was loaded, which runs models on the machine itself",
+        "was replaced after the command had begun", "nobody looked",
+    ):  # fmt: skip
+        assert part in text, (part, text)
+    assert said["evidence"] == {"observed": 1, "asserted": 1} and said["total"] == 2
+    assert [run["run"] for run in said["runs"]] == ["make", "train"]
+    assert [read["labels"] is None for read in said["runs"][0]["seen"][0]["reads"]] == [False, True]
+    assert said["contradictions"][0]["artifact"]["name"] == "data/made.txt"
+    case = house("GET", "/dossier?model=models:/seen/1&format=json").json()
+    assert (case["runs"], case["contradictions"]) == (said["runs"], said["contradictions"])
+
+
 def test_what_a_model_was_refused_for_before_it_had_a_version(house: House, project: Config) -> None:
     with Gate.open(project) as gate:
         gate.judge(None, model="ghost", subject="models:/ghost", action="register", missing="no run is known")
     assert "no run is known" in look(house, "/artifact?target=models:/ghost").text
+
+
+def test_a_question_is_answered_in_the_words_of_the_dossier(house: House) -> None:
+    text = look(house, "/question?model=models:/seed-chat/1&origin=openai").text
+    assert "Does models:/seed-chat/1 contain anything of the origin “openai”?" in text and '"word bad">Yes<' in text
+    for part in (
+        "What the answer rests on",
+        "The paths",
+        "The data by origin",
+        "Permissions (grants)",
+        "raw/gpt.jsonl",
+    ):
+        assert part in text, part
+    assert '<rect width="100%"' in text  # a bar without a style, which the page's policy forbids
+    assert "redact=people%2Cpaths" in text and "origin=openai&amp;" in text
+    assert "style=" not in re.sub(r"<svg.*?</svg>", "", text, flags=re.S)
+    said = house("GET", "/question.json?model=models:/seed-chat/1&origin=openai").json()
+    assert said["contains"]["answer"]["contains"] == "yes" and "openai" in said["share"]["sentence"]
+    assert '"word bad">Refused<' in look(house, "/question?model=models:/seed-chat/1").text
+    assert house("GET", "/question.json").json() == {"contains": None, "share": None}
+    assert look(house, "/question?model=models:/seed-chat/1&origin=openia").status_code == 400
+    assert look(house, "/question?model=nothing").status_code == 404
+
+
+def test_what_would_be_recalled(house: House, project: Config) -> None:
+    with Gate.open(project) as gate:
+        gate.changed(
+            Change("seed-chat", Happening.CREATED, "1", "", "", "ann", MODEL.namespace),
+            Change("seed-chat", Happening.ALIAS, "1", "production", "", "ann", MODEL.namespace),
+        )
+    text = look(house, "/recall").text
+    assert "1 version is to be recalled" in text and "production" in text and "no-gpt: third-party" in text
+    assert house("GET", "/recall.json").json()["versions"][0]["recall"] is True
+
+
+def test_a_model_of_several_versions_is_a_list_of_them(house: House, project: Config) -> None:
+    second = Artifact(MODEL.namespace, "models/seed-chat/2", Content("md5:" + "9" * 32, 5), ArtifactType.MODEL)
+    record(project, dataset_event(second, time=TIME))
+    with Gate.open(project) as gate:
+        said = gate.judge(second, model="seed-chat", subject="models:/seed-chat", action="register")
+        gate.changed(
+            Change("seed-chat", Happening.CREATED, "1", "", "", "ann", MODEL.namespace),
+            Change("seed-chat", Happening.CREATED, "2", "", said.id, "ann", MODEL.namespace),
+        )
+    text = look(house, "/artifact?target=models:/seed-chat").text
+    assert "It has 2 versions" in text and text.index("seed-chat/2</bdi>") < text.index("seed-chat/1</bdi>")
+    found = house("GET", "/artifact.json?target=models:/seed-chat").json()
+    assert [version["number"] for version in found["versions"]] == ["2", "1"]
+    assert "It let <a" in look(house, f"/decision?id={said.id}").text
 
 
 def test_search(house: House) -> None:
@@ -169,6 +279,19 @@ def test_hostile_names_on_every_page(house: House, project: Config) -> None:
             time=TIME,
             inputs=[Input(GPT_DATA), Input(data), Input(other)],
             outputs=[model],
+            execution=Execution("exec", name, "observed"),
+            observation=Observation(
+                ("1-2@3",),
+                TIME,
+                TIME,
+                0,
+                "python",
+                calls=(Call(name, 3, "requests", model=name),),
+                hosts=(name,),
+                undeclared=(data.name, name),
+                notes=(name,),
+                faults=(name,),
+            ),
         )
         with Gate.open(project) as gate:
             gate.record([dataset_event(data, time=TIME), run])
@@ -182,7 +305,7 @@ def test_hostile_names_on_every_page(house: House, project: Config) -> None:
         below = urlencode({"namespace": data.namespace, "name": data.name, "content": data.content.hash})  # type: ignore[union-attr]
         id_ = house("GET", "/decisions.json").json()["decisions"][0]["id"]
         for path in (
-            "/", f"/search?q={quote(name)}", f"/artifact?{place}", f"/artifact?{below}", f"/hop?{place}", f"/hop?{below}&made=false",
+            "/", f"/search?q={quote(name)}", f"/artifact?{place}", f"/artifact?{below}", f"/hop?{place}", f"/hop?{below}&made=false", f"/observed?{place}",
             f"/source?{below}", "/source?origin=openai", "/decisions", f"/decisions?model={quote(name)}", f"/decision?id={id_}",
             "/grants", "/removals", "/corrections", "/undeclared", f"/declare?{place}", "/history", f"/history?model={model.content.hash}",  # type: ignore[union-attr]
             "/policy", f"/artifact?target={quote(name)}", f"/login?next={quote(name)}", f"/grants?done={quote(name)}",
@@ -411,6 +534,18 @@ def test_failures_are_pages_for_people(house: House) -> None:
     broken = {**BROWSER, "Content-Type": "multipart/form-data; boundary=x"}
     for data in (b"", b"--x\r\n\r\n", b"--x\r\nContent-Disposition: form-data\r\n\r\nv\r\n--x--", b"\xff" * 100):
         assert house("POST", "/removals", "steward", content=data, headers=broken).status_code == 400
+    part = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nb\r\n'
+    for data in (
+        part * 50_000 + b"--x--",
+        b"--x\r\n" + b"A: b\r\n" * 200_000 + b"\r\n\r\n--x--",
+        b"--x\r\nContent-Disposition: form-data; "
+        + b"; ".join(b"a%d*0=x" % n for n in range(20_000))
+        + b"\r\n\r\n--x--",
+        b"".join(b"--x%d\r\nContent-Type: multipart/mixed; boundary=x%d\r\n\r\n" % (n, n + 1) for n in range(3_000)),
+    ):
+        began = time.monotonic()
+        assert house("POST", "/removals", "steward", content=data, headers=broken).status_code == 400
+        assert time.monotonic() - began < 2
     many = urlencode([("a", "b")] * 200)
     assert (
         house(
