@@ -16,6 +16,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	@echo "installing what constraints.txt names into $(VENV) (a few minutes the first time)"
 	@$(BIN)/python -m pip install --quiet -c constraints.txt --group dev -e '.[content,dvc,gx,mlflow,postgresql,server,spark,pdf,timestamp]'
+	@# Marquez' client, for the tests of the server: its wheel brings a package "tests", so it lies apart
+	@$(BIN)/python -m pip install --quiet -c constraints.txt --target $(VENV)/marquez --upgrade marquez-python pytz
 	@touch $@
 
 # The tests start a PostgreSQL of their own; a running server is neither needed nor touched.

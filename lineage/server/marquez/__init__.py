@@ -6,11 +6,12 @@ A version here is a content, where Marquez hashes names; facets of a dataset are
     names    namespaces, sources, datasets, jobs, runs, tags, and finding them
     around   the graphs around a dataset, a job or a column
     times    events as they came, and counts by hour and day
+    advanced the search as people type
     shapes   a dataset, a job, a run as the answers show them
 """
 
 from __future__ import annotations
 
-from lineage.server.marquez import around, names, times
+from lineage.server.marquez import advanced, around, names, times
 
-ROUTERS = (names.router, around.router, times.router)
+ROUTERS = (names.router, around.router, times.router, advanced.router)

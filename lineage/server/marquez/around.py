@@ -138,7 +138,7 @@ def _node(desk: Desk, jobs: Jobs, node: Key, into: Iterable[Key], out: Iterable[
     if kind == "dataset":
         data = shapes.dataset(desk, jobs, space, name)
     else:
-        data = shapes.job(jobs, found(jobs.find(space, name), "such job"))
+        data = shapes.job(jobs, found(jobs.find(space, name), "such job"), runs=1)
     return {
         "id": ":".join(node), "type": kind.upper(), "data": data,
         "inEdges": [{"origin": ":".join(other), "destination": ":".join(node)} for other in into],

@@ -198,9 +198,9 @@ def _first(inputs: list[Column]) -> Shape:
 # jobs and runs
 
 
-def job(jobs: Jobs, job: Job) -> Shape:
+def job(jobs: Jobs, job: Job, *, runs: int = NEWEST_RUNS) -> Shape:
     """A job with its newest runs."""
-    newest = [run(told) for told in jobs.runs(job, limit=NEWEST_RUNS)]
+    newest = [run(told) for told in jobs.runs(job, limit=runs)]
     inputs, outputs = jobs.names_of(job, newest=NEWEST_RUNS)
     first, last = jobs.entries([job.first, job.last])
     facets = mapped(mapped(whole_of(last.data).get("job")).get("facets"))
