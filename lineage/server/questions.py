@@ -169,6 +169,8 @@ def corrections(request: Request, when: When) -> Response:
     )
 
 
+HAND_OVER, KEEP = "case.zip", "openings.json"
+"""Of a redacted bundle: what is handed over, and what stays with whoever asked for it."""
 FORMS = {"html": "text/html; charset=utf-8", "pdf": "application/pdf", "json": "application/json"}
 
 
@@ -201,21 +203,26 @@ async def report(
 
 
 @router.get("/bundle", summary="A case in one file that a stranger can check")
-async def bundle(request: Request, model: Word, when: When, origin: Word = "") -> Response:
-    """As ``lineagegate bundle``; nothing is redacted. Who read it is recorded."""
+async def bundle(request: Request, model: Word, when: When, origin: Word = "", redact: Word = "") -> Response:
+    """As ``lineagegate bundle``. With ``redact`` (``people``, ``paths``, or both with a comma) a file with two in it:
+    the bundle, and what its pseudonyms stand for, to be kept. Who read it is recorded."""
     room = room_of(request)
 
     def made() -> bytes:
+        from lineage.evidence.bundle import archive, document
         from lineage.gate.bundle import bundle as make
 
+        kinds = document.kinds(redact)
         with room.reading(identity_of(request)) as desk:
             with when.of(desk) as inquiry:
                 case = inquiry.case(model, origin=origin)
-            return make(desk, case).data
+            found = make(desk, case, redact=kinds)
+        return archive.archive({HAND_OVER: found.data, KEEP: found.openings.encode()}) if kinds else found.data
 
     data = await run_in_threadpool(made)
-    await _read(room, request, model, "bundle")
-    return Response(data, 200, {"Content-Disposition": 'attachment; filename="case.zip"'}, media_type="application/zip")
+    await _read(room, request, model, f"bundle, redacted: {redact}" if redact else "bundle")
+    name = "case-and-openings.zip" if redact else HAND_OVER
+    return Response(data, 200, {"Content-Disposition": f'attachment; filename="{name}"'}, media_type="application/zip")
 
 
 async def _read(room: Room, request: Request, model: str, form: str) -> None:

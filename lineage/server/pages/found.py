@@ -18,12 +18,17 @@ from lineage.evidence.document import artifact as reference
 from lineage.evidence.dossier.found import DRAWN
 from lineage.evidence.dossier.svg import legend, svg
 from lineage.evidence.happened import act_item, declared, declared_item, executed_item
+from lineage.evidence.impact import VersionRef
+from lineage.evidence.observed import ObservedDocument
 from lineage.evidence.text import origin_text, path_text
-from lineage.gate import Answer, Inquiry
+from lineage.gate import Answer, Inquiry, seen
 from lineage.gate.asking import answer, why_document
+from lineage.gate.impact import version_ref
 from lineage.gate.life import Version, changes, versions
 from lineage.graph import Graph
 from lineage.graph.near import Page, Ran
+from lineage.graph.said import counted
+from lineage.policy import catalogue
 from lineage.vocabulary import Artifact, ArtifactType, Decision, Finding, Label, Outcome, Step, Use
 
 PATHS = 20
@@ -62,6 +67,14 @@ class ArtifactDocument(Document, frozen=True):
     check: CheckDocument
     why: WhyDocument | None
     """None where its lineage leads to no source."""
+
+
+class ModelDocument(Document, frozen=True):
+    """A registered model of several versions: what is asked about is one of them."""
+
+    model: str
+    versions: tuple[VersionRef, ...]
+    """Newest first."""
 
 
 class Read(Document, frozen=True):
@@ -281,6 +294,25 @@ def life(graph: Graph, artifact: Artifact) -> Version | None:
     return versions(changes(graph, parts[1])).get((parts[1], parts[2]))
 
 
+def model(graph: Graph, target: str) -> ModelDocument | None:
+    """The versions of the registered model that ``models:/NAME`` names; None where it names one version, or none."""
+    name = target.removeprefix("models:/")
+    if name == target or "/" in name:
+        return None
+    known = versions(changes(graph, name)).values()
+    refs = [version_ref(version) for version in known if version.model == name and version.number.isdigit()]
+    refs.sort(key=lambda version: int(version.number), reverse=True)
+    return ModelDocument(name, tuple(refs)) if len(refs) > 1 else None
+
+
+def let_in(graph: Graph, decision: Decision) -> str:
+    """The version that came into being by a decision, as people call it; empty where none did."""
+    for version in versions(changes(graph, decision.model)).values():
+        if version.decision == decision.id:
+            return f"models:/{version.model}/{version.number}"
+    return ""
+
+
 def hop(inquiry: Inquiry, artifact: Artifact, number: int, page: Page, *, made: bool) -> HopDocument:
     """The runs that made an artifact, or that read it."""
     found = inquiry.over(artifact).beside(artifact, page, made=made)
@@ -290,6 +322,26 @@ def hop(inquiry: Inquiry, artifact: Artifact, number: int, page: Page, *, made: 
 def _ran(ran: Ran) -> RanDocument:
     inputs = tuple(Read(reference(artifact), use) for artifact, use in ran.inputs)
     return RanDocument(ran.stage, ran.run, ran.time, ran.entry, inputs, tuple(map(reference, ran.outputs)))
+
+
+def observed(inquiry: Inquiry, artifact: Artifact, number: int, page: Page) -> ObservedDocument:
+    """What was seen of the executions behind an artifact: those with something to look at first, then the latest."""
+    graph = inquiry.over(artifact)
+    executions = graph.tellings(artifact)
+    remarkable = [told for told in executions if seen.told(told)]
+    rest = sorted((told for told in executions if not seen.told(told)), key=lambda told: -told[0].position)
+    shown = [*remarkable, *rest][page.offset : page.offset + page.limit]
+    try:
+        contradictions = seen.contradictions(graph.contributions(artifact))
+    except CannotDecide as unknown:
+        if unknown.code != "NO_SOURCE":
+            raise
+        contradictions = ()
+    evidence, names = counted(executions).evidence, catalogue()
+    return ObservedDocument(
+        reference(artifact), *inquiry.times, dict(evidence), contradictions, len(executions), number,
+        seen.runs(graph, shown, names),
+    )  # fmt: skip
 
 
 def lately(graph: Graph, page: Page) -> tuple[tuple[HistoryItem, ...], int]:

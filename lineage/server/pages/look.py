@@ -19,6 +19,7 @@ from lineage.events.naming import display
 from lineage.evidence import document
 from lineage.evidence import removal as removal_documents
 from lineage.evidence.document import PolicyDocument, RuleDocument, SearchedDocument
+from lineage.evidence.dossier.seen import ABSENCE, call, levels
 from lineage.evidence.ledger import CheckpointRef, LedgerLogDocument
 from lineage.evidence.questions import HistoryDocument
 from lineage.evidence.recall import ReplayDocument
@@ -84,10 +85,16 @@ def artifact(request: Request, about: About, when: When, number: Number = 1) -> 
         try:
             meant = about.of(inquiry)
         except LineageError:
+            if (model := found.model(inquiry.graph, about.target)) is not None:
+                rows = part(number)
+                return show(
+                    request, "model.html", model,
+                    lambda: {"number": number, "versions": model.versions[rows.offset : rows.offset + SIZE]},
+                )  # fmt: skip
             before = found.refused_before(inquiry, about.target)
             if before is None:
                 raise
-            return _decision(request, before)
+            return _decision(request, before, desk)
         verdict = found.judged(inquiry, meant)
         check = document.check(verdict, inquiry.times)
         why = found.why(inquiry, meant) if for_programs(request) else None
@@ -130,6 +137,14 @@ def hop(request: Request, about: About, made: bool = True, number: Number = 1) -
         return show(request, "hop.html", found.hop(desk, about.of(desk), number, part(number), made=made))
 
 
+@both("/observed")
+def observed(request: Request, about: About, when: When, number: Number = 1) -> Response:
+    """What was seen of the executions behind an artifact while they ran."""
+    with room_of(request).reading(identity_of(request)) as desk, when.of(desk) as inquiry:
+        said = found.observed(inquiry, about.of(inquiry), number, part(number))
+    return show(request, "observed.html", said, lambda: {"levels": levels, "call": call, "absence": ABSENCE})
+
+
 @both("/source")
 def source(request: Request, about: About, when: When, origin: Word = "", number: Number = 1) -> Response:
     """Everything that was made from a source, or that an origin touches: models first."""
@@ -167,11 +182,14 @@ def decision(request: Request, id: Word) -> Response:  # noqa: A002 - as it is c
         said = desk.graph.decision(id.strip().upper())
         if said is None:
             raise UsageError("no decision has this id", code="NOT_FOUND", hint="search for the model")
-        return _decision(request, said)
+        return _decision(request, said, desk)
 
 
-def _decision(request: Request, said: Decision) -> Response:
-    return show(request, "decision.html", document.recorded(said), lambda: {**_paths(said), "decision": said})
+def _decision(request: Request, said: Decision, desk: Desk) -> Response:
+    return show(
+        request, "decision.html", document.recorded(said),
+        lambda: {**_paths(said), "decision": said, "version": found.let_in(desk.graph, said)},
+    )  # fmt: skip
 
 
 @both("/grants")

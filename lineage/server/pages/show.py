@@ -20,6 +20,7 @@ from starlette.concurrency import run_in_threadpool
 from lineage.errors import LineageError, UsageError, printable
 from lineage.evidence.document import ArtifactRef, encode
 from lineage.evidence.dossier import words
+from lineage.evidence.dossier.blocks import Block, Picture
 from lineage.evidence.layout import count
 from lineage.evidence.text import label_text, origin_text
 from lineage.gate.tokens import Unauthenticated
@@ -124,7 +125,14 @@ def _templates() -> Environment:
         loader=PackageLoader("lineage.server.pages"), autoescape=True, undefined=StrictUndefined, finalize=_shown,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    found.filters |= {"exact": _exact, "when": words.when, "day": words.day, "opening": _opening}
+    found.filters |= {
+        "exact": _exact,
+        "when": words.when,
+        "day": words.day,
+        "opening": _opening,
+        "kind": _kind,
+        "drawing": _drawing,
+    }
     found.globals |= {
         "address": address, "at": artifact_address, "count": count, "origin_text": origin_text, "size": SIZE,
         "label_text": label_text, "words": words,
@@ -140,6 +148,15 @@ def _opening(value: str) -> str:
     """A sentence as it begins: with a capital letter, unless it begins with a name."""
     first = value.partition(" ")[0]
     return value if not first.isalpha() else value[:1].upper() + value[1:]
+
+
+def _kind(block: Block) -> str:
+    return type(block).__name__
+
+
+def _drawing(picture: Picture) -> Markup:
+    """A drawing of ours: what draws it escapes every text."""
+    return Markup(picture.svg)  # noqa: S704
 
 
 def _exact(value: str) -> Markup:
