@@ -28,6 +28,9 @@ from lineage_mlflow.sources import Source
 STAGE, ROOT, CWD, INPUTS = "lineage.dvc.stage", "lineage.dvc.root", "lineage.dvc.cwd", "lineage.dvc.inputs"
 """Run tags; ``lineage.dvc.inputs.1`` and so on continue the list where it is long."""
 
+USES = "lineage.dvc.uses"
+"""Run tag: the roles that somebody declared for calls of that stage."""
+
 EXECUTION = "lineage.execution"
 """Run tag: the execution around the process that began the run, where somebody looked at it (`lineage.gate.begun`)."""
 
@@ -90,7 +93,7 @@ class Reader:
             return self._unlinked(source, artifact)
         logged = self._logged(source, held)
         seen = {source.model.model_id: logged} if source.model is not None else {}
-        inputs, digests, events = self._read(source, seen)
+        inputs, traced, digests, events = self._read(source, seen)
         inputs = inputs or self._by_content(held)
         if not inputs:
             stage = source.run.data.tags.get(STAGE)
@@ -107,7 +110,7 @@ class Reader:
                 f"run {source.run.info.run_id} says nothing of what it read",
                 "run it in a stage of the pipeline, or log its data with `mlflow.log_input`",
             )
-        event = self._event(source, (*inputs, *around), (logged, artifact))
+        event = self._event(source, (*inputs, *traced, *around), (logged, artifact))
         made_by = _identity(source.run.info, self.namespace)
         return Ancestry(artifact, (*events, event), inputs=frozenset(digests), user=user_of(source.run), run=made_by)
 
@@ -150,7 +153,10 @@ class Reader:
 
     # -- inputs ----------------------------------------------------------------------------------------------------
 
-    def _read(self, source: Source, seen: dict[str, Artifact]) -> tuple[list[Input], set[str], list[bytes]]:
+    def _read(
+        self, source: Source, seen: dict[str, Artifact]
+    ) -> tuple[list[Input], list[Input], set[str], list[bytes]]:
+        """What a run and its family read; the calls that their traces tell of, which say nothing of what was read."""
         run, model = source.run, source.model
         inputs: list[Input] = []
         digests: set[str] = set()
@@ -182,7 +188,20 @@ class Reader:
                     events += more
         if inputs and model is not None:
             inputs += self._evaluations(model, {member.info.run_id for member in family})
-        return _distinct(inputs), digests, events
+        traced = [one for member in family for one in self._traced(member)]
+        return _distinct(inputs), traced, digests, events
+
+    def _traced(self, run: Any) -> Sequence[Input]:
+        if not (calls := self.tracking.calls(run)):
+            return ()
+        from lineage.gate.observed import traced
+
+        said = "" if self.claimed else run.data.tags.get(USES, "")
+        try:
+            uses = [(str(pattern), Use(use)) for pattern, use in json.loads(said or "[]")]
+        except (ValueError, TypeError) as error:
+            raise CannotDecide(f"the tag {USES} of the run cannot be read", cause=str(error)) from error
+        return traced(self.gate, calls, uses, self.namespace, f"runs/{run.info.run_id}/traces")
 
     def _stage(self, tags: Mapping[str, str]) -> list[Input]:
         if STAGE not in tags:
@@ -241,8 +260,8 @@ class Reader:
         artifact = seen[model_id] = self._logged(source, self._content(source))
         if run is None:
             return artifact, []
-        inputs, _, events = self._read(source, seen)
-        return artifact, [*events, self._event(source, inputs, (artifact,))]
+        inputs, traced, _, events = self._read(source, seen)
+        return artifact, [*events, self._event(source, (*inputs, *traced), (artifact,))]
 
     def _evaluations(self, model: Any, family: set[str]) -> Iterator[Input]:
         """Datasets that other runs measured this model on: contact, but nothing of them is in the model (law 5)."""

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from lineage_mlflow.tables import Tables
+from lineage_mlflow.traces import counted, read
 
 PARENT, KEPT = "mlflow.parentRunId", "lineage.parent."
 """Run tags: MLflow's, which anybody may take away, and ours, one for each run it ever named, which nobody may."""
@@ -72,6 +73,16 @@ class Reading:
             token = page.token
             if not token or len(found) > self.most:
                 return found
+
+    def calls(self, run: Any) -> Mapping[str, int]:
+        """Calls to models that the traces of a run tell of (`lineage_mlflow.traces`).
+
+        Raises:
+            CannotDecide: they cannot be read.
+        """
+        if self._tables and self._tables.traces:
+            return counted(self._tables, self.store, run)
+        return read(self.store, run)
 
     def children(self, run: Any) -> list[Any]:
         """Runs nested directly in a run, now or ever."""

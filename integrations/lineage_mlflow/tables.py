@@ -13,6 +13,12 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
+CALLS = ("CHAT_MODEL", "LLM", "EMBEDDING")
+"""Kinds of spans that are calls to models; one of another convention has the kind UNKNOWN, and names a model."""
+SOURCE = "mlflow.sourceRun"
+"""Metadata of a trace: the run that it belongs to."""
+_DAY = 86_400_000
+
 
 class Tables:
     """The tables behind a tracking store, in one session as long as `open` lasts.
@@ -91,6 +97,29 @@ class Tables:
         """Ids of the runs whose tag ``now`` names a run, and of those that have the tag ``kept``."""
         return [identity for (identity,) in self._rows("children", run_id, now=now, kept=kept, most=most)]
 
+    @property
+    def traces(self) -> bool:
+        """Whether this MLflow keeps spans with their models' names."""
+        return "traced" in _statements()
+
+    def traced(self, run: Any) -> list[Any]:
+        """Spans in the traces of a run, but those around a call that are calls themselves: kind, model, provider, how
+        many, and one of the traces. Without a kind: traces whose spans are not here.
+        """
+        return self._of_run("traced", run)
+
+    def span(self, trace: str, kind: str, model: str, provider: str) -> str:
+        """One span of a trace by its kind, model and provider, as JSON."""
+        return str(self._rows("span", trace, kind=kind, model=model, provider=provider)[0][0])
+
+    def untold(self, run: Any) -> list[str]:
+        """The traces of a run whose spans are not here."""
+        return [trace for (trace,) in self._of_run("untold", run)]
+
+    def _of_run(self, statement: str, run: Any) -> list[Any]:
+        since = max((run.info.start_time or 0) - _DAY, 0)
+        return self._rows(statement, run.info.run_id, experiment=int(run.info.experiment_id), since=since)
+
     def _datasets(self, run_id: str) -> list[Any]:
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
@@ -160,4 +189,37 @@ def _statements() -> dict[str, Any]:
         "children": select(tag.run_uuid).distinct().where(
             or_(and_(tag.key == bindparam("now"), tag.value == one), tag.key == bindparam("kept"))
         ).limit(bindparam("most")),
+        **_of_traces(one),
+    }  # fmt: skip
+
+
+def _of_traces(one: Any) -> dict[str, Any]:
+    from mlflow.store.tracking.dbmodels.models import SqlSpan, SqlTraceInfo, SqlTraceMetadata
+    from sqlalchemy import and_, bindparam, case, exists, func, select
+
+    trace, said, spans = (table.__table__ for table in (SqlTraceInfo, SqlTraceMetadata, SqlSpan))
+    span, inner = spans.c, spans.alias().c
+    if "model_name" not in span:  # an earlier MLflow; `Reading` asks its store then
+        return {}
+    # by experiment and time, for which there is an index; for the run there is none
+    of_run = and_(
+        trace.c.experiment_id == bindparam("experiment"), trace.c.timestamp_ms >= bindparam("since"),
+        said.c.request_id == trace.c.request_id, said.c.key == SOURCE, said.c.value == one,
+    )  # fmt: skip
+    around = exists().where(
+        inner.trace_id == span.trace_id, inner.parent_span_id == span.span_id, inner.type.in_(CALLS)
+    )
+    model, provider = (func.coalesce(column, "") for column in (span.model_name, span.model_provider))
+    outer = case((and_(span.type.in_(CALLS), around), 1), else_=0)
+    held = trace.join(said, of_run).outerjoin(spans, span.trace_id == trace.c.request_id)
+    columns = (trace.c.request_id, span.span_id, span.type, model.label("model"), provider.label("provider"))
+    each = select(*columns, outer.label("outer")).select_from(held).subquery().c
+    kind = (each.type, each.model, each.provider)
+    return {
+        "traced": select(*kind, func.count(), func.min(each.request_id)).where(each.outer == 0).group_by(*kind),
+        "untold": select(each.request_id).where(each.span_id.is_(None)),
+        "span": select(span.content).where(
+            span.trace_id == one, span.type == bindparam("kind"), model == bindparam("model"),
+            provider == bindparam("provider"),
+        ).limit(1),
     }  # fmt: skip

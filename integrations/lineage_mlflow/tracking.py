@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import json
 import logging
 import os
 from collections.abc import Callable, Sequence
@@ -21,7 +22,7 @@ from lineage.gate import Gate
 from lineage.gate.begun import begun, execution
 from lineage.vocabulary import Artifact, Input, Kind, Origin
 from lineage_mlflow import datasets
-from lineage_mlflow.ancestry import CWD, EXECUTION, ROOT, STAGE, event_of, packed, run_uuid
+from lineage_mlflow.ancestry import CWD, EXECUTION, ROOT, STAGE, USES, event_of, packed, run_uuid
 from lineage_mlflow.reading import KEPT, PARENT, parents
 from lineage_mlflow.session import is_server, running, session
 from lineage_mlflow.swap import Act, guard, nested
@@ -80,6 +81,7 @@ def stage_tags() -> dict[str, str]:
             ROOT: os.environ.get("DVC_ROOT", str(gate.config.root)),
             CWD: str(Path.cwd()),
             **packed(found.inputs),
+            **({USES: json.dumps([(host, use.value) for host, use in found.uses])} if found.uses else {}),
         }
 
 

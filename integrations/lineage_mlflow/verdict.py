@@ -25,6 +25,7 @@ from lineage_mlflow.ancestry import Ancestry, Reader
 from lineage_mlflow.reading import Reading
 from lineage_mlflow.session import is_server, running
 from lineage_mlflow.sources import resolve
+from lineage_mlflow.traces import flush
 
 _log = logging.getLogger("lineagegate")
 
@@ -155,6 +156,8 @@ def judge(
     missing, hint, events = "", "", list[bytes]()
     try:
         tracking = asked.tracking
+        if not is_server(asked.store):
+            flush()
         with tracking.at_once():
             behind = resolve(tracking, asked.store, source, run_id, model_id)
             reader = Reader(gate, tracking, asked.namespace, claimed=is_server(asked.store))

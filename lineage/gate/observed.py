@@ -24,6 +24,7 @@ from msgspec.structs import replace
 
 from lineage.capture import spool
 from lineage.capture.hook import spool_of
+from lineage.capture.observer.lineage_record import bare
 from lineage.capture.spool import Seen
 from lineage.errors import CannotDecide, UsageError
 from lineage.events import naming, run_event
@@ -31,6 +32,7 @@ from lineage.evidence.layout import count
 from lineage.gate.begun import said_of_runs
 from lineage.gate.spans import joined
 from lineage.pipeline import Executed, Notice, Times
+from lineage.policy.catalogue import host_name
 from lineage.vocabulary import Artifact, Basis, Call, Execution, Input, Kind, Observation, Origin, Tag, Use
 
 if TYPE_CHECKING:
@@ -53,7 +55,13 @@ _COUNTED = (
 """What the observer writes of calls, the best count first."""
 _MODEL_CACHES = (".cache/huggingface", ".cache/torch", ".cache/modelscope", ".ollama/models", ".keras/models")
 """Folders in the home directory that hold models and data; what else is hidden there is settings and caches."""
+_TRACKING = ("mlflow.db", "mlflow.db-wal", "mlflow.db-shm", "mlflow.db-journal")
+"""Where MLflow keeps its notes unless told otherwise."""
 _KEY = "capture/journal"
+_BETWEEN = re.compile(r"[\s;|&()<>\"'`$=]+")
+"""What stands between the words of a command."""
+UNLISTED = "unlisted"
+"""Channel of requests that have the shape in which models are asked, to a host that nobody knows."""
 _URL_HOST = re.compile(r"://(?:[^/@\s\"']*@)?([\w.-]+)")
 
 
@@ -270,7 +278,7 @@ class Watched:
             tuple(sorted({_safe(_name(n)) for kind in ("process", "child") for n in self.things.get(kind, ())})),
             tuple(calls),
             tuple(sorted(map(_safe, hosts))),
-            tuple(sorted(self.things.get("library", ()))),
+            tuple(sorted(map(_safe, self.things.get("library", ())))),
             tuple(_safe(_short(path, root)) for path in undeclared[:MOST_READS]),
             tuple(map(_safe, (*notes, *more))),
             tuple(map(_safe, dict.fromkeys(faults))),
@@ -284,7 +292,11 @@ class Watched:
         """
         catalogue = _catalogue(self.gate)
         best: dict[str, Call] = {}
-        mentioned = [host for seen in self.group for word in seen.command for host in _URL_HOST.findall(word)]
+        mentioned = [*self.things.get("word", ())]
+        for word in (word for seen in self.group for word in seen.command):
+            parts = _BETWEEN.split(word)
+            mentioned += _URL_HOST.findall(word)
+            mentioned += (host for part in parts for host in bare(_name(part), parts))
         for kind, counted in _COUNTED:
             found: Mapping[str, int] = self.things.get(kind, {})
             if kind == "argument":
@@ -299,6 +311,11 @@ class Watched:
                     best[host] = Call(host, max(number, 1), counted, channel.id, _use(uses, host))
                 elif before.counted == counted:
                     best[host] = replace(before, count=before.count + max(number, 1))
+        for text, number in self.things.get("api", {}).items():
+            host = _bare(text)
+            if catalogue.by_host(host) is None:
+                number += best[host].count if host in best else 0
+                best[host] = Call(host, max(number, 1), "requests", UNLISTED, _use(uses, host))
         calls = [best[host] for host in sorted(best)]
         spans = self.things.get("span")
         return joined(calls, spans, catalogue, lambda host: _use(uses, host)) if spans else calls
@@ -331,7 +348,8 @@ class Watched:
         Args:
             declared: absolute paths of files and directories.
         """
-        own = {os.path.normpath(path) for path in self.things.get("write", ())}
+        # what is only added to, or opened for both, held something before
+        own = {os.path.normpath(path) for path, whole in self.things.get("write", {}).items() if whole}
         inside = tuple(os.path.join(os.path.normpath(path), "") for path in declared)  # noqa: PTH118 - ends in a slash
         exact = {os.path.normpath(path) for path in declared}
         ignored = _settings(self.gate).get("ignore", [])
@@ -362,7 +380,7 @@ class Watched:
         return _name(" ".join(self.first.command[:1]) or "command")
 
 
-def _tag(gate: Gate, call: Call) -> Tag | None:
+def _tag(gate: Gate, call: Call, when: str = "while it was made") -> Tag | None:
     """None where nobody knows whose model it is."""
     catalogue = _catalogue(gate)
     channel = catalogue.channels.get(call.channel)
@@ -370,7 +388,29 @@ def _tag(gate: Gate, call: Call) -> Tag | None:
     if channel is None and not provider and not catalogue.owners(call.model):
         return None
     origin = Origin(Kind.THIRD_PARTY_MODEL_OUTPUT, provider=provider, service=call.model, channel=call.channel)
-    return Tag(origin, Basis.OBSERVED, BY, reason=f"{words(call)} while it was made")
+    return Tag(origin, Basis.OBSERVED, BY, reason=f"{words(call)} {when}")
+
+
+def traced(
+    gate: Gate, spans: Mapping[str, int], uses: Sequence[tuple[str, Use]], namespace: str, name: str
+) -> list[Input]:
+    """Calls that the traces of a run tell of, kept by another tool: each a source of its own.
+
+    Args:
+        gate: of the project.
+        spans: provider, model and host, with tabs between them, and how often.
+        uses: roles that somebody declared: pattern of a host, role.
+        namespace: OpenLineage namespace of the tool.
+        name: of the traces.
+    """
+    tags: dict[tuple[str, str], list[Tag]] = {}
+    for call in joined((), spans, _catalogue(gate), lambda host: _use(uses, host)):
+        if tag := _tag(gate, call, "in its run"):
+            place = call.host or call.channel or call.provider or call.model
+            tags.setdefault((place, call.use or Use.CONTENT.value), []).append(tag)
+    return [
+        Input(Artifact(namespace, f"{name}/{place}", tags=tuple(said)), Use(use)) for (place, use), said in tags.items()
+    ]
 
 
 def words(call: Call) -> str:
@@ -419,11 +459,14 @@ def _setting(path: str) -> bool:
     """Whether a path is a setting or a cache of the user's, MLflow's own notes, or a temporary file that is gone."""
     if "/mlruns/" in path and "artifacts" not in Path(path.partition("/mlruns/")[2]).parts:
         return True
+    if os.path.basename(path) in _TRACKING:  # noqa: PTH119
+        return True
     home = str(Path.home())
     if path.startswith(home + "/."):
         inside = path[len(home) + 1 :]
         return not inside.startswith(_MODEL_CACHES)
-    return path.startswith((tempfile.gettempdir() + "/", "/tmp/", "/var/tmp/")) and not os.path.exists(path)  # noqa: PTH110, S108
+    places = (tempfile.gettempdir() + "/", "/tmp/", "/var/tmp/", "/dev/shm/")  # noqa: S108
+    return path.startswith(places) and not os.path.exists(path)  # noqa: PTH110
 
 
 def _kept(path: str) -> bool:
@@ -442,7 +485,7 @@ def _short(path: str, root: Path) -> str:
 
 
 def _bare(host: str) -> str:
-    return host.lower().rstrip(".") if host.count(":") > 1 else host.lower().partition(":")[0].rstrip(".")
+    return _safe(host_name(host))
 
 
 def _name(program: str) -> str:

@@ -147,6 +147,35 @@ class Spool:
             self.say("end", "")
 
 
+SYSTEM = ("/usr/", "/lib/", "/lib64/", "/bin/", "/sbin/", "/proc/", "/sys/", "/dev/", "/etc/", "/run/")
+"""Folders of the system."""
+_MOUNTED = ("/dev/shm/", "/run/media/", "/run/user/")  # noqa: S108 - named, not used
+"""Among them, folders in which people's files lie."""
+
+
+class Place:
+    """Which files are left out: those of the system and of programs, unless the project lies among them.
+
+    Args:
+        folder: of the record; the project is three above.
+        programs: folders, each with a slash at its end.
+    """
+
+    def __init__(self, folder: str, programs: Iterable[str]) -> None:
+        self.root = folder.rsplit("/", 3)[0] + "/"
+        self.all = (*SYSTEM, *programs, folder + "/")
+        self.own = (*_MOUNTED, self.root)
+
+    def out(self, path: str) -> bool:
+        """Whether a file is left out: the longest of the folders that it lies in decides.
+
+        Args:
+            path: absolute.
+        """
+        kept, left = ([len(each) for each in some if path.startswith(each)] for some in (self.own, self.all))
+        return max(left, default=0) > max(kept, default=0)
+
+
 def program() -> str:
     """What runs: a script, a module or ``-c``; no arguments, which may hold secrets."""
     arguments = list(getattr(sys, "orig_argv", ()))
@@ -157,6 +186,48 @@ def program() -> str:
         if argument == "-c" or not argument.startswith("-"):
             return str(argument)
     return str(arguments[0]) if arguments else ""
+
+
+_CALLERS = frozenset(
+    ("curl", "wget", "http", "https", "xh", "aria2c", "nc", "ncat", "telnet", "openssl", "socat", "websocat", "grpcurl")
+)  # fmt: skip
+
+
+def bare(program: str, arguments: Iterable[Any]) -> Iterator[str]:
+    """What may be a host without ``https://`` before it, among the arguments of a program that calls one.
+
+    Args:
+        program: its name.
+        arguments: those of its command line.
+    """
+    if program not in _CALLERS:
+        return
+    for argument in arguments:
+        word = os.fsdecode(argument).split("/", 1)[0].rpartition("@")[2].partition(":")[0].rstrip(".")
+        labels = word.split(".")
+        named = labels[-1].isalpha() and all(one.replace("-", "a").isalnum() for one in labels)
+        if named and len(labels) > 1 and len(word) < 100:
+            yield word
+
+
+_API = (
+    "/chat/completions", "/completions", "/completion", "/v1/complete", "/v1/messages", "/v1/responses", "/api/chat",
+    "/openai/responses", "/api/generate", "/v1/chat", "/v2/chat", "/converse", "/converse-stream", ":generateContent",
+    ":streamGenerateContent",
+)  # fmt: skip
+
+
+def asks_model(method: Any, path: Any) -> bool:
+    """Whether a request has the shape in which models are asked, whoever answers: OpenAI's, Anthropic's, Google's …
+
+    Args:
+        method: of HTTP.
+        path: of the URL, or all of it.
+    """
+    if method != "POST" or not isinstance(path, str):
+        return False
+    path = path.partition("?")[0].rstrip("/")
+    return path.endswith(_API) or ("/model/" in path and path.endswith(("/invoke", "/invoke-with-response-stream")))
 
 
 def hosts(arguments: Iterable[Any]) -> Iterator[str]:
@@ -187,7 +258,7 @@ _PROVIDERS = (
 )  # fmt: skip
 _ADDRESSES = ("server.address", "gen_ai.openai.api_base", "llm.openai.api_base", "net.peer.name")
 _FORMATS = frozenset(("openai", "anthropic", "gemini", "groq", "mistral", "bedrock"))
-_LONGEST = 200
+_LONGEST, _OPEN = 200, 10_000
 
 
 def called(attributes: Mapping[str, Any]) -> str | None:
@@ -218,3 +289,30 @@ def called(attributes: Mapping[str, Any]) -> str | None:
         form = first(("mlflow.message.format",))  # which client it was, where nothing says who answered
         provider = form if form in _FORMATS else ""
     return "\t".join((provider, model, next(hosts((address,)), address)))
+
+
+class Spans:
+    """Tells calls to models among spans as they end: a framework's span around a client's tells of the same call."""
+
+    above: set[Any]
+
+    def __init__(self) -> None:
+        self.above = set()
+        """Spans that are not over, around one that was counted."""
+
+    def ended(self, own: Any, parent: Any, attributes: Mapping[str, Any]) -> str | None:
+        """What one of them says of a call (`called`), or None.
+
+        Args:
+            own: its id.
+            parent: id of the span around it; None: there is none.
+            attributes: of the span.
+        """
+        inner = own in self.above
+        self.above.discard(own)
+        found = None if inner else called(attributes)
+        if (inner or found is not None) and parent is not None:
+            if len(self.above) >= _OPEN:
+                self.above.pop()  # those above it never end, or are told elsewhere
+            self.above.add(parent)
+        return found

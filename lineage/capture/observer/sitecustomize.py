@@ -23,12 +23,12 @@ if TYPE_CHECKING:  # `typing` costs milliseconds
     from types import ModuleType
     from typing import Any
 
-    from lineage.capture.observer.lineage_record import LIBRARIES, WRITES, Spool, called, hosts
+    from lineage.capture.observer.lineage_record import LIBRARIES, WRITES, Place, Spans, Spool, asks_model, bare, hosts
 
     Before = Callable[[Any, tuple[Any, ...], dict[str, Any]], None]
     Patch = Callable[[ModuleType], None]
 else:
-    from lineage_record import LIBRARIES, WRITES, Spool, called, hosts  # beside it
+    from lineage_record import LIBRARIES, WRITES, Place, Spans, Spool, asks_model, bare, hosts  # beside it
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -48,27 +48,16 @@ def _is_dvc(arguments: list[str]) -> bool:
 
 def _hook(spool: Spool) -> Callable[[str, tuple[Any, ...]], None]:
     """The audit hook: one function by the name of the event."""
-    ours = spool.folder + "/"
-    kept_out = [
-        os.path.dirname(os.path.dirname(_HERE)) + "/",
-        ours,
-        "/usr/",
-        "/lib/",
-        "/lib64/",
-        "/proc/",
-        "/sys/",
-        "/dev/",
-        "/etc/",
-        "/run/",
-    ]
+    programs = [os.path.dirname(os.path.dirname(_HERE)) + "/"]
     for prefix in (sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix):
         if len(prefix) > 1:
-            kept_out.append(prefix.rstrip("/") + "/")
-    ignored = tuple(kept_out)
+            programs.append(prefix.rstrip("/") + "/")
+    place = Place(spool.folder, programs)
+    ignored, root, out, real = place.all, place.root, place.out, os.path.realpath
     python = (".py", ".pyc", ".pyi")
-    writes, both = WRITES, os.O_RDWR
-    append, cut = os.O_APPEND, os.O_TRUNC
+    writes, both, cut = WRITES, os.O_RDWR, os.O_TRUNC
     fsdecode, getcwd, stat, seen, say = os.fsdecode, os.getcwd, os.stat, spool.seen, spool.say
+    temporary = ("/tmp/", "/var/tmp/", "/dev/shm/", os.path.expanduser("~/."))  # noqa: S108
     from _stat import S_ISREG
 
     def opened(arguments: tuple[Any, ...]) -> None:
@@ -81,15 +70,25 @@ def _hook(spool: Spool) -> Callable[[str, tuple[Any, ...]], None]:
             path = fsdecode(path)
         if path[:1] != "/":
             path = getcwd() + "/" + path
-        if path.startswith(ignored):
-            return
+        if path.startswith(ignored) and (out(path) if path.startswith(root) or not path.endswith(python) else True):
+            if path.endswith(python) or path in seen:
+                return
+            seen.add(path)
+            path = real(path)  # of a link there, and of `/proc/self/root/`, the file counts
+            if out(path):
+                return
+        elif "/../" in path:
+            path = real(path)
         if flags & writes:
-            mark = "w" + path
+            try:
+                whole = flags & cut or not stat(path).st_size
+            except OSError:
+                whole = 1
+            mark = ("W" if whole else "w") + path
             if mark not in seen:
                 seen.add(mark)
-                say("write", path)
-            # what is opened for both, or to be added to, has its content before in it
-            if flags & cut or not flags & (both | append):
+                say("write", path, 1 if whole else 0)
+            if whole or not flags & both:  # who adds to a file reads nothing of it
                 return
         if path not in seen:
             try:
@@ -100,6 +99,27 @@ def _hook(spool: Spool) -> Callable[[str, tuple[Any, ...]], None]:
             seen.add(path)
             if not (path.endswith(python) and "/site-packages/" in path):
                 say("read", path)
+
+    def linked(arguments: tuple[Any, ...]) -> None:
+        """Another name is the file itself, also when it is gone at the end."""
+        opened((arguments[0], "r", 0))
+
+    def pointed(arguments: tuple[Any, ...]) -> None:
+        name, link = fsdecode(arguments[0]), fsdecode(arguments[1])
+        opened((os.path.join(os.path.dirname(os.path.abspath(link)), name), "r", 0))
+
+    def renamed(arguments: tuple[Any, ...]) -> None:
+        name, target = os.path.abspath(fsdecode(arguments[0])), os.path.abspath(fsdecode(arguments[1]))
+        if "W" + name not in seen and (target.startswith(temporary) or out(target)):
+            opened((name, "r", 0))
+
+    def database(arguments: tuple[Any, ...]) -> None:
+        name = fsdecode(arguments[0])
+        if name.startswith("file:"):
+            from urllib.parse import unquote, urlsplit
+
+            name = unquote(urlsplit(name).path)
+        opened((name, "r", 0))
 
     def resolved(arguments: tuple[Any, ...]) -> None:
         host = arguments[0]
@@ -118,7 +138,10 @@ def _hook(spool: Spool) -> Callable[[str, tuple[Any, ...]], None]:
     def started(executable: Any, arguments: list[Any]) -> None:
         if executable is None:
             executable = arguments[0] if arguments else ""
-        spool.once("child", os.path.basename(fsdecode(executable)))
+        name = os.path.basename(fsdecode(executable))
+        spool.once("child", name)
+        for word in bare(name, arguments):
+            spool.once("word", word)
         for host in hosts(arguments):
             spool.once("argument", host)
 
@@ -147,6 +170,10 @@ def _hook(spool: Spool) -> Callable[[str, tuple[Any, ...]], None]:
         "os.exec": executed,
         "os.posix_spawn": executed,
         "os.system": system,
+        "os.link": linked,
+        "os.symlink": pointed,
+        "os.rename": renamed,
+        "sqlite3.connect": database,
     }
     handler = handlers.get
 
@@ -257,13 +284,31 @@ def _patches(spool: Spool) -> dict[str, Patch]:
         def before(connection: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
             url = positional[1] if len(positional) > 1 else named.get("url", "")
             whole = next(hosts([url]), "")  # through a proxy, without TLS
-            spool.count("request", whole.rsplit(":", 1)[0] or connection._tunnel_host or connection.host)
+            host = whole.rsplit(":", 1)[0] or connection._tunnel_host or connection.host
+            spool.count("request", host)
+            if asks_model(positional[0] if positional else named.get("method"), url):
+                spool.count("api", host)
+
+        def header(connection: Any, positional: tuple[Any, ...], _: dict[str, Any]) -> None:
+            if str(positional[0]).lower() != "host":
+                return
+            host = os.fsdecode(positional[1]).rsplit(":", 1)[0]  # another than the one that is connected to
+            if host not in (connection.host, connection._tunnel_host):
+                spool.count("request", host)
 
         _wrap(module.HTTPConnection, "putrequest", before)
+        _wrap(module.HTTPConnection, "putheader", header)
 
     def httpx(module: Any) -> None:
         def before(_: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
-            spool.count("request", (positional[0] if positional else named["request"]).url.host)
+            request = positional[0] if positional else named["request"]
+            host = request.url.host
+            spool.count("request", host)
+            if asks_model(request.method, request.url.path):
+                spool.count("api", host)
+            named_too = request.headers.get("host", host).rsplit(":", 1)[0]
+            if named_too != host:
+                spool.count("request", named_too)
 
         for client in (module.Client, module.AsyncClient):
             _wrap(client, "_send_single_request", before)
@@ -276,24 +321,25 @@ def _patches(spool: Spool) -> dict[str, Patch]:
             if not host and base is not None:
                 host = base.host
             if host:
-                spool.count("request", host.rsplit(":", 1)[0])
+                host = host.rsplit(":", 1)[0]
+                spool.count("request", host)
+                if asks_model(positional[0] if positional else named.get("method"), str(url)):
+                    spool.count("api", host)
+            for name, value in dict(named.get("headers") or {}).items():
+                if str(name).lower() == "host":
+                    spool.count("request", str(value).rsplit(":", 1)[0])
 
         _wrap(module.ClientSession, "_request", before)
 
     def spans(module: Any) -> None:
-        above: set[int] = set()
-        """Spans that are not over and around one that was counted: they tell of the same call."""
+        told = Spans()
 
         def before(span: Any, _: tuple[Any, ...], __: dict[str, Any]) -> None:
-            if span.end_time is not None:
-                return
-            inner = span.context.span_id in above
-            above.discard(span.context.span_id)
-            found = None if inner else called(span.attributes or {})
-            if found is not None:
-                spool.count("span", found)
-            if (inner or found is not None) and span.parent is not None and not span.parent.is_remote:
-                above.add(span.parent.span_id)
+            if span.end_time is None:
+                parent = span.parent.span_id if span.parent is not None and not span.parent.is_remote else None
+                found = told.ended(span.context.span_id, parent, span.attributes or {})
+                if found is not None:
+                    spool.count("span", found)
 
         _wrap(module.Span, "end", before)
 
