@@ -47,6 +47,12 @@ def runs(graph: Graph, executions: Iterable[Sequence[Telling]], names: Catalogue
     return tuple(sorted(out, key=lambda run: (happened(run.time).microseconds, run.entries)))
 
 
+def told(execution: Sequence[Telling]) -> bool:
+    """Whether something was seen of an execution that somebody should look at."""
+    found = (_observation(telling.event) for telling in execution)
+    return any(seen and (seen.calls or seen.undeclared or seen.notes or seen.faults) for seen in found)
+
+
 def contradictions(sources: Iterable[Contribution]) -> tuple[Contradiction, ...]:
     """Where something is declared to be of one origin, and was seen to be of another.
 

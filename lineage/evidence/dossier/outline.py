@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from lineage.evidence.case import Case
-from lineage.evidence.dossier import found, proof, said, words
+from lineage.evidence.dossier import found, proof, said, seen, words
 from lineage.evidence.dossier.blocks import Facts, Section
 
 
@@ -54,6 +54,7 @@ def outline(case: Case) -> Outline:
             found.basis(case),
             found.paths(case),
             found.shares(case),
+            seen.observed(case),
             said.permissions(case),
             said.history(case),
             said.unknown(case),

@@ -36,6 +36,11 @@ def dossier_text(case: Case) -> str:
         lines += [f"{MARK}{words.finding(finding)}" for finding in trace.findings]
     if len(traces) > MOST:
         lines += ["", f"… and {count(len(traces) - MOST, 'more path')}"]
+    if case.contradictions:
+        lines += ["", "declared as one thing, seen to be another:"]
+        lines += [f"{MARK}{each.artifact.display}: {each.sentence}" for each in case.contradictions[:MOST]]
+        if len(case.contradictions) > MOST:
+            lines.append(f"{MARK}… and {len(case.contradictions) - MOST} more")
     if case.unknown:
         lines += ["", "not known:", *(f"{MARK}{sentence}" for sentence in case.unknown[:MOST])]
         if len(case.unknown) > MOST:

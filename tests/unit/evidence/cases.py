@@ -33,6 +33,7 @@ from lineage.evidence.case import (
     Trace,
 )
 from lineage.evidence.document import ArtifactRef
+from lineage.evidence.observed import CallView, Contradiction, ReadView, RunView, SeenView
 from lineage.vocabulary import (
     UNDECLARED,
     ArtifactType,
@@ -436,6 +437,93 @@ YES = Case(
             23: ("2023-06-20T09:00:00+00:00", "removal 01H1N00000000000000000000C"),
             24: ("2023-06-21T09:00:00+00:00", "correction 01H1P00000000000000000000D"),
         }
+    ),
+    runs=(
+        RunView(
+            "clean",
+            (data("data/clean.jsonl"),),
+            "observed",
+            "2023-03-04T10:00:00+00:00",
+            (
+                SeenView(
+                    "2023-03-04T09:58:00+00:00",
+                    "2023-03-04T10:00:00+00:00",
+                    "python",
+                    0,
+                    (
+                        CallView(
+                            "api.openai.com",
+                            "openai",
+                            "openai",
+                            "",
+                            1204,
+                            "requests",
+                            "",
+                            "1,204 calls to api.openai.com",
+                        ),
+                        CallView(
+                            "own.openai.azure.com",
+                            "openai",
+                            "azure-openai",
+                            "gpt-4",
+                            1,
+                            "spans",
+                            "evaluation",
+                            "1 call to gpt-4 at own.openai.azure.com by its own traces",
+                        ),
+                    ),
+                    ("files.seed.example",),
+                    ("transformers",),
+                    (
+                        ReadView("data/side.csv", (Label(UNDECLARED, Use.CONTENT, None),)),
+                        ReadView("/mnt/shared/words.txt", None),
+                    ),
+                    (
+                        "data/raw/forum, a dependency, was written after the command had begun: it may have read other content",
+                    ),
+                    (),
+                    6,
+                ),
+            ),
+            (6,),
+        ),
+        RunView("mix", (data("data/mix.jsonl"),), "restored", "2023-03-04T10:05:00+00:00", (), (7,)),
+        RunView(
+            "train",
+            (model(7),),
+            "observed",
+            "2023-03-06T10:00:00+00:00",
+            (SeenView("2023-03-06T09:00:00+00:00", "", "strace", 0, (), (), (), (), (), (), 8),),
+            (8,),
+        ),
+        RunView(
+            "evaluate",
+            (),
+            "observed",
+            "2023-05-01T12:00:00+00:00",
+            (
+                SeenView(
+                    "2023-05-01T11:00:00+00:00",
+                    "2023-05-01T12:00:00+00:00",
+                    "off",
+                    0,
+                    (),
+                    (),
+                    (),
+                    (),
+                    (),
+                    ("2092-17.jsonl is gone",),
+                    18,
+                ),
+            ),
+            (18, 19),
+        ),
+    ),
+    contradictions=(
+        Contradiction(
+            data("data/clean.jsonl"),
+            "declared as human-annotation; observed: 1,204 calls to api.openai.com while it was made",
+        ),
     ),
 )
 """The model holds what was asked about: trained on it, and examined with it under a grant."""

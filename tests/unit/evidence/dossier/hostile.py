@@ -17,7 +17,7 @@ ATTACK = (
 LONG = "n" * 2000
 
 _CHOSEN = frozenset(
-    ["subject", "origin", "by", "project", "sentence", "more", "display", "name", "namespace", "model", "version", "aliases", "stage", "run", "reason", "declaredBy", "evidence", "artifact", "text", "approver", "reference", "state", "void", "claimedBy", "approvedBy", "checked", "result", "rule", "location", "remedy", "terms", "provider", "service", "channel", "licence", "jurisdiction", "frees", "unknown", "hint", "note", "keys", "commit"]
+    ["subject", "origin", "by", "project", "sentence", "more", "display", "name", "namespace", "model", "version", "aliases", "stage", "run", "reason", "declaredBy", "evidence", "artifact", "text", "approver", "reference", "state", "void", "claimedBy", "approvedBy", "checked", "result", "rule", "location", "remedy", "terms", "provider", "service", "channel", "licence", "jurisdiction", "frees", "unknown", "hint", "note", "keys", "commit", "host", "hosts", "libraries", "path", "notes", "faults", "run"]
 )  # fmt: skip
 
 
