@@ -171,6 +171,10 @@ class View:
 
     # single facts
 
+    def there(self) -> None:
+        """See that the database is still the one that was opened, as `Store.there`."""
+        self._store.there()
+
     def position(self) -> int:
         """Number of entries."""
         with self._store.lock:

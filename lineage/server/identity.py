@@ -7,6 +7,7 @@ what the provider fixes (the subject), so that one person cannot become two by c
 from __future__ import annotations
 
 import json
+import logging
 import re
 import threading
 import time
@@ -19,11 +20,13 @@ from urllib.parse import urlsplit
 
 import jwt
 
-from lineage.errors import LineageError
+from lineage.errors import LineageError, printable
 from lineage.gate.tokens import PREFIX, Unauthenticated
 from lineage.graph.tokens import TokenRow
 from lineage.server.settings import Group, Oidc, Proxy, ServerSettings
 from lineage.vocabulary import Role
+
+_log = logging.getLogger("lineagegate.server")
 
 ALGORITHMS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("RSA", ""): ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
@@ -79,7 +82,19 @@ class Vouchers:
 
         Raises:
             Unauthenticated: nobody that is known here.
+            LineageError: it cannot be established now; why is in the log, and nothing that a stranger is told.
         """
+        try:
+            return self._identify(headers)
+        except Unauthenticated:
+            raise
+        except LineageError as error:
+            _log.error("%s %s", error.code, printable(f"{error.message} ({error.cause})"))
+            raise LineageError(
+                "nobody can be let in now", code=error.code, hint="ask again later; the server's log says why"
+            ) from None
+
+    def _identify(self, headers: Mapping[str, str]) -> Identity:
         scheme, _, shown = headers.get("authorization", "").partition(" ")
         proxy = self._settings.proxy
         if scheme:

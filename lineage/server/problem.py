@@ -49,6 +49,7 @@ STATUS: Mapping[str, int] = {
     "STORE_BUSY": 503,
     "STORE_CLOSED": 503,
     "STORE_CORRUPT": 500,
+    "STORE_MISSING": 503,
     "STORE_SCHEMA_NEW": 503,  # another process has upgraded it: this one is restarted with the new version
     "STORE_UNREACHABLE": 503,
     "TOKEN_UNKNOWN": 404,

@@ -177,6 +177,7 @@ class Room:
             if self._door is None:
                 self._door = self._open()
             try:
+                self._door.there()
                 yield self._door
             except LineageError as error:
                 if error.code in GONE:

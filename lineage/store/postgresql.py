@@ -179,6 +179,9 @@ class PostgresqlStore(Store):
         except (pg8000.native.Error, OSError) as error:
             raise self._translated(error) from None
 
+    def there(self) -> None:
+        """A connection is to one database until it ends."""
+
     def _begin(self, write: bool) -> None:
         try:
             self._inside = True

@@ -32,7 +32,8 @@ class SqliteStore(Store):
         self._lookups: dict[tuple[Lookup, int], str] = {}
         try:
             # `rw`: never make an empty file where a store is expected
-            target = f"file:{quote(os.path.abspath(url))}?mode=rw" if url else ""  # noqa: PTH100 - 30 µs less
+            self._path = os.path.abspath(url) if url else ""  # noqa: PTH100 - 30 µs less
+            target = f"file:{quote(self._path)}?mode=rw" if url else ""
             self._connection = sqlite3.connect(
                 target,
                 uri=bool(url),
@@ -41,6 +42,7 @@ class SqliteStore(Store):
                 check_same_thread=False,
                 cached_statements=_STATEMENTS,
             )
+            self._file = _file(self._path)
             cursor = self._connection.cursor()
             if durable:
                 cursor.execute("PRAGMA synchronous=FULL")  # write-ahead logging is set once, in the file
@@ -131,7 +133,17 @@ class SqliteStore(Store):
         except sqlite3.Error as error:
             raise translate(error, self.name) from None
 
+    def there(self) -> None:
+        if self._file != _file(self._path):
+            raise UsageError(
+                f"{self.name} is no longer the file that was opened",
+                code="STORE_UNREACHABLE",
+                cause="it was moved, deleted or replaced: what is written to the old one would be lost with it",
+                hint="put it back, or restore a backup",
+            )
+
     def _begin(self, write: bool) -> None:
+        self.there()
         try:
             self._cursor.execute("BEGIN IMMEDIATE" if write else "BEGIN")
         except sqlite3.Error as error:
@@ -153,6 +165,15 @@ class SqliteStore(Store):
 
     def _close(self) -> None:
         self._connection.close()
+
+
+def _file(path: str) -> tuple[int, int] | None:
+    """Which file lies at a path, whatever it is called; None where there is none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - 2 µs less
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def translate(error: sqlite3.Error, name: str, *, opening: bool = False) -> LineageError:

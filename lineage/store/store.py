@@ -117,6 +117,14 @@ class Store(ABC):
         """The revision of the tables that are there; None if there are none."""
 
     @abstractmethod
+    def there(self) -> None:
+        """See that the database is still the one that was opened: asked at the beginning of each transaction.
+
+        Raises:
+            UsageError: ``STORE_UNREACHABLE``.
+        """
+
+    @abstractmethod
     def _begin(self, write: bool) -> None: ...
 
     @abstractmethod
