@@ -25,12 +25,12 @@ from msgspec.structs import replace
 from lineage.capture import spool
 from lineage.capture.hook import spool_of
 from lineage.capture.observer.lineage_record import bare
+from lineage.capture.spans import joined
 from lineage.capture.spool import Seen
 from lineage.errors import CannotDecide, UsageError
 from lineage.events import naming, run_event
 from lineage.evidence.layout import count
 from lineage.gate.begun import said_of_runs
-from lineage.gate.spans import joined
 from lineage.pipeline import Executed, Notice, Times
 from lineage.policy.catalogue import host_name
 from lineage.vocabulary import Artifact, Basis, Call, Execution, Input, Kind, Observation, Origin, Tag, Use

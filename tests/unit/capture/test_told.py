@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 
-from lineage.gate.spans import Told, joined, told
+from lineage.capture.spans import Told, joined, told
 from lineage.policy import catalogue
 from lineage.vocabulary import Call
 
