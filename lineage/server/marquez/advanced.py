@@ -1,4 +1,4 @@
-"""The search of Marquez' pages that were built with advanced search: as people type, with no search engine behind it."""
+"""The search of Marquez' pages built with advanced search: as people type, and no search engine behind it."""
 
 from __future__ import annotations
 
