@@ -7,10 +7,13 @@ the policy's business. It is open to additions: `Catalogue.extended`.
 from __future__ import annotations
 
 import fnmatch
+import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 import msgspec
 
@@ -32,6 +35,8 @@ class Terms(Value, frozen=True, forbid_unknown_fields=True):
     """ISO 8601 date that the text bears. Empty when it was not read."""
     read: bool = False
     """Whether the text itself was read for this catalogue. What was not read is not vouched for."""
+    copied: str = ""
+    """ISO 8601 date of the copy that was read: the text as it stood that day. Empty when that is not known."""
     clauses: Mapping[str, str] = {}
     """Clause number to its gist in our own words, of the clauses that matter here."""
     note: str = ""
@@ -78,6 +83,9 @@ PLACEHOLDERS = (
 )  # fmt: skip
 """What people write where they do not know a name."""
 
+_HOST = re.compile(r"[a-z0-9_.-]{1,253}")
+_DOTS = {0x3002: "."}
+"""RFC 3490 section 3.1; the others become these by NFKC."""
 MOST_NAMED = 10_000
 """Origins whose names are kept: judging many models asks for the same ones again and again."""
 
@@ -137,9 +145,11 @@ class Catalogue:
         """The channel that a host name belongs to; the most exact entry wins.
 
         Args:
-            host: ``api.openai.com``; a port and a dot at the end do not matter.
+            host: ``api.openai.com``; a port, a dot at the end and other letters for the same name (IDNA) do not matter.
         """
-        host = host.strip().lower().rsplit(":", 1)[0].rstrip(".")
+        host = host_name(host)
+        if not _HOST.fullmatch(host):
+            return None
         for pattern, channel in self._hosts:
             if fnmatch.fnmatchcase(host, pattern):
                 return channel
@@ -207,6 +217,16 @@ class Catalogue:
             (*self.resellers.values(), *more.resellers),
             (*self.channels.values(), *more.channels),
         )
+
+
+def host_name(text: str) -> str:
+    """A host in one spelling, as those see it who look it up.
+
+    Args:
+        text: as a program wrote it: with a port, a dot at the end, ``%2e``, letters that IDNA takes for others.
+    """
+    name = unicodedata.normalize("NFKC", unquote(text)).translate(_DOTS).strip().lower()
+    return (name.partition(":")[0] if name.count(":") == 1 else name).rstrip(".")
 
 
 @cache

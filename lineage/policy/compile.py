@@ -110,6 +110,7 @@ def _citation(reference: TermsReference, names: Catalogue) -> Citation:
         reference.url or known.url,
         reference.dated or known.dated,
         reference.read if "read" in given else known.read,
+        "" if "read" in given else known.copied,
     )
 
 

@@ -131,10 +131,13 @@ class Citation(NamedTuple):
     dated: str = ""
     read: bool = False
     """Whether the one who wrote the rule read the text."""
+    copied: str = ""
+    """ISO 8601 date of the copy that was read, where it is known."""
 
     def __str__(self) -> str:
         said = f"{self.name or self.id} {self.clause}".rstrip()
-        notes = ", ".join(part for part in (self.dated, "" if self.read or not self.name else "not read") if part)
+        read = f"read {self.copied}".rstrip() if self.read else "not read" if self.name else ""
+        notes = ", ".join(part for part in (self.dated, read) if part)
         return f"{said} ({notes})" if notes else said
 
 

@@ -10,6 +10,7 @@ from importlib.resources import files
 
 from lineage.errors import printable
 from lineage.evidence.case import Case
+from lineage.evidence.dossier import words
 from lineage.evidence.dossier.blocks import (
     Cell,
     Code,
@@ -67,8 +68,8 @@ def html(case: Case) -> str:
             *(_section(number, section) for number, section in enumerate(said.sections, start=1)),
             "</main>",
             "<footer>",
-            f"<p>{_text(said.title)} of <bdi>{_text(said.subject)}</bdi>, {_text(said.running)}. Made by lineagegate "
-            "from the recorded case alone; the same case gives the same document.</p>",
+            f"<p>{_text(said.title)} of <bdi>{_text(said.subject)}</bdi>, {_text(said.running)}. Made by "
+            f"{words.program()} from the recorded case alone; the same case gives the same document.</p>",
             "</footer>",
             "</body>",
             "</html>",

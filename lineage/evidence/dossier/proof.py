@@ -114,7 +114,10 @@ def record(case: Case) -> Section:
             "verify.py from somewhere else than from whoever made the bundle:"
         ),
         Code(("python3 -I verify.py case.zip --key KEY",)),
-        Paragraph("Where the record is kept, the whole of it is checked, and this document made again, with"),
+        Paragraph(
+            "Where the record is kept, the whole of it is checked, and this document made again by the same version of "
+            f"the program, {words.program()}, with"
+        ),
         Code(("lineagegate ledger verify", f"{command(case, 'report')} -o dossier.html")),
     ]
     named = _cited(case)

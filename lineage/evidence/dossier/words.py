@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timezone
+from importlib.metadata import version
 
 from lineage.evidence.dossier.blocks import NOT_KNOWN
 from lineage.vocabulary import Basis, Decision, Finding, Outcome, Scope, Use
@@ -150,6 +151,11 @@ def scope(value: Scope) -> str:
     fields = ("kind", "provider", "service", "channel", "terms", "use", "model", "market")
     said = [f"{field} {getattr(value, field)}" for field in fields if getattr(value, field)]
     return ", ".join(said) or "everything"
+
+
+def program() -> str:
+    """What makes a dossier: another version may say the same in other words."""
+    return f"lineagegate {version('lineagegate')}"
 
 
 def positions(entries: Sequence[int]) -> str:
