@@ -7,8 +7,9 @@ better one gets a new number, and the old one stays readable for ever.
 from __future__ import annotations
 
 import struct
+import threading
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 
 import zstandard
@@ -27,25 +28,38 @@ def _dictionary() -> zstandard.ZstdCompressionDict:
 
 
 @cache
-def _compressor() -> zstandard.ZstdCompressor:
-    parameters = zstandard.ZstdCompressionParameters.from_level(
+def _precomputed() -> zstandard.ZstdCompressionDict:
+    dictionary = _dictionary()
+    dictionary.precompute_compress(compression_params=_parameters())
+    return dictionary
+
+
+def _parameters() -> zstandard.ZstdCompressionParameters:
+    return zstandard.ZstdCompressionParameters.from_level(
         _LEVEL, format=_MAGICLESS, write_dict_id=0, write_checksum=0, write_content_size=1
     )
-    dictionary = _dictionary()
-    dictionary.precompute_compress(compression_params=parameters)
-    return zstandard.ZstdCompressor(dict_data=dictionary, compression_params=parameters)
 
 
-@cache
-def _decompressor() -> zstandard.ZstdDecompressor:
-    return zstandard.ZstdDecompressor(dict_data=_dictionary(), format=_MAGICLESS)
+class _Contexts(threading.local):
+    """What zstd works in, for each thread its own: two that use one at once get other bytes, or end the process."""
+
+    @cached_property
+    def compressor(self) -> zstandard.ZstdCompressor:
+        return zstandard.ZstdCompressor(dict_data=_precomputed(), compression_params=_parameters())
+
+    @cached_property
+    def decompressor(self) -> zstandard.ZstdDecompressor:
+        return zstandard.ZstdDecompressor(dict_data=_dictionary(), format=_MAGICLESS)
+
+
+_contexts = _Contexts()
 
 
 def pack(events: Sequence[bytes]) -> bytes:
     """The form in which events are kept: some together, for what they repeat of each other (at most `CHUNK`)."""
     lengths = struct.pack(f"<{len(events) + 1}I", len(events), *map(len, events))
     plain = lengths + b"".join(events)
-    packed = _compressor().compress(plain)
+    packed = _contexts.compressor.compress(plain)
     return b"\x01" + packed if len(packed) < len(plain) else b"\x00" + plain
 
 
@@ -57,7 +71,7 @@ def unpack(stored: bytes) -> list[bytes]:
     """
     try:
         if stored[:1] == b"\x01":
-            plain = _decompressor().decompress(stored[1:])
+            plain = _contexts.decompressor.decompress(stored[1:])
         elif stored[:1] == b"\x00":
             plain = stored[1:]
         else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from importlib.resources import files
 
@@ -35,3 +37,16 @@ def test_what_cannot_be_read_is_refused(stored: bytes) -> None:
     with pytest.raises(CannotDecide) as caught:
         unpack(stored)
     assert caught.value.code == "LEDGER_DAMAGED"
+
+
+def test_threads_do_not_share_what_zstd_works_in() -> None:
+    """A context of zstd that two threads use at once gives other bytes, or ends the process."""
+    made = [[b"%d" % n + json.dumps({"run": n, "text": "x" * (n * 37 % 9_000)}).encode()] * 20 for n in range(200)]
+    stored = [pack(events) for events in made]
+
+    def read(start: int) -> bool:
+        found = [unpack(pack(made[i])) == made[i] and unpack(stored[i]) == made[i] for i in range(start, 200, 3)]
+        return all(found)
+
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(read, [n % 3 for n in range(48)]))
