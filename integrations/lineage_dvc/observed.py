@@ -7,6 +7,7 @@ the times of the files are held against the time of the run: by the clock of the
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,9 @@ from lineage_dvc.definition import Meaning, resolve
 from lineage_dvc.live import Now, called, look, work_root
 from lineage_dvc.record import Entry, Record, Unreadable, decoded, parsed, record, record_of
 
-_OWN = (".git", ".dvc", ".lineage", "__pycache__", ".ipynb_checkpoints")
+_OWN = (".git", ".dvc", ".lineage")
+_CACHED = re.compile(r"/\.dvc/cache/(?:files/md5/)?([0-9a-f]{2})/([0-9a-f]{30})(\.dir)?$")
+"""What DVC tracks, under the name of its content; wherever else a cache lies, its files have names as any others."""
 _PROGRAMS = (".py", ".pyc", ".pyi", ".so", ".pth")
 """Of files outside: code."""
 
@@ -53,9 +56,12 @@ def reads(config: Config, root: Path, paths: Sequence[str], cwd: Path, known_con
     """See `lineage.pipeline.Pipeline.reads`."""
     there = work_root(cwd, root) if cwd.is_dir() else root
     with look(config, there) as now:
-        entries = []
+        entries: list[Entry] = []
         for path in paths:
             local = now.said.local(path)
+            if (cached := _CACHED.search(path)) is not None:
+                entries += _of_cache_object(now, cached, path)
+                continue
             if _of_dvc(local) if local is not None else path.endswith(_PROGRAMS):
                 continue
             try:
@@ -66,9 +72,21 @@ def reads(config: Config, root: Path, paths: Sequence[str], cwd: Path, known_con
         return now.inputs_of(tuple(entries), known_content)
 
 
+def _of_cache_object(now: Now, found: re.Match[str], path: str) -> Iterator[Entry]:
+    """An object of DVC's cache under the name that it is tracked by, where there is one."""
+    content = now.content(path)
+    key = f"md5:{found[1]}{found[2]}"
+    names = sorted(p for p, said in now.tree.outputs.items() if key in {c.hash for c in said.values() if c})
+    if not found[3]:  # else the list of a directory, not what is in it
+        yield Entry(names[0] if names else path, content)
+
+
 def _of_dvc(path: str) -> bool:
     """Whether a file is git's or DVC's own, or tells them what to do: nothing of it goes into a model."""
-    if any(part in _OWN for part in Path(path).parts):
+    parts = Path(path).parts
+    if any(part in _OWN for part in parts):
+        return True
+    if path.endswith((".pyc", ".ipynb")) and any(part in ("__pycache__", ".ipynb_checkpoints") for part in parts):
         return True
     return path.endswith(".dvc") or os.path.basename(path) in ("dvc.lock", "dvc.yaml", ".dvcignore", ".gitignore")  # noqa: PTH119
 

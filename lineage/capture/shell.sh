@@ -51,7 +51,7 @@ run() {
   set -- "$real" "$@"
   if [ "$mode" = strace ]; then
     set -- "$LINEAGE_STRACE" -D -f -q -y -s1024 --seccomp-bpf -esignal=none \
-      -etrace=open,openat,openat2,creat,connect,sendto,sendmsg,sendmmsg,execve,execveat \
+      -etrace=open,openat,openat2,creat,open_by_handle_at,io_uring_setup,connect,sendto,sendmsg,sendmmsg,execve,execveat \
       -o '|exec "$LINEAGE_PYTHON" -I -S "$LINEAGE_TRACE" "$LINEAGE_EXECUTION"' "$@"
   fi
   if [ -n "$LINEAGE_STRICT" ]; then set -- "$LINEAGE_PYTHON" -I -m lineage.gate.confined "$@"; fi

@@ -311,6 +311,8 @@ def _process(file: Path, things: dict[str, dict[str, int]], faults: list[str]) -
         if not mark or rest != chain.encode() + b'"}' or said.get("n") != number:
             faults.append(f"{file.name}: line {number} does not follow from those before")
             chain = str(said.get("h", ""))
+        if kind == "write" and ("read", value) in own:
+            count = 0  # what was read of it was not its own
         own[kind, value] = max(count, own.get((kind, value), 0))
     for (kind, value), count in own.items():
         held = things.setdefault(kind, {})

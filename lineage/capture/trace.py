@@ -13,25 +13,30 @@ import os
 import re
 import signal
 import stat
+import struct
 import sys
+import time
 from collections.abc import Iterable, Iterator
 
 TYPE_CHECKING = False
 if TYPE_CHECKING or __name__ != "__main__":
-    from lineage.capture.observer.lineage_record import LIBRARIES, WRITES, Spool, hosts
+    from lineage.capture.observer.lineage_record import LIBRARIES, WRITES, Place, Spool, asks_model, bare, hosts
 else:
     sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "observer"))
-    from lineage_record import LIBRARIES, WRITES, Spool, hosts
+    from lineage_record import LIBRARIES, WRITES, Place, Spool, asks_model, bare, hosts
 
-CALLS = "open,openat,openat2,creat,connect,sendto,sendmsg,sendmmsg,execve,execveat"
+CALLS = "open,openat,openat2,creat,open_by_handle_at,io_uring_setup,connect,sendto,sendmsg,sendmmsg,execve,execveat"
 """The system calls that are looked at; all others run at full speed (``--seccomp-bpf``)."""
 
 _LINE = re.compile(r"(\d+) +(?:<\.\.\. )?(\w+)(?:\(| resumed>)(.*)$", re.S)
 _TEXT = re.compile(r'"((?:[^"\\]|\\.)*)"')
-_AT = re.compile(r"(?:AT_FDCWD|\d+)<(.*?)>, ")
+_OPEN = re.compile(
+    r'(?:(?:AT_FDCWD|\d+)<([^<>]*)>, )?(?:"((?:[^"\\]|\\.)*)"(?:\.\.\.)?)?((?:[^"<>]|<[^<>]*>)*)\) += \d+<([^<>]*)>'
+)
+"""Folder, name, flags, and the file that it turned out to be; of names, strace shows ``<``, ``>``, ``"`` as codes."""
 _ESCAPE = re.compile(rb"\\([0-7]{1,3}|.)", re.S)
 _PLAIN = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v", b"f": b"\f"}
-_IGNORED = ("/usr/", "/lib/", "/lib64/", "/bin/", "/sbin/", "/proc/", "/sys/", "/dev/", "/etc/", "/run/", "/var/lib/")
+_IGNORED = ("/var/lib/dpkg/", "/var/lib/sss/", "/var/lib/ca-certificates/")
 _PACKAGES = re.compile(r"/(?:site|dist)-packages/([^/.]+)")
 _PYTHON = re.compile(r"/lib/python[0-9.]+/|/pyvenv\.cfg$|\.so(?:\.[0-9.]+)?$")
 _HEADER = re.compile(rb"(?:^CONNECT ([\w.-]+):\d+ HTTP|\r\nHost: *([\w.-]+)|^[A-Z]+ https?://([\w.-]+))", re.I)
@@ -49,7 +54,7 @@ def read(lines: Iterable[str], spool: Spool) -> None:
     first = ""
     seen: set[str] = set()
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + "/"
-    kept_out = (*_IGNORED, package, spool.folder + "/")
+    place = Place(spool.folder, (*_IGNORED, package))
     for line in lines:
         first = first or line.split(" ", 1)[0]
         found = _LINE.match(line.rstrip("\n"))
@@ -65,20 +70,29 @@ def read(lines: Iterable[str], spool: Spool) -> None:
             begun[pid] = rest[: -len(_UNFINISHED)]
             continue
         if call.startswith(("open", "creat")):
-            _opened(rest, call, spool, seen, kept_out)
+            _opened(rest, call, spool, seen, place)
         elif call.startswith("exec"):
             if rest.rpartition(" = ")[2].strip() == "0":
                 texts = [os.fsdecode(_bytes(text)) for text in _TEXT.findall(rest)]
-                spool.once("child", os.path.basename(texts[0]) if texts else "")
+                name = os.path.basename(texts[0]) if texts else ""
+                spool.once("child", name)
+                for word in bare(name, texts[1:]):
+                    spool.once("word", word)
                 for host in hosts(texts[1:]):
                     spool.once("argument", host)
         elif call == "connect":
             if address := re.search(r'inet_addr\("([^"]+)"|inet_pton\(AF_INET6, "([^"]+)"', rest):
                 spool.once("connect", address[1] or address[2])
+        elif call == "io_uring_setup":
+            spool.once("broken", "io_uring, through which files are opened unseen")
         else:
             for text in _TEXT.findall(rest):
-                for host in named(_bytes(text)):
+                data = _bytes(text)
+                for host in named(data):
                     spool.count("wire", host)
+                    asked = data.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
+                    if len(asked) == 3 and asks_model(asked[0], asked[1]):
+                        spool.count("api", host)
 
 
 def named(data: bytes) -> Iterator[str]:
@@ -121,40 +135,60 @@ def _question(data: bytes) -> bytes:
     return b".".join(labels) if at < len(data) and data[at] == 0 else b""
 
 
-def _opened(rest: str, call: str, spool: Spool, seen: set[str], kept_out: tuple[str, ...]) -> None:
-    given, _, result = rest.rpartition(" = ")
-    text = _TEXT.search(given)
-    if text is None or not result[:1].isdigit() or "O_DIRECTORY" in given:
+def _opened(rest: str, call: str, spool: Spool, seen: set[str], place: Place) -> None:
+    found = _OPEN.match(rest)
+    if found is None or "O_DIRECTORY" in found[3]:
         return
-    path = os.fsdecode(_bytes(text[1]))
+    real = os.fsdecode(_bytes(found[4])).removesuffix(" (deleted)")
+    path = real if found[2] is None else os.fsdecode(_bytes(found[2]))
     if path[:1] != "/":
-        folder = _AT.match(given)
-        path = os.path.normpath(os.path.join(folder[1] if folder else "/", path))
-    if library := _PACKAGES.search(path):
-        if library[1] in LIBRARIES:
-            spool.once("library", library[1])
+        path = os.path.normpath(os.path.join(os.fsdecode(_bytes(found[1] or "/")), path))
+    if (library := _PACKAGES.search(path)) and library[1] in LIBRARIES:
+        spool.once("library", library[1])
+    mark = f"{path}\0{real}\0{found[3]}"
+    if mark in seen:
         return
-    if path.startswith(kept_out) or _PYTHON.search(path):
+    seen.add(mark)
+    # of a link into the system, of `/proc/self/root/` and of what is seen from another root, the file itself counts
+    if place.out(path) or _PYTHON.search(path) or os.path.realpath(path) != real:
+        path = real
+    if place.out(path) or _PYTHON.search(path) or _PACKAGES.search(path):
         return
-    flags = 0
-    for name in re.findall(r"O_[A-Z]+", given[text.end() :]):
+    flags = os.O_WRONLY | os.O_TRUNC if call == "creat" else 0
+    for name in re.findall(r"O_[A-Z]+", found[3]):
         flags |= getattr(os, name, 0)
-    if call == "creat":
-        flags = os.O_WRONLY | os.O_TRUNC
     if flags & WRITES:
-        if "w" + path not in seen:
-            seen.add("w" + path)
-            spool.say("write", path)
-        if flags & os.O_TRUNC or not flags & (os.O_RDWR | os.O_APPEND):
+        whole = bool(flags & (os.O_TRUNC | os.O_EXCL) or (flags & os.O_CREAT and _born(path) >= _BEGUN))
+        mark = ("W" if whole else "w") + path
+        if mark not in seen:
+            seen.add(mark)
+            spool.say("write", path, int(whole))
+        if whole or not flags & os.O_RDWR:
             return
-    if path not in seen:
-        seen.add(path)
+    if "r" + path not in seen:
+        seen.add("r" + path)
         try:
             if not stat.S_ISREG(os.stat(path).st_mode):
                 return
         except OSError:
             pass  # it is gone by now, and was read
         spool.say("read", path)
+
+
+_BEGUN = time.time()
+
+
+def _born(path: str) -> float:
+    """When a file was made, in seconds since 1970; 0 where nothing says so (statx(2): not in Python's library)."""
+    import ctypes
+
+    about = ctypes.create_string_buffer(256)
+    try:
+        failed = ctypes.CDLL(None).statx(-100, os.fsencode(path), 0, 0x800, about)
+    except AttributeError:
+        return 0.0
+    known, seconds, rest = (struct.unpack_from(shape, about, at)[0] for shape, at in (("I", 0), ("q", 80), ("I", 88)))
+    return float(seconds + rest / 1e9) if not failed and known & 0x800 else 0.0
 
 
 def _bytes(text: str) -> bytes:

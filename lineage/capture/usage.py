@@ -6,6 +6,8 @@ Read, as their documentation described them in November 2026:
                            service-specific schemas for Azure resource logs"), and their rows in AzureDiagnostics
 ``api-management``         ApiManagementGatewayLogs, resource log GatewayLogs ("Reference: Gateway log schema")
 ``api-management-models``  ApiManagementGatewayLlmLog ("Log token usage, prompts, and completions for LLM APIs")
+``otlp``                   spans of calls as OTLP's JSON lines (OpenTelemetry, "OpenTelemetry Protocol File Exporter"),
+                           with the attributes that `lineage.capture.observer.lineage_record.called` knows
 ``openai``                 the completions usage API of OpenAI's organisations (pages and buckets), its export as CSV,
                            and the earlier rows with ``n_requests``
 
@@ -27,6 +29,8 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 from urllib.parse import urlsplit
 
+from lineage.capture.observer.lineage_record import Spans
+from lineage.capture.spans import told
 from lineage.errors import UsageError
 from lineage.policy import catalogue
 from lineage.vocabulary import Kind, Origin
@@ -83,6 +87,7 @@ def logged(path: Path, tally: Tally) -> Iterator[Logged]:
         UsageError: ``LOG_UNREADABLE``: it is none of these formats, or cannot be read on.
     """
     seen: OrderedDict[str, None] = OrderedDict()
+    spans = Spans()
     try:
         with path.open("rb") as raw:
             packed = raw.read(2) == b"\x1f\x8b"
@@ -91,7 +96,9 @@ def logged(path: Path, tally: Tally) -> Iterator[Logged]:
             for entry in _entries(stream, tally):
                 tally.entries += 1
                 try:
-                    yield from _calls(entry, tally, seen)
+                    yield from (
+                        _span(entry, spans) if "resource" in entry and "span" in entry else _calls(entry, tally, seen)
+                    )
                 except _Left as why:
                     tally.left[str(why)] += 1
                 except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
@@ -191,6 +198,9 @@ def _unfolded(value: Any) -> Iterator[Entry]:
         elif isinstance(item.get("tables"), list):
             for table in item["tables"]:
                 yield from _table(table)
+        elif isinstance(item.get("resourceSpans"), list):
+            for group in item["resourceSpans"]:
+                yield from _group(group)
         else:
             inner = item.get("records") if isinstance(item.get("records"), list) else item.get("data")
             if isinstance(inner, list):
@@ -208,6 +218,35 @@ def _table(table: Any) -> Iterator[Entry]:
     names = [str(column.get("name")) if isinstance(column, dict) else "" for column in columns]
     for row in rows:
         yield dict(zip(names, row, strict=False)) if isinstance(row, list) else {"": row}
+
+
+def _group(group: Any) -> Iterator[Entry]:
+    """The spans of one program."""
+    scopes = group.get("scopeSpans") if isinstance(group, dict) else None
+    if not isinstance(scopes, list):
+        yield {"": group}
+        return
+    resource = _attributes(group.get("resource"))
+    for scope in scopes:
+        spans = scope.get("spans") if isinstance(scope, dict) else None
+        for span in spans if isinstance(spans, list) else (scope,):
+            yield {"resource": resource, "span": span}
+
+
+def _attributes(holder: Any) -> dict[str, Any]:
+    """Attributes as OTLP writes them, those that are text, or lists and maps of text."""
+    listed = holder.get("attributes") if isinstance(holder, dict) else None
+    return {str(one["key"]): _plain(one.get("value")) for one in listed or () if isinstance(one, dict) and "key" in one}
+
+
+def _plain(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return None
+    if isinstance(value.get("arrayValue"), dict):
+        return [_plain(one) for one in value["arrayValue"].get("values") or ()]
+    if isinstance(value.get("kvlistValue"), dict):
+        return {str(one.get("key")): _plain(one.get("value")) for one in value["kvlistValue"].get("values") or ()}
+    return value.get("stringValue")
 
 
 def _rows(first: bytes, stream: IO[bytes]) -> Iterator[Entry]:
@@ -352,6 +391,43 @@ def _unix(value: Any) -> int:
     return seconds
 
 
+_ANSWER = re.compile(
+    r"gen_ai\.(?:output\.messages|completion(?:\.\d+\.content)?)|llm\.output_messages\.\d+\.message\.content"
+)
+_ERROR = (2, "STATUS_CODE_ERROR")
+
+
+def _span(entry: Entry, spans: Spans) -> Iterator[Logged]:
+    """A call that a program traced. Of spans inside one another that tell of one call, the innermost."""
+    span, attributes = entry["span"], _attributes(entry["span"])
+    found = spans.ended(span.get("spanId"), span.get("parentSpanId") or None, attributes)
+    if found is None:
+        raise _Left("it is no span of a call to a model, or one around such a span")
+    start = int(span.get("startTimeUnixNano")) // 1_000_000_000
+    if not 0 < start < 1 << 33:
+        raise _Left("its time cannot be read")
+    provider, model, host = found.split("\t")
+    one = told(provider, model, host, catalogue())
+    origin = Origin(Kind.THIRD_PARTY_MODEL_OUTPUT, one.provider, one.model, one.channel)
+    owners = catalogue().named(origin).providers
+    if not one.channel and not owners:
+        raise _Left("it names no provider")
+    failed = isinstance(span.get("status"), dict) and span["status"].get("code") in _ERROR
+    answers = [text for key in sorted(attributes) if _ANSWER.fullmatch(key) for text in _said(key, attributes[key])]
+    yield Logged(
+        "otlp", start, start, 0 if failed else 1, int(failed), one.channel, owners[0] if owners else "", one.model,
+        str(entry["resource"].get("service.name") or "")[:200], "", () if failed else tuple(answers),
+    )  # fmt: skip
+
+
+def _said(key: str, value: Any) -> Iterator[str]:
+    """The texts of an attribute that holds an answer: the text itself, or messages, as JSON or not."""
+    if key.endswith(".content"):
+        yield from [value] if isinstance(value, str) and value.strip() else []
+    else:
+        yield from _answers(value)
+
+
 _MANAGING = re.compile(r"^(list|get|delete|create(deployment|file)|deployments?_|files?_|models?_)", re.I)
 
 
@@ -473,6 +549,6 @@ def _parts(value: Any) -> Iterator[str]:
                     waiting.append(item[key])
             waiting += [
                 item[key]
-                for key in ("output", "delta", "message", "choices")
+                for key in ("output", "delta", "message", "choices", "parts")
                 if isinstance(item.get(key), (dict, list))
             ]

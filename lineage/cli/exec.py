@@ -8,7 +8,7 @@ import click
 
 from lineage.cli.forward import later
 from lineage.cli.settings import Settings, verb
-from lineage.errors import LineageError, UsageError, printable
+from lineage.errors import UsageError, printable
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 """As a shell reports a command that cannot be started."""
@@ -80,8 +80,8 @@ def exec(settings: Settings, command: tuple[str, ...], observe: str, strict: boo
                 for notice in gate.observed:
                     click.echo(f"lineagegate: {printable(notice.where)}: {printable(notice.message)}", err=True)
             later(settings)
-        except (LineageError, OSError) as error:
-            click.echo(f"lineagegate: observed, not yet recorded: {error}", err=True)
+        except Exception as error:  # whatever became of our part, the command ended as it did
+            click.echo(f"lineagegate: observed, not yet recorded: {printable(str(error))}", err=True)
     return running.end_as(status)
 
 

@@ -18,7 +18,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` costs milliseconds
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from importlib.machinery import ModuleSpec
     from types import ModuleType
     from typing import Any
@@ -265,6 +265,43 @@ def _seen(original: Any, before: Before) -> Any:
     return Kind(original.__name__, (), {"__doc__": original.__doc__, "__module__": original.__module__})
 
 
+_FORMS = ("parquet", "csv", "ndjson", "json", "ipc", "ipc_stream", "avro", "excel", "lines", "delta")
+
+
+def _files(given: Any) -> Iterator[str]:
+    """The files that an argument means: a path, several, a folder, a pattern; none where it is something else."""
+    if isinstance(given, (list, tuple)):
+        for each in given:
+            yield from _files(each)
+    if not isinstance(given, (str, bytes, os.PathLike)):
+        return
+    path = os.fsdecode(given)
+    if os.path.isdir(path):
+        for folder, _, names in os.walk(path):
+            yield from (os.path.join(folder, name) for name in names)
+    elif not os.path.exists(path) and any(sign in path for sign in "*?["):
+        from glob import glob
+
+        yield from glob(path, recursive=True)
+    else:
+        yield path
+
+
+def _told(original: Any, before: Before) -> Any:
+    """A function, with another one told of each call."""
+    from functools import wraps
+
+    @wraps(original)
+    def function(*positional: Any, **named: Any) -> Any:
+        try:
+            before(None, positional, named)
+        except Exception:
+            pass
+        return original(*positional, **named)
+
+    return function
+
+
 def _patches(spool: Spool) -> dict[str, Patch]:
     """Server names of TLS, requests of the usual clients (several go over one connection), spans, files of models."""
 
@@ -344,14 +381,44 @@ def _patches(spool: Spool) -> dict[str, Patch]:
         _wrap(module.Span, "end", before)
 
     def loaded(name: str) -> Before:
-        """A model's file that other code than Python's opens: told as Python's own `open` tells of it."""
+        """A file that other code than Python's opens: told as Python's own `open` tells of it."""
 
         def before(_: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
-            path = positional[0] if positional else named.get(name)
-            if isinstance(path, (str, os.PathLike)):
-                sys.audit("open", os.fspath(path), "r", os.O_RDONLY)
+            for path in _files(positional[0] if positional else named.get(name)):
+                sys.audit("open", path, "r", os.O_RDONLY)
 
         return before
+
+    def opened(name: str) -> Before:
+        """The same where a mode, the second argument, says what for."""
+
+        def before(_: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
+            mode = positional[1] if len(positional) > 1 else named.get("mode", "r")
+            for path in _files(positional[0] if positional else named.get(name)):
+                sys.audit("open", path, mode, os.O_TRUNC | os.O_WRONLY if mode[:1] in "wx" else os.O_RDONLY)
+
+        return before
+
+    def tables(argument: str, *names: str) -> Patch:
+        """Functions that read tables, each from a file, files, a folder or a pattern."""
+
+        def patch(module: Any) -> None:
+            for name in names:
+                if hasattr(module, name):
+                    setattr(module, name, _told(getattr(module, name), loaded(argument)))
+
+        return patch
+
+    def parquet(module: Any) -> None:
+        _wrap(module.ParquetFile, "__init__", loaded("source"))
+        _wrap(module.ParquetDataset, "__init__", loaded("path_or_paths"))
+
+    def arrow(module: Any) -> None:
+        tables("path", "memory_map")(module)
+        module.OSFile = _seen(module.OSFile, opened("path"))
+
+    def hdf(module: Any) -> None:
+        _wrap(module.File, "__init__", opened("name"))
 
     def safetensors(module: Any) -> None:
         module.safe_open = _seen(module.safe_open, loaded("filename"))
@@ -366,6 +433,10 @@ def _patches(spool: Spool) -> dict[str, Patch]:
         "ssl": ssl, "http.client": http, "httpx": httpx, "httpx2": httpx, "aiohttp.client": aiohttp,
         "opentelemetry.sdk.trace": spans, "safetensors": safetensors, "llama_cpp.llama": llama,
         "onnxruntime.capi.onnxruntime_inference_collection": onnxruntime,
+        "pyarrow": arrow, "pyarrow.parquet.core": parquet, "pyarrow.csv": tables("input_file", "read_csv", "open_csv"),
+        "pyarrow.json": tables("input_file", "read_json", "open_json"), "pyarrow.dataset": tables("source", "dataset"),
+        "pyarrow.feather": tables("source", "read_table", "read_feather"), "h5py._hl.files": hdf,
+        "polars": tables("source", *(f"{does}_{form}" for does in ("read", "scan") for form in _FORMS)),
     }  # fmt: skip
 
 

@@ -51,11 +51,9 @@ READS = {
 }
 
 NOT_IN_PYTHON = {
-    "pandas.read_parquet", "pyarrow.parquet", "pyarrow.memory_map", "polars.read_parquet", "polars.scan_csv", "duckdb",
-    "h5py", "sqlite3", "ctypes", "cat", "perl", "redirection", "python -I", "env -i",
-    "exec", "another name",
+    "duckdb", "ctypes", "cat", "perl", "redirection", "python -I", "env -i", "exec"
 }  # fmt: skip
-"""Reads that the observer in Python does not see; of the last it sees the other name."""
+"""Reads that the observer in Python does not see."""
 
 NOT_IN_STRACE = {"another name"}
 
