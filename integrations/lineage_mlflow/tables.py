@@ -17,7 +17,8 @@ CALLS = ("CHAT_MODEL", "LLM", "EMBEDDING")
 """Kinds of spans that are calls to models; one of another convention has the kind UNKNOWN, and names a model."""
 SOURCE = "mlflow.sourceRun"
 """Metadata of a trace: the run that it belongs to."""
-_DAY = 86_400_000
+_DAY, _NEVER = 86_400_000, 1 << 50
+"""Milliseconds: by how much clocks may differ, and a time that does not come."""
 
 
 class Tables:
@@ -117,8 +118,8 @@ class Tables:
         return [trace for (trace,) in self._of_run("untold", run)]
 
     def _of_run(self, statement: str, run: Any) -> list[Any]:
-        since = max((run.info.start_time or 0) - _DAY, 0)
-        return self._rows(statement, run.info.run_id, experiment=int(run.info.experiment_id), since=since)
+        since, until = (run.info.start_time or 0) - _DAY, (run.info.end_time or _NEVER) + _DAY
+        return self._rows(statement, run.info.run_id, experiment=int(run.info.experiment_id), since=since, until=until)
 
     def _datasets(self, run_id: str) -> list[Any]:
         from mlflow.entities import Dataset, DatasetInput, InputTag
@@ -203,7 +204,8 @@ def _of_traces(one: Any) -> dict[str, Any]:
         return {}
     # by experiment and time, for which there is an index; for the run there is none
     of_run = and_(
-        trace.c.experiment_id == bindparam("experiment"), trace.c.timestamp_ms >= bindparam("since"),
+        trace.c.experiment_id == bindparam("experiment"),
+        trace.c.timestamp_ms.between(bindparam("since"), bindparam("until")),
         said.c.request_id == trace.c.request_id, said.c.key == SOURCE, said.c.value == one,
     )  # fmt: skip
     around = exists().where(

@@ -370,17 +370,20 @@ def _rows(
     logs: Iterable[UsageLog], windows: Sequence[Window], declared: Sequence[tuple[tuple[str, ...], str, str]]
 ) -> list[e.Logged]:
     by_channel: dict[str, list[Window]] = defaultdict(list)
+    by_provider: dict[str, list[Window]] = defaultdict(list)  # for spans that name no way
     for window in sorted(windows):
         by_channel[window.channel].append(window)
-    longest = {channel: max(w.end - w.start for w in found) for channel, found in by_channel.items()}
+        way = catalogue().channels.get(window.channel)
+        by_provider[way.provider if way else ""].append(window)
     out = []
     for log in logs:
         for calls in log.calls:
-            seen = by_channel.get(calls.channel, [])
+            seen = by_channel.get(calls.channel, []) if calls.channel else by_provider.get(calls.provider, [])
+            longest = max((window.end - window.start for window in seen), default=0)
             unseen = [
                 (at, left)
                 for at, number in calls.times
-                if (left := number - _explained(at, number, calls.seconds, seen, longest.get(calls.channel, 0)))
+                if (left := number - _explained(at, number, calls.seconds, seen, longest))
             ]
             mine = [each for each in declared if calls.provider and calls.provider in each[0]]
             channels = sorted({channel for _, channel, _ in mine if channel})
@@ -390,7 +393,7 @@ def _rows(
             if calls.requests and not mine:
                 findings.append("PROVIDER_NOT_DECLARED")
             elif calls.requests:
-                if calls.channel not in channels and all(channel for _, channel, _ in mine):
+                if calls.channel and calls.channel not in channels and all(channel for _, channel, _ in mine):
                     findings.append("CHANNEL_NOT_DECLARED")
                 if service and all(s and not s.startswith(service) and not service.startswith(s) for s in services):
                     findings.append("MODEL_NOT_DECLARED")

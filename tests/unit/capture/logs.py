@@ -2,7 +2,8 @@
 
 "Common and service-specific schemas for Azure resource logs", "Reference: Gateway log schema" (API Management),
 "ApiManagementGatewayLogs" and "ApiManagementGatewayLlmLog" (Azure Monitor tables), "Log token usage, prompts, and
-completions for LLM APIs", "How to use the Usage API and Cost API" (OpenAI, January 2025) and its API reference.
+completions for LLM APIs", "How to use the Usage API and Cost API" (OpenAI, January 2025) and its API reference;
+"OTLP JSON Encoding", "OpenTelemetry Protocol File Exporter" and "Semantic conventions for generative client AI spans".
 """
 
 from __future__ import annotations
@@ -68,3 +69,30 @@ def bucket(start: int, requests: int, model: str | None = "gpt-4-0613", seconds:
         "batch": None,
     }  # fmt: skip
     return {"object": "bucket", "start_time": start, "end_time": start + seconds, "results": [result]}
+
+
+def otlp(*spans: dict[str, Any], name: str = "generator") -> dict[str, Any]:
+    """A line of OTLP as a collector or an SDK writes it to a file."""
+    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": name}}]}
+    return {
+        "resourceSpans": [{"resource": resource, "scopeSpans": [{"scope": {"name": "openai"}, "spans": list(spans)}]}]
+    }
+
+
+def span(time: int, own: str = "a", parent: str = "", status: int = 0, **attributes: Any) -> dict[str, Any]:
+    """A span that began at a time, seconds since 1970; ``__`` stands for a dot in the names of attributes."""
+
+    def value(one: Any) -> dict[str, Any]:
+        if isinstance(one, str):
+            return {"stringValue": one}
+        return (
+            {"intValue": str(one)}
+            if isinstance(one, int)
+            else {"arrayValue": {"values": [value(each) for each in one]}}
+        )
+
+    return {
+        "traceId": "0" * 31 + "1", "spanId": own, "parentSpanId": parent, "name": "chat gpt-4o", "kind": 3,
+        "startTimeUnixNano": f"{time}000000001", "endTimeUnixNano": f"{time + 1}000000000", "status": {"code": status},
+        "attributes": [{"key": key.replace("__", "."), "value": value(one)} for key, one in attributes.items()],
+    }  # fmt: skip

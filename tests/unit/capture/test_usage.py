@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from lineage.capture import usage
 from lineage.capture.usage import Logged, Tally, logged
 from lineage.errors import UsageError
-from tests.unit.capture.logs import azure, bucket, diagnostics, gateway, models
+from tests.unit.capture.logs import azure, bucket, diagnostics, gateway, models, otlp, span
 
 T = "2023-03-02T09:30:00.1234567Z"
 AT = 1677749400
@@ -50,6 +50,33 @@ def test_azure_openai(tmp_path: Path) -> None:
     assert (failed.requests, failed.failed) == (0, 1)
     assert tally.entries == 4
     assert tally.left == {"it manages files or deployments": 1, "its category is Audit": 1}
+
+
+def test_spans_of_opentelemetry(tmp_path: Path) -> None:
+    chat = {"gen_ai__operation__name": "chat", "gen_ai__request__model": "gpt-4o"}
+    said = json.dumps([
+        {"role": "user", "parts": [{"type": "text", "content": "a question"}]},
+        {"role": "assistant", "parts": [{"type": "text", "content": "an answer"}]},
+    ])  # fmt: skip
+    azure_ = {**chat, "gen_ai__provider__name": "azure.ai.openai", "server__address": "own.openai.azure.com"}
+    found, tally = read(lines(tmp_path / "traces.jsonl", [
+        otlp(span(AT, "a", "b", **azure_, gen_ai__output__messages=said), span(AT, "b", **chat)),
+        otlp(span(AT, status=2, **azure_), span(AT, **{"http.request.method": "POST"}), name="other"),
+        otlp(span(AT, gen_ai__system="openai", gen_ai__request__model="gpt-4", gen_ai__completion__0__content="{no message}",
+                  gen_ai__request__max_tokens=3, gen_ai__response__finish_reasons=["stop"])),
+        otlp(span(AT, llm__model_name="m", openinference__span__kind="LLM")),
+        {"resourceSpans": []},
+    ]))  # fmt: skip
+    assert found == [
+        Logged("otlp", AT, AT, 1, 0, "azure-openai", "openai", "gpt-4o", "generator", "", ("an answer",)),
+        Logged("otlp", AT, AT, 0, 1, "azure-openai", "openai", "gpt-4o", "other", "", ()),
+        Logged("otlp", AT, AT, 1, 0, "", "openai", "gpt-4", "generator", "", ("{no message}",)),
+    ]
+    assert tally.entries == 6
+    assert tally.left == {
+        "it is no span of a call to a model, or one around such a span": 2,
+        "it names no provider": 1,
+    }
 
 
 def test_the_same_in_every_shape(tmp_path: Path) -> None:
@@ -210,7 +237,8 @@ def test_memory_does_not_grow_with_the_log(tmp_path: Path) -> None:
 texts = st.one_of(st.binary(max_size=200), st.text(max_size=100).map(lambda t: t.encode("utf-8", "replace")))
 fields = st.sampled_from(
     ["time", "TimeGenerated", "category", "properties", "results", "start_time", "end_time", "num_model_requests", "records",
-     "data", "tables", "BackendUrl", "ResponseMessages", "ModelName", "CorrelationId", "n_requests", "BackendResponseBody"]
+     "data", "tables", "BackendUrl", "ResponseMessages", "ModelName", "CorrelationId", "n_requests", "BackendResponseBody",
+     "resourceSpans", "scopeSpans", "spans", "attributes", "key", "value", "stringValue", "startTimeUnixNano", "spanId"]
 )  # fmt: skip
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from([T, "RequestResponse", "https://api.openai.com"]),

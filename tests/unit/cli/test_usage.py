@@ -20,7 +20,7 @@ from lineage.gate import usage as reconciling
 from lineage.gate.content import identify
 from lineage.gate.usage import Groups
 from lineage.vocabulary import Basis, Call, Execution, Kind, Observation, Origin, Tag
-from tests.unit.capture.logs import azure, bucket, gateway, models
+from tests.unit.capture.logs import azure, bucket, gateway, models, otlp, span
 from tests.unit.cli.conftest import Cli
 
 WORDS = "the quick harbour of seven lanterns keeps {} its ledgers in a drawer beside the window number {} of the hall"
@@ -67,6 +67,20 @@ def test_calls_that_nobody_saw_and_a_way_that_nobody_declared(project: Path, cli
     assert found["azure-openai"]["findings"] == ["NOT_OBSERVED"]
     assert found["azure-openai"]["unseen"] == 17  # a minute of difference between clocks is allowed
     assert found["openai"]["findings"] == ["NOT_OBSERVED", "CHANNEL_NOT_DECLARED"]
+
+
+def test_spans_of_a_program_are_held_against_what_was_seen(project: Path, cli: Cli) -> None:
+    """With and without the host: a client says `openai` of Azure as well."""
+    chat = {"gen_ai__operation__name": "chat", "gen_ai__request__model": "gpt-4o"}
+    start = 1677747600  # 09:00
+    lines(project / "traces.jsonl", [
+        otlp(span(start + 600, gen_ai__provider__name="azure.ai.openai", server__address="own.openai.azure.com", **chat)),
+        otlp(span(start + 610, gen_ai__system="openai", **chat), span(start + 1800, gen_ai__system="openai", **chat)),
+    ])  # fmt: skip
+    assert cli("usage", "import", "traces.jsonl", verb="usage-import").document["logs"][0]["formats"] == ["otlp"]
+    with Gate.open() as gate:
+        gate.record([seen("ask", at(9), at(11), "azure-openai")])
+    assert {channel: row["unseen"] for channel, row in rows(cli).items()} == {"azure-openai": 0, "": 1}
 
 
 def test_all_is_accounted_for(project: Path, cli: Cli) -> None:
