@@ -116,7 +116,7 @@ def _labels(options: argparse.Namespace) -> int:
     sys.stdout.write(f"{found.count()} artifacts\n")
     if not options.check:
         return OK
-    other = differences(found, options.check).persist()
+    other = differences(found, read, options.check).persist()
     for row in other.limit(_SHOWN).collect():
         sys.stdout.write(f"{printable(row['artifact'])}\n")
         sys.stdout.write(f"  recomputed  {printable(row['recomputed'])}\n  kept        {printable(row['kept'])}\n")

@@ -13,18 +13,32 @@ from lineage.graph import Graph
 from lineage.graph.keys import key_of_text, named_key
 from lineage.store import open_store
 from lineage.vocabulary import Artifact, Content
+from lineage_spark.session import on_workers
 
 SCHEMA = "artifact string, recomputed string, kept string"
 """Labels as JSON (origin, use, basis), or why there is no answer."""
 
 
-def differences(recomputed: DataFrame, url: str) -> DataFrame:
+def differences(recomputed: DataFrame, entries: DataFrame, url: str) -> DataFrame:
     """Artifacts whose labels in a store are others; nothing may be recorded meanwhile.
 
     Args:
-        recomputed: from `lineage_spark.labels.labels`.
+        recomputed: from `lineage_spark.labels.labels` …
+        entries: … of these.
         url: of the store, as the workers reach it.
+
+    Raises:
+        CannotDecide: ``LEDGER_INCOMPLETE``: the store holds more entries, or fewer.
     """
+    read = entries.count()
+    with open_store(url) as store:
+        held = Graph(store).position()
+    if read != held:
+        raise CannotDecide(
+            "the labels cannot be held against those of the store", code="LEDGER_INCOMPLETE",
+            cause=f"they were recomputed from {read} entries, the store holds {held}",
+            hint="export the ledger again, and record nothing meanwhile",
+        )  # fmt: skip
 
     def compare(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         with open_store(url) as store:
@@ -41,7 +55,7 @@ def differences(recomputed: DataFrame, url: str) -> DataFrame:
                     [pa.array(column, pa.string()) for column in columns], names=["artifact", "recomputed", "kept"]
                 )
 
-    return recomputed.select("artifact", "sources", "labels").mapInArrow(compare, SCHEMA)
+    return recomputed.select("artifact", "sources", "labels").mapInArrow(on_workers(compare), SCHEMA)
 
 
 _Rows = list[tuple[str, str, str | None]]

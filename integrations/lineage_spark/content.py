@@ -35,22 +35,23 @@ from lineage.content import (
     Unread,
     arrow_texts,
     assemble,
+    batched,
     files,
     fingerprints,
     normalise,
     passages,
-    records,
+    records_of,
     whole_records,
 )
 from lineage.content.encoding import Unreadable
 from lineage.content.fingerprint import Words
-from lineage.errors import CannotDecide
 from lineage.evidence.content import Scanned
 from lineage.gate import Gate
 from lineage.gate.content import ContentIndex
 from lineage.gate.tally import Tallies, Threshold, scanned
 from lineage.pipeline import Progress
 from lineage.vocabulary import Origin
+from lineage_spark.session import on_workers
 
 PART = 64 << 20
 """Bytes of fingerprints that a worker sorts at once, about."""
@@ -89,14 +90,15 @@ class SparkContent(ContentIndex):
         def read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             spread = _Spread(key, parts)
             for number in _numbers(batches):
-                file_name, file, _ = listed[number]
                 unread: list[Unread] = []
-                for batch in records(file, unread=unread):
+                for batch in _records(listed[number], unread):
                     yield from spread.add(batch.texts)
-                spread.fail(number, file_name, unread)
+                spread.fail(number, unread)
             yield from spread.rest()
 
-        file, unread = build(_numbered(self.spark, len(listed)).mapInArrow(read, _PRINTS), self.directory, name, key)
+        file, unread = build(
+            _numbered(self.spark, len(listed)).mapInArrow(on_workers(read), _PRINTS), self.directory, name, key
+        )
         return file, [*failed, *unread]
 
     def tally(
@@ -113,16 +115,14 @@ class SparkContent(ContentIndex):
 
         def search(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for number in _numbers(batches):
-                name, file, _ = listed[number]
                 tallies, bad = Tallies(), list[Unread]()
-                for batch in records(file, unread=bad):
-                    tallies.take(batch._replace(file=name), index, origins)
-                found = pickle.dumps((tallies, [Unread(name, item.reason) for item in bad]))
-                yield _table(_FOUND, [(number, found)])
+                for batch in _records(listed[number], bad):
+                    tallies.take(batch, index, origins)
+                yield _table(_FOUND, [(number, pickle.dumps((tallies, bad)))])
 
         whole = Tallies()
         unread += failed
-        for row in _each(_numbered(self.spark, len(listed)).mapInArrow(search, _FOUND)):
+        for row in _each(_numbered(self.spark, len(listed)).mapInArrow(on_workers(search), _FOUND)):
             tallies, bad = pickle.loads(bytes(row["found"]))  # noqa: S301 - made by our own workers
             whole.merge(tallies)
             unread += bad
@@ -137,27 +137,29 @@ class SparkContent(ContentIndex):
             threshold: what is enough.
 
         Raises:
-            CannotDecide: the index is damaged, or a column holds bytes that are no text.
+            CannotDecide: the index is damaged.
         """
         known = self.sources()
         index = self.open(known)
         origins = [known[int(number)].origins for number in index.sources]
 
         def search(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            tallies = Tallies()
-            for batch in batches:
-                tallies.take(Batch("", 1, _texts(batch)), index, origins)
+            tallies, bad = Tallies(), list[Unread]()
+            for batch in _rows(batches, name, bad):
+                tallies.take(batch, index, origins)
             for tally in tallies.found.values():
                 tally.places.listed.clear()
-            yield _table(_FOUND, [(0, pickle.dumps(tallies))])
+            yield _table(_FOUND, [(0, pickle.dumps((tallies, bad)))])
 
-        whole = Tallies()
-        for row in _each(table.mapInArrow(search, _FOUND)):
-            whole.merge(pickle.loads(bytes(row["found"])))  # noqa: S301 - made by our own workers
-        return scanned(name, None, [known[int(i)].artifact for i in index.sources], whole, threshold, [])
+        whole, unread = Tallies(), dict[Unread, None]()
+        for row in _each(table.mapInArrow(on_workers(search), _FOUND)):
+            tallies, bad = pickle.loads(bytes(row["found"]))  # noqa: S301 - made by our own workers
+            whole.merge(tallies)
+            unread.update(dict.fromkeys(bad))
+        return scanned(name, None, [known[int(i)].artifact for i in index.sources], whole, threshold, unread)
 
 
-def fingerprint_table(table: DataFrame, directory: Path, name: str, key: Key) -> IndexFile:
+def fingerprint_table(table: DataFrame, directory: Path, name: str, key: Key) -> tuple[IndexFile, list[Unread]]:
     """Make the file of a source that is a table.
 
     Args:
@@ -165,15 +167,20 @@ def fingerprint_table(table: DataFrame, directory: Path, name: str, key: Key) ->
         directory: where the file goes.
         name: of the file.
         key: secret of the installation.
+
+    Returns:
+        The file, and what could not be read: it is not of the whole table then.
     """
 
     def read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        spread = _Spread(key, _FEWEST)
-        for batch in batches:
-            yield from spread.add(_texts(batch))
+        spread, unread = _Spread(key, _FEWEST), list[Unread]()
+        for batch in _rows(batches, name, unread):
+            yield from spread.add(batch.texts)
+        spread.fail(0, unread)
         yield from spread.rest()
 
-    return build(table.mapInArrow(read, _PRINTS), directory, name, key)[0]
+    file, unread = build(table.mapInArrow(on_workers(read), _PRINTS), directory, name, key)
+    return file, list(dict.fromkeys(unread))
 
 
 def build(prints: DataFrame, directory: Path, name: str, key: Key) -> tuple[IndexFile, list[Unread]]:
@@ -233,9 +240,9 @@ class _Spread:
         if self._size >= _FLUSH:
             yield from self.rest()
 
-    def fail(self, number: int, name: str, unread: Iterable[Unread]) -> None:
+    def fail(self, number: int, unread: Iterable[Unread]) -> None:
         """Note what could not be read of a file."""
-        self._failed += [(number, json.dumps([name, item.reason])) for item in unread]
+        self._failed += [(number, json.dumps(item)) for item in unread]
 
     def rest(self) -> Iterator[pa.RecordBatch]:
         """Give out what is held."""
@@ -293,6 +300,20 @@ def _numbers(batches: Iterable[pa.RecordBatch]) -> Iterator[int]:
         yield from batch.column(0).to_pylist()
 
 
+def _records(listed: tuple[str, Path, int], unread: list[Unread]) -> Iterator[Batch]:
+    """The records of a file, on the worker that reads it."""
+    name, file, size = listed
+    try:
+        found = file.stat().st_size
+    except OSError as error:
+        unread.append(Unread(name, str(error)))
+        return
+    if found != size:
+        unread.append(Unread(name, f"a worker sees {found} bytes of it, who asked saw {size}"))
+        return
+    yield from records_of(name, file, unread=unread)
+
+
 def _each(frame: DataFrame) -> Iterator[Row]:
     """The rows of a frame, in order, made by all workers first and then fetched task by task."""
     frame = frame.persist(StorageLevel.DISK_ONLY)
@@ -303,14 +324,12 @@ def _each(frame: DataFrame) -> Iterator[Row]:
         frame.unpersist()
 
 
-def _texts(batch: pa.RecordBatch) -> list[bytes]:
+def _rows(batches: Iterable[pa.RecordBatch], name: str, unread: list[Unread]) -> Iterator[Batch]:
+    """The rows of some of a table, in the same batches as those of a file, whatever Spark's are."""
     try:
-        return arrow_texts(batch)
+        yield from batched(name, map(arrow_texts, batches))
     except Unreadable as error:
-        raise CannotDecide(
-            "the table cannot be read as records", code="CONTENT_UNREADABLE", cause=str(error),
-            hint="leave out the columns that hold no text",
-        ) from None  # fmt: skip
+        unread.append(Unread(name, str(error)))
 
 
 def _number(row: Row) -> int:

@@ -16,9 +16,12 @@ from lineage.errors import CannotDecide
 from lineage.graph import Graph
 from lineage.ledger import unpack
 from lineage.store import open_store
+from lineage_spark.session import on_workers
 
-SCHEMA = "position long, event binary"
-"""Position in the ledger from 0, exact bytes of the OpenLineage event."""
+SCHEMA = "position long, event binary, entries long"
+"""Position in the ledger from 0, exact bytes of the OpenLineage event, and how many entries there are, in each row:
+a part of them cannot be taken for all."""
+_ARROW = pa.schema([("position", pa.int64()), ("event", pa.binary()), ("entries", pa.int64())])
 _SLICE = 20_000
 """Entries that a task reads."""
 
@@ -37,20 +40,27 @@ def entries(spark: SparkSession, url: str) -> DataFrame:
         size = Graph(store).position()
 
     def read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            first, end = batch.column(0)[0].as_py(), batch.column(0)[-1].as_py() + 1
-            positions, found = [], []
-            with open_store(url) as there:
-                for start, _, _, body in there.entries(first, end):
-                    for position, data in enumerate(unpack(bytes(body)), start):
-                        if first <= position < end:
-                            positions.append(position)
-                            found.append(data)
-            yield pa.RecordBatch.from_arrays(
-                [pa.array(positions, pa.int64()), pa.array(found, pa.binary())], names=["position", "event"]
-            )
+        numbers = [number for batch in batches for number in batch.column(0).to_pylist()]
+        if not numbers:
+            return
+        wanted, end = numbers[0], numbers[-1] + 1
+        with open_store(url) as there:
+            for start, _, _, body in there.entries(wanted, end):
+                found = unpack(bytes(body))[wanted - start : end - start]
+                if start > wanted or not found:
+                    break
+                columns = range(wanted, wanted + len(found)), found, [size] * len(found)
+                yield pa.RecordBatch.from_arrays(
+                    [pa.array(column, field.type) for column, field in zip(columns, _ARROW, strict=True)], schema=_ARROW
+                )
+                wanted += len(found)
+        if wanted != end:
+            raise CannotDecide(
+                f"entry {wanted} of the ledger is missing", code="LEDGER_DAMAGED",
+                cause=f"the store says that it has {size}", hint="restore the store from a backup",
+            )  # fmt: skip
 
-    return spark.range(0, size, 1, max(1, -(-size // _SLICE))).mapInArrow(read, SCHEMA)
+    return spark.range(0, size, 1, max(1, -(-size // _SLICE))).mapInArrow(on_workers(read), SCHEMA)
 
 
 def exported(spark: SparkSession, path: str) -> DataFrame:
@@ -61,16 +71,27 @@ def exported(spark: SparkSession, path: str) -> DataFrame:
         path: of Parquet as `entries` gives it, or of lines of one event each (``….jsonl``, ``….json``, compressed too).
 
     Raises:
-        CannotDecide: ``LEDGER_INCOMPLETE``: a position is missing or there twice.
+        CannotDecide: ``LEDGER_INCOMPLETE``: there is no entry, a position is missing or there twice.
     """
+    # whatever the session says: what is damaged or gone is not passed over
+    reader = spark.read.option("ignoreCorruptFiles", False).option("ignoreMissingFiles", False)
     if ".json" in path.rstrip("/").rpartition("/")[2]:
-        lines = spark.read.text(path, lineSep="\n").where("length(trim(value)) > 0")
-        return lines.select(f.lit(-1).cast("long").alias("position"), f.col("value").cast("binary").alias("event"))
-    frame = spark.read.schema(SCHEMA).parquet(path)
-    row = frame.agg(f.count("*"), f.count_distinct("position"), f.max("position")).first()
-    if row is None or not row[0] == row[1] == (-1 if row[2] is None else row[2]) + 1:
+        lines = reader.text(path, lineSep="\n").where("length(trim(value)) > 0")
+        unknown = f.lit(None).cast("long")
+        frame = lines.select(
+            unknown.alias("position"), f.col("value").cast("binary").alias("event"), unknown.alias("entries")
+        )
+        whole = not frame.isEmpty()
+    else:
+        frame = reader.schema(SCHEMA).parquet(path)
+        inside = f.col("position").between(0, f.col("entries") - 1)
+        (row,) = frame.agg(
+            f.count(f.when(inside, 1)), f.count_distinct("position"), f.min("entries"), f.max("entries"), f.count("*")
+        ).collect()
+        whole = len(set(row)) == 1 and row[0] > 0
+    if not whole:
         raise CannotDecide(
-            f"the export {path} is not whole", code="LEDGER_INCOMPLETE", cause="a position is missing or there twice",
+            f"the export {path} is not whole", code="LEDGER_INCOMPLETE", cause="entries are missing or there twice",
             hint="export the ledger again; labels of a part of it would look clean and not be",
         )  # fmt: skip
     return frame

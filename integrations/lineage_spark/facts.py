@@ -22,6 +22,7 @@ from lineage.graph.keys import content_key, key_of_text, named_key
 from lineage.graph.project import Reference, claim_of, prepare
 from lineage.graph.rows import BASIS_NUMBER
 from lineage.vocabulary import Content, Correction, Kind, Origin, Removal
+from lineage_spark.session import on_workers
 
 NODE, INPUT, OUTPUT, TAG, FILE, MODEL, FLOW, ACT = range(8)
 """What a row says."""
@@ -79,10 +80,10 @@ def facts(entries: DataFrame) -> Facts:
     Args:
         entries: with a column ``event``.
     """
-    whole = entries.select("event").mapInArrow(_read, _SCHEMA).persist(StorageLevel.DISK_ONLY)
+    whole = entries.select("event").mapInArrow(on_workers(_read), _SCHEMA).distinct().persist(StorageLevel.DISK_ONLY)
 
     def of(kind: int, *columns: str) -> DataFrame:
-        chosen: DataFrame = whole.where(f.col("kind") == kind).selectExpr(*columns).distinct()
+        chosen: DataFrame = whole.where(f.col("kind") == kind).selectExpr(*columns)
         return chosen
 
     acts = [bytes(row["other"]) for row in whole.where(f.col("kind") == ACT).select("other").collect()]

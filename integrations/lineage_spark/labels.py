@@ -35,6 +35,7 @@ from lineage.graph.rows import BASES, BASIS_NUMBER
 from lineage.graph.working import contradicts, matches, read_origin
 from lineage.vocabulary import UNDECLARED, Basis, Label, Origin
 from lineage_spark.facts import AgreedRemoval, Facts, facts
+from lineage_spark.session import on_workers
 
 SCHEMA = "artifact string, sources long, labels array<struct<origin: string, use: string, basis: string>>"
 """``artifact`` as `Graph.key` names it; how many sources it has, 0 meaning that none is known (law 10); its labels,
@@ -104,7 +105,7 @@ def _labels(spark: SparkSession, read: Facts) -> DataFrame:
     gathered = told.groupBy("node").agg(f.collect_list(f.struct("origin", "use", "basis")).alias("labels"))
     known = read.alone.union(read.files.select("file")).distinct()
     found = known.join(counted, "node", "left").join(gathered, "node", "left").select("node", "sources", "labels")
-    return found.mapInArrow(_written, SCHEMA).localCheckpoint()
+    return found.mapInArrow(on_workers(_written), SCHEMA).localCheckpoint()
 
 
 # -- what holds --------------------------------------------------------------------------------------------------------
@@ -191,7 +192,7 @@ def _taking(says: DataFrame, removed: list[Origin]) -> DataFrame:
                 [pa.array(values, pa.string()), pa.array(taken, pa.list_(pa.int32()))], names=["origin", "taken_by"]
             )
 
-    tested = says.select("origin").distinct().mapInArrow(test, "origin string, taken_by array<int>")
+    tested = says.select("origin").distinct().mapInArrow(on_workers(test), "origin string, taken_by array<int>")
     return says.join(tested, "origin")
 
 
@@ -264,26 +265,36 @@ def _edges(read: Facts, directories: DataFrame, made: DataFrame) -> DataFrame:
 
 def _travelled(spark: SparkSession, seeds: DataFrame, edges: DataFrame, narrowing: DataFrame | None) -> DataFrame:
     """Every pair everywhere: what is new goes one step further, until nothing is."""
-    roles = [_UNCHANGED, *range(2 * len(USES))]
-    steps = [
-        (role, was, use)
-        for role in roles
-        for was in range(len(USES))
-        for use in ((was,) if role == _UNCHANGED else after(was, role >> 1, bool(role & 1)))
-    ]
-    step = f.broadcast(spark.createDataFrame(steps, "role int, use int, becomes int"))
     parts = int(spark.conf.get("spark.sql.shuffle.partitions") or 200)
-    edges = edges.repartition(parts, "at").localCheckpoint()
-    fresh = _passed(seeds, narrowing).repartition(parts, "at").distinct().localCheckpoint()
+    edges = edges.repartition(parts, "at").sortWithinPartitions("at").localCheckpoint()
+    fresh, some = _checked(_passed(seeds, narrowing).repartition(parts, "at").distinct())
     known = [fresh]
-    while not fresh.isEmpty():
-        moved = fresh.join(edges, "at").join(step, ["role", "use"]).drop("use").withColumnRenamed("becomes", "use")
+    while some:
+        moved = fresh.join(edges, "at").withColumn("use", f.explode(_becoming()))
         arrived = _passed(moved, narrowing).repartition(parts, "at").distinct()
-        fresh = arrived.join(reduce(DataFrame.union, known), list(_PAIR), "left_anti").localCheckpoint()
+        fresh, some = _checked(arrived.join(reduce(DataFrame.union, known), list(_PAIR), "left_anti"))
         known.append(fresh)
         if len(known) > _PIECES:
             known = [reduce(DataFrame.union, known).localCheckpoint()]
     return reduce(DataFrame.union, known)
+
+
+def _becoming() -> Column:
+    """The uses with which a pair of ``use`` leaves an input of ``role``."""
+    roles = [_UNCHANGED, *range(2 * len(USES))]
+    steps = [
+        (was,) if role == _UNCHANGED else after(was, role >> 1, bool(role & 1))
+        for role in roles
+        for was in range(len(USES))
+    ]
+    table = ", ".join(f"array({', '.join(map(str, uses))})" for uses in steps)
+    return f.expr(f"array({table})")[(f.col("role") - _UNCHANGED) * len(USES) + f.col("use")]
+
+
+def _checked(frame: DataFrame) -> tuple[DataFrame, bool]:
+    """A frame that is not computed again, and whether it has rows, in one job."""
+    kept = frame.localCheckpoint(eager=False)
+    return kept, kept.count() > 0
 
 
 def _passed(moved: DataFrame, narrowing: DataFrame | None) -> DataFrame:

@@ -30,7 +30,7 @@ from lineage.content.index import (
     whole_records,
 )
 from lineage.content.normalise import Letters, normalise
-from lineage.content.records import Batch, Unread, files, records
+from lineage.content.records import Batch, Unread, batched, files, records, records_of
 from lineage.content.search import search
 
 __all__ = [
@@ -52,12 +52,14 @@ __all__ = [
     "anchors",
     "arrow_texts",
     "assemble",
+    "batched",
     "exact",
     "files",
     "fingerprints",
     "normalise",
     "passages",
     "records",
+    "records_of",
     "search",
     "whole_records",
 ]

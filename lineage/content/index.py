@@ -78,7 +78,7 @@ class Different:
     """How much different content was found, in records: copies of a record, and a phrase that stands in many, count
     once; twelve passages count as one record.
 
-    Bounded: beyond a million fingerprints of either sort nothing more is counted.
+    Bounded: beyond a million fingerprints of either sort nothing more is counted, in parts or at once.
     """
 
     def __init__(self) -> None:
@@ -102,7 +102,7 @@ class Different:
     @property
     def records(self) -> float:
         """The number."""
-        return len(self._exact) + len(self._passages) / _RECORD
+        return min(len(self._exact), _MOST) + min(len(self._passages), _MOST) / _RECORD
 
 
 _MOST = 1 << 20

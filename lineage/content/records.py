@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,22 +58,47 @@ def records(path: Path, *, unread: list[Unread] | None = None, progress: Progres
     total, done = sum(size for _, _, size in listed), 0
     for problem in failed:
         _say(problem, unread)
-    for name, file, size in listed:
-        try:
-            with file.open("rb") as stream:
-                for part in parts(name, stream):
-                    try:
-                        for batch in _batched(*part):
-                            if progress:
-                                progress(f"reading {path.name}", done + min(stream.tell(), size), total)
-                            yield batch
-                    except FAILURES as error:  # of a member of an archive; the others can be read all the same
-                        _say(Unread(part.name, str(error) or type(error).__name__), unread)
-        except FAILURES as error:
-            _say(Unread(name, str(error) or type(error).__name__), unread)
-        done += size
+
+    def told(read: int) -> None:
         if progress:
-            progress(f"reading {path.name}", done, total)
+            progress(f"reading {path.name}", done + min(read, size), total)
+
+    for name, file, size in listed:
+        yield from records_of(name, file, unread=unread, progress=told)
+        told(size)
+        done += size
+
+
+def records_of(
+    name: str,
+    file: Path,
+    *,
+    unread: list[Unread] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Iterator[Batch]:
+    """The records of one file, as `records` gives them.
+
+    Args:
+        name: what to call it.
+        file: where it is, as `files` says.
+        unread: as there.
+        progress: told how many bytes of the file are done.
+
+    Raises:
+        CannotDecide: as there.
+    """
+    try:
+        with file.open("rb") as stream:
+            for part in parts(name, stream):
+                try:
+                    for batch in batched(*part):
+                        if progress:
+                            progress(stream.tell())
+                        yield batch
+                except FAILURES as error:  # of a member of an archive; the others can be read all the same
+                    _say(Unread(part.name, str(error) or type(error).__name__), unread)
+    except FAILURES as error:
+        _say(Unread(name, str(error) or type(error).__name__), unread)
 
 
 def _say(problem: Unread, unread: list[Unread] | None) -> None:
@@ -133,7 +158,13 @@ def _cached(path: Path) -> tuple[list[tuple[str, Path, int]], list[Unread]]:
     return listed, failed
 
 
-def _batched(name: str, pieces: Iterator[list[bytes]]) -> Iterator[Batch]:
+def batched(name: str, pieces: Iterable[list[bytes]]) -> Iterator[Batch]:
+    """Records of one file, in order, as batches.
+
+    Args:
+        name: of the file.
+        pieces: its records, in lists of any length.
+    """
     held: list[bytes] = []
     size, first = 0, 1
     for piece in pieces:

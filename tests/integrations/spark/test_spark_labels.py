@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
+import sqlite3
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,11 +13,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
+import lineage_spark.session
 from lineage.errors import CannotDecide
 from lineage.events import dataset_event
 from lineage.graph import Graph
 from lineage.store import create_store
-from lineage.vocabulary import Artifact, Content
+from lineage.vocabulary import Artifact, Content, Kind, Origin, Tag
+from lineage_spark.check import differences
 from lineage_spark.entries import entries, exported
 from lineage_spark.labels import labels, read_label
 
@@ -23,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "laws"))
 from reference import Reference
 from worlds import EMPTY, SPACE, UNIVERSE, asked, histories
 
+OPENAI = Origin(Kind.THIRD_PARTY_MODEL_OUTPUT, provider="openai")
 N = int(os.environ.get("LAWS", "60"))
 
 
@@ -92,16 +97,79 @@ def test_random_worlds(spark: Any, tmp_path: Path) -> None:
     graph.close()
 
 
-def test_an_export_that_is_not_whole_is_refused(spark: Any, tmp_path: Path) -> None:
-    path, out = str(tmp_path / "lineage.db"), str(tmp_path / "entries")
+def recorded(path: str, number: int) -> str:
+    """A store of some entries."""
     graph = Graph(create_store(path))
-    graph.record([dataset_event(UNIVERSE[0], time="2024-01-01T00:00:00Z") for _ in range(3)])
+    for i in range(number):
+        artifact = Artifact("file", f"{i}", Content(f"md5:{i:032x}"), tags=(Tag(OPENAI),) if i % 2 else ())
+        graph.record([dataset_event(artifact, time="2024-01-01T00:00:00Z")])
     graph.close()
+    return path
+
+
+def test_an_export_that_is_not_whole_is_refused(spark: Any, tmp_path: Path) -> None:
+    path, out = recorded(str(tmp_path / "lineage.db"), 3), str(tmp_path / "entries")
     read = entries(spark, path)
     read.write.parquet(out)
     assert labels(exported(spark, out)).collect() == labels(read).collect()
-    read.where("position != 1").write.parquet(out + "2")
-    read.union(read).write.parquet(out + "3")
-    for broken in (out + "2", out + "3"):
+    read.where("position != 1").write.parquet(out + "middle")
+    read.where("position != 2").write.parquet(out + "end")
+    read.union(read).write.parquet(out + "twice")
+    other = entries(spark, recorded(str(tmp_path / "other.db"), 4)).where("position = 3")
+    read.union(other).write.parquet(out + "mixed")
+    (tmp_path / "entriesnone" / "_temporary").mkdir(parents=True)  # what a job that died leaves
+    (tmp_path / "entriesnone.jsonl").touch()
+    for broken in ("middle", "end", "twice", "mixed", "none", "none.jsonl"):
         with pytest.raises(CannotDecide, match="not whole"):
-            exported(spark, broken)
+            exported(spark, out + broken)
+
+
+def test_lines_of_events_are_read_and_damage_is_not_passed_over(spark: Any, tmp_path: Path) -> None:
+    path = recorded(str(tmp_path / "lineage.db"), 8)
+    read = entries(spark, path)
+    data = b"\r\n\n".join(bytes(row["event"]) for row in read.collect())
+    expected = sorted(labels(read).collect())
+    (tmp_path / "all").mkdir()
+    for name, whole in (
+        ("all/a.jsonl", data),
+        ("all/b.jsonl", data),
+        ("one.jsonl", data),
+        ("one.jsonl.gz", gzip.compress(data)),
+    ):
+        (tmp_path / name).write_bytes(whole)
+    for name in ("all/*.jsonl", "one.jsonl", "one.jsonl.gz"):  # what is there twice counts once (law 3)
+        assert sorted(labels(exported(spark, str(tmp_path / name))).collect()) == expected, name
+    assert differences(labels(read), read, path).count() == 0
+
+    (tmp_path / "cut.jsonl").write_bytes(data[:-40])
+    (tmp_path / "noise.jsonl").write_bytes(data + b"\nno event\n")
+    (tmp_path / "bytes.jsonl").write_bytes(data + b"\n\xff\xfe{\x00}\x00\n")
+    (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(data)[:-40])
+    spark.conf.set("spark.sql.files.ignoreCorruptFiles", "true")
+    try:
+        for name in ("cut.jsonl", "noise.jsonl", "bytes.jsonl", "cut.jsonl.gz"):
+            with pytest.raises(Exception, match=r"not an OpenLineage event|EOF|not whole"):
+                labels(exported(spark, str(tmp_path / name)))
+    finally:
+        spark.conf.unset("spark.sql.files.ignoreCorruptFiles")
+
+    with pytest.raises(CannotDecide, match="cannot be held against"):
+        differences(labels(read), read, recorded(str(tmp_path / "more.db"), 9))
+
+
+def test_an_entry_that_the_store_lost_is_noticed(spark: Any, tmp_path: Path) -> None:
+    for number in (0, 4, 7):
+        path = recorded(str(tmp_path / f"{number}.db"), 8)
+        with sqlite3.connect(path) as database:
+            database.execute("DELETE FROM entry WHERE position = ?", (number,))
+        with pytest.raises(Exception, match=f"entry {number} of the ledger is missing"):
+            labels(entries(spark, path))
+
+
+def test_another_version_on_a_worker_is_refused(spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = recorded(str(tmp_path / "lineage.db"), 2)
+    monkeypatch.setattr(lineage_spark.session, "version", lambda _: "9.9")
+    read = entries(spark, path)
+    monkeypatch.undo()
+    with pytest.raises(Exception, match="a worker has lineagegate"):
+        read.collect()

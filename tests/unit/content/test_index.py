@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lineage.content import Different, Fingerprints, Index, IndexFile, IndexWriter, Key, fingerprints, normalise
+from lineage.content.index import Evidence
 from lineage.content.secret import open_key
 from lineage.errors import CannotDecide, UsageError
 from tests.redteam.corpus import Corpus
@@ -80,6 +81,24 @@ def test_copies_and_phrases_count_once(tmp_path: Path) -> None:
     assert 1 < different.records < 3
     different.add(index.match(prints(texts)).evidence, [1])  # of another source
     assert different.records < 3
+
+
+def test_what_is_counted_at_most_is_the_same_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lineage.content.index._MOST", 24)
+    whole, parts = Different(), Different()
+    for i in range(10):
+        for exact in (True, False):
+            some = np.arange(7 * i, 7 * i + 7, dtype=np.uint64)
+            evidence = Evidence(np.zeros(7, np.int64), np.full(7, exact), some)
+            whole.add(evidence, [0])
+            part = Different()
+            part.add(evidence, [0])
+            parts.merge(part)
+        if i in (4, 9):  # a part that holds more than the rest
+            large = Different()
+            large.add(Evidence(np.zeros(70, np.int64), np.arange(70) % 2 == 0, np.arange(70, dtype=np.uint64)), [0])
+            parts.merge(large)
+    assert whole.records == parts.records == 24 + 24 / 12
 
 
 def test_templates_of_the_source_itself_are_no_evidence(tmp_path: Path) -> None:
