@@ -11,7 +11,7 @@ from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from alembic.script.revision import RangeNotAncestorError, ResolutionError
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Engine, create_engine, inspect, text
+from sqlalchemy import URL, Connection, Engine, create_engine, inspect, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
@@ -64,7 +64,7 @@ def schema_statements() -> tuple[str, ...]:
 
 def _engine(url: str) -> Engine:
     if "://" not in url:
-        return create_engine(f"sqlite:///{url}", poolclass=NullPool)
+        return create_engine(URL.create("sqlite", database=url), poolclass=NullPool)  # a path may hold `?` and `#`
     from lineage.store.postgresql import connect
 
     return create_engine("postgresql+pg8000://", creator=lambda: connect(url), poolclass=NullPool)

@@ -1,10 +1,13 @@
-"""Addresses of PostgreSQL stores."""
+"""Addresses of stores."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
 from lineage.errors import UsageError
+from lineage.store import create_store
 from lineage.store.postgresql import _array, parameters, plain
 
 
@@ -33,3 +36,11 @@ def test_arrays() -> None:
     assert _array([1, -2], "bigint") == "{1,-2}"
     assert _array([b"\x00\xff"], "bytea") == '{"\\\\x00ff"}'
     assert _array(['a"b\\c', "", "NULL", "x,{y}"], "text") == '{"a\\"b\\\\c","","NULL","x,{y}"}'
+
+
+@pytest.mark.parametrize("name", ["a?b", "a#b", "a%20b", "a b;c&d=e", "é☃"])
+def test_a_path_with_signs_of_a_url_is_a_path(tmp_path: Path, name: str) -> None:
+    place = tmp_path / name / "lineage.db"
+    create_store(str(place)).close()
+    assert place.is_file()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
