@@ -46,6 +46,9 @@ class ContainsDocument(Document, frozen=True):
     grants: tuple[GrantUse, ...]
     removals: tuple[RemovalView, ...]
     unknown: tuple[str, ...]
+    notices: tuple[str, ...] = ()
+    """What bears on the answer and is no part of it: what was seen to be other than declared, and what whoever reads a
+    removal should look at first. A sentence each, without a full stop."""
 
 
 class UseTotal(Document, frozen=True):
@@ -128,6 +131,10 @@ def contains_text(document: ContainsDocument) -> str:
                 ("void", view.void),
             ]
         )
+    if document.notices:
+        shown = [f"{MARK}{said}" for said in document.notices[:MOST]]
+        more = [f"{MARK}… and {len(document.notices) - MOST} more"] if len(document.notices) > MOST else []
+        lines += ["", "look at this, too", *shown, *more]
     if document.unknown:
         shown = [f"{MARK}{said}" for said in document.unknown[:MOST]]
         more = [f"{MARK}… and {len(document.unknown) - MOST} more"] if len(document.unknown) > MOST else []

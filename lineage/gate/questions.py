@@ -6,6 +6,7 @@ Each is answered by a document of `lineage.evidence.questions`. What judges agai
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lineage.errors import UsageError
@@ -14,6 +15,8 @@ from lineage.evidence.answer import taken_out
 from lineage.evidence.document import artifact as reference
 from lineage.gate.case import Examination
 from lineage.gate.history import between, of_record
+from lineage.gate.removal import removal_notices
+from lineage.gate.seen import contradictions
 from lineage.gate.wanted import Wanted
 from lineage.policy import catalogue
 from lineage.policy.pattern import instant
@@ -34,8 +37,16 @@ def contains(inquiry: Inquiry, subject: str, wanted: Wanted) -> q.ContainsDocume
     found = Examination(inquiry, subject, wanted)
     return q.ContainsDocument(
         found.question, found.answer, found.subject, found.coverage, found.traces, found.judgements, found.grant_uses,
-        found.removals, found.unknown,
+        found.removals, found.unknown, tuple(notices(found)),
     )  # fmt: skip
+
+
+def notices(found: Examination) -> Iterator[str]:
+    """What bears on an answer and is no part of it, a sentence each (`lineage.evidence.questions.ContainsDocument`)."""
+    for each in contradictions(found.contributions):
+        yield f"{each.artifact.display}: {each.sentence}"
+    for _, where, message, _ in removal_notices(found.inquiry.graph, found.graph.removals(found.artifact)):
+        yield f"{where}: {message}"
 
 
 def share(inquiry: Inquiry, subject: str, wanted: Wanted) -> q.ShareDocument:

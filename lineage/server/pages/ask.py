@@ -11,6 +11,7 @@ from lineage.evidence.dossier.outline import outline
 from lineage.evidence.questions import ContainsDocument, ShareDocument
 from lineage.evidence.recall import recall_text
 from lineage.gate import questions
+from lineage.gate.case import Examination
 from lineage.gate.recall import rejudge
 from lineage.gate.wanted import Wanted
 from lineage.server.access import identity_of
@@ -42,7 +43,8 @@ def question(request: Request, when: When, model: Word = "", origin: Word = "") 
             asked = Wanted(wanted)
             answered = questions.contains(inquiry, subject, asked), questions.share(inquiry, subject, asked)
             return show(request, "question.html", AskedDocument(*answered))
-        said = outline(inquiry.case(subject, origin=wanted))
+        found = Examination(inquiry, subject, Wanted(wanted))
+        said, about["notices"] = outline(found.case()), tuple(questions.notices(found))
     about |= {"said": said, "sections": [section for section in said.sections if section.id not in ELSEWHERE]}
     return show(request, "question.html", AskedDocument(), lambda: about)
 

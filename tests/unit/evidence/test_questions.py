@@ -43,6 +43,12 @@ def test_contains(name: str, golden: Golden) -> None:
     golden(f"contains-{name}.txt", questions.contains_text(contains(CASES[name])) + "\n")
 
 
+def test_what_bears_on_an_answer_is_named() -> None:
+    found = replace(contains(YES), notices=tuple(f"data/{n}: declared as a; observed: b" for n in range(21)))
+    text = questions.contains_text(found)
+    assert "\nlook at this, too\n  data/0: declared as a; observed: b\n" in text and "… and 1 more" in text
+
+
 def test_share(golden: Golden) -> None:
     totals = (
         questions.UseTotal(Use.FINE_TUNING, 3, 13, 779_200_000, 44_300, 1),

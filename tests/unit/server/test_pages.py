@@ -184,6 +184,9 @@ def test_what_was_seen_of_the_runs_behind_a_model(house: House, project: Config)
     assert said["contradictions"][0]["artifact"]["name"] == "data/made.txt"
     case = house("GET", "/dossier?model=models:/seen/1&format=json").json()
     assert (case["runs"], case["contradictions"]) == (said["runs"], said["contradictions"])
+    (notice,) = house("GET", "/api/v1/contains?model=models:/seen/1&origin=openai").json()["notices"]
+    assert notice.endswith("observed: 1,204 calls to api.openai.com while it was made")
+    assert notice in look(house, "/question?model=models:/seen/1&origin=openai").text
 
 
 def test_what_a_model_was_refused_for_before_it_had_a_version(house: House, project: Config) -> None:
@@ -425,6 +428,11 @@ def test_a_removal_is_approved_by_somebody_else(house: House) -> None:
     assert house("GET", "/removals.json").json()["removals"][0]["state"] == "in force"
     text = look(house, "/artifact?target=models:/seed-chat/1").text
     assert "taken out by removal" in text and "Allowed, after a removal" in text
+    asked = "?model=models:/seed-chat/1&origin=openai"
+    (notice,) = house("GET", f"/api/v1/contains{asked}").json()["notices"]
+    assert "it was claimed after models were made of that content" in notice
+    answered = look(house, f"/question{asked}").text
+    assert '"word open">No, after a removal<' in answered and notice in answered
 
 
 def test_a_correction_is_approved_by_somebody_else(house: House) -> None:
