@@ -471,7 +471,8 @@ class Examination:
         """The entries that the case rests on: of a "yes" about one origin its evidence, else the whole lineage."""
         found = {item.entry for item in self.history}
         found.update(entry for entered in self.entered.values() for entry in (*entered.runs, *entered.listings))
-        found.update(entry for trace in self.traces for step in trace.path for entry in step.entries)
+        steps = {entry for trace in self.traces for step in trace.path for entry in step.entries}
+        found.update(steps, *(run.entries for run in self.runs if steps.intersection(run.entries)))
         found.update(judgement.entry for judgement in self.judgements)
         for views in (self.grant_uses, self.removals, self.corrections):
             found.update(entry for view in views for entry in view.entries)

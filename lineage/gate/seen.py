@@ -63,7 +63,8 @@ def contradictions(sources: Iterable[Contribution]) -> tuple[Contradiction, ...]
     for source in sources:
         tags = [recorded.tag for recorded in source.tags]
         declared = [tag for tag in tags if tag.basis is Basis.DECLARED]
-        other = [tag for tag in tags if tag.basis is Basis.OBSERVED and not any(_same(tag, one) for one in declared)]
+        seen = [tag for tag in tags if tag.basis is Basis.OBSERVED and tag.reason]
+        other = [tag for tag in seen if not any(_same(tag, one) for one in declared)]
         if declared and other:
             out.append(Contradiction(reference(source.artifact), seen_words(declared, other)))
     return tuple(out)

@@ -839,6 +839,29 @@ class Record:
                             for was in self._before(now, edge):
                                 yield Place(edge.node, True, was, removed), run, edge.use
 
+    def behind(self, end: Node) -> set[int]:
+        """The entries of every run that a node comes from, whatever was taken out on the way, and of those that
+        measured it or a model behind it (law 5)."""
+        out: set[int] = set()
+        reached: set[tuple[Node, bool]] = set()
+        waiting = [(end, True)]
+        while waiting:
+            node, full = place = waiting.pop()
+            if place in reached:
+                continue
+            reached.add(place)
+            waiting += [(file, True) for file in self.files.get(node, ())] if full else []
+            waiting += [(directory, False) for directory in self.holders.get(node, ())]
+            for run in self.made.get(node, ()):
+                out |= run.entries
+                waiting += [(edge.node, True) for edge in run.inputs]
+            for run in self.read.get(node, ()):
+                tests = [edge for edge in run.inputs if edge.use == "evaluation"]
+                if tests and any(e.node == node and e.model and e.use in _TESTED for e in run.inputs):
+                    out |= run.entries
+                    waiting += [(edge.node, True) for edge in tests]
+        return out
+
     def _before(self, now: str, edge: Edge) -> list[str]:
         """In which uses something enters a run that leaves it in one."""
         return [w for w in self.uses if not (edge.model and w == "evaluation") and now in _through({w}, edge.use)]
@@ -1065,6 +1088,249 @@ def instant(text: str) -> "int | None":
     return (int(whole.timestamp()) - away) * 1_000_000 + int((fraction or "0")[:6].ljust(6, "0"))
 
 
+# -- how executions are known ------------------------------------------------------------------------------------------
+
+LEVELS = ("asserted", "restored", "observed")
+"""Of evidence, the weakest first."""
+
+
+class Told(NamedTuple):
+    """An execution: the entries that tell of it, and how it is known."""
+
+    entries: tuple[int, ...]
+    level: str
+
+
+def executions(events: Mapping[int, Json]) -> list[Told]:
+    """The executions that some entries tell of.
+
+    Entries with one run id are one. DVC's of a stage is one with the newest MLflow run of the same stage that read the
+    same content in the same project, was on record before it and did not start after it; each run is linked once.
+    """
+    runs: dict[str, list[int]] = {}
+    for position in sorted(events):
+        if (run := events[position].get("run")) is not None:
+            runs.setdefault(str(run["runId"]), []).append(position)
+    by_stage: dict[str, list[list[int]]] = {}
+    linked: set[int] = set()
+    out: list[list[int]] = []
+    for told in runs.values():
+        how: Json = next((found for p in told if (found := _execution(events[p]))), {})
+        stage = how.get("stage", "")
+        if how.get("tool") == "mlflow" and stage:
+            by_stage.setdefault(stage, []).append(told)
+        elif how.get("tool") == "dvc":
+            fits = (run for run in reversed(by_stage.get(stage, [])) if _is_of(events, run, told, linked))
+            if (other := next(fits, None)) is not None:
+                linked.add(other[0])
+                other += told
+                continue
+        out.append(told)
+    return [Told(tuple(sorted(told)), _level(events[p] for p in told)) for told in out]
+
+
+def _level(events: Iterable[Json]) -> str:
+    """The best that is said of an execution; MLflow's own word that a run went on is a record."""
+    said = {how.get("evidence", "asserted") for how in map(_execution, events) if how and how.get("tool") != "mlflow"}
+    return next((level for level in ("observed", "restored") if level in said), "asserted")
+
+
+def _is_of(events: Mapping[int, Json], run: Sequence[int], stage: Sequence[int], linked: set[int]) -> bool:
+    """Whether a run of MLflow is the execution that DVC tells of."""
+    job = events[stage[0]].get("job")
+    if not job or run[0] in linked:
+        return False
+    read, stated_ = (_contents(events, told, job["namespace"]) for told in (run, stage))
+    began, ended = (min(instant(str(events[p].get("eventTime"))) or 0 for p in told) for told in (run, stage))
+    return bool(read) and read == stated_ and began // 1_000_000 <= ended // 1_000_000
+
+
+def _contents(events: Mapping[int, Json], told: Iterable[int], namespace: str) -> set[str]:
+    return {
+        hash_
+        for position in told
+        for dataset in events[position].get("inputs") or ()
+        if dataset["namespace"] == namespace
+        and (hash_ := ((dataset.get("facets") or {}).get("lineage_content") or {}).get("hash"))
+    }
+
+
+# -- what a policy requires of them ------------------------------------------------------------------------------------
+# Of a policy file, which is YAML, only the list under `require` is read, and only as people write it: what is written
+# otherwise is called unreadable, never empty.
+
+_FLOW = re.compile(
+    r"""\s*([{}\[\],]|:(?=[\s,}\]]|$)|"(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|(?:[^\s{}\[\],:"']|:(?=\S))(?:[^{}\[\],:]|:(?=\S))*)"""
+)
+_KEY = re.compile(r"""(?:"([^"\\]*)"|'([^']*)'|([A-Za-z][\w-]*))\s*:(?:\s+(.*))?$""")
+
+
+class Requirement(NamedTuple):
+    """A requirement as a policy file states it."""
+
+    id: str
+    level: str
+    effect: str
+    start: str
+    model: "dict[str, list[str]]"
+
+
+def requirements(text: str) -> "list[Requirement] | None":
+    """What a policy file requires; None: it is written in a way that this program does not read."""
+    body: list[str] = []
+    inside, seen = False, 0
+    for line in text.split("\n"):
+        bare = _uncommented(line)
+        if not bare.strip():
+            continue
+        if line[0] not in " -":
+            inside = re.sub(r"\s", "", bare) == "require:"
+            if (
+                re.match(r"""["']?require\b""", bare)
+                and not inside
+                and not re.fullmatch(r"require\s*:\s*\[\s*\]\s*", bare)
+            ):
+                return None
+        elif inside:
+            body.append(bare)
+        seen += bool(re.search(r"""(^|[\s{,])["']?require["']?\s*:""", bare))
+    if seen > len(re.findall(r"(?m)^require\s*:", text)) or text.lstrip().startswith("{"):
+        return None
+    items: list[list[str]] = []
+    margin = len(body[0]) - len(body[0].lstrip()) if body else 0
+    for line in body:
+        if line[margin : margin + 2] == "- ":
+            items.append([" " * (margin + 2) + line[margin + 2 :]])
+        elif not items or line[: margin + 1].strip():
+            return None
+        else:
+            items[-1].append(line)
+    out = []
+    for item in items:
+        found = _mapping(item)
+        model = {} if found is None else found.get("model", {})
+        if (
+            found is None
+            or not isinstance(model, dict)
+            or not all(isinstance(found.get(k), str) for k in ("id", "evidence"))
+        ):
+            return None
+        wanted = {k: v if isinstance(v, list) else [v] for k, v in model.items()}
+        if (
+            not all(isinstance(text_, str) for texts in wanted.values() for text_ in texts)
+            or found["evidence"] not in LEVELS
+        ):
+            return None
+        out.append(
+            Requirement(
+                found["id"], found["evidence"], str(found.get("effect", "deny")), str(found.get("from", "")), wanted
+            )
+        )
+    return out
+
+
+def _uncommented(line: str) -> str:
+    """A line without its comment; a mark inside quotes or words is none."""
+    return re.sub(r"""^((?:[^"'#]|"(?:[^"\\]|\\.)*"|'[^']*'|(?<=\S)#|['"])*?)(?:(?<!\S)#.*)?$""", r"\1", line).rstrip()
+
+
+def _mapping(lines: Sequence[str]) -> "dict[str, Json] | None":
+    """A mapping written as lines, or in braces; what is below a key that means nothing here is passed over."""
+    first = lines[0].strip()
+    if first.startswith("{"):
+        found = _flow(" ".join(lines))
+        return found if isinstance(found, dict) else None
+    margin = len(lines[0]) - len(lines[0].lstrip())
+    out: dict[str, Json] = {}
+    below: dict[str, list[str]] = {}
+    key = ""
+    for line in lines:
+        if line[: margin + 1].strip():
+            match = _KEY.match(line.strip())
+            if match is None or line[:margin].strip():
+                return None
+            key = next(part for part in match.groups()[:3] if part is not None)
+            if key in out:
+                return None
+            out[key] = match.group(4) or ""
+            below[key] = []
+        elif key:
+            below[key].append(line)
+    for key, value in out.items():
+        if key == "reason":
+            continue
+        if not value and below[key]:
+            out[key] = _mapping(below[key])
+        else:
+            out[key] = _flow(" ".join([value, *below[key]]))
+        if out[key] is None:
+            return None
+    return out
+
+
+def _flow(text: str) -> Json:
+    """A scalar, list or mapping written in one line; None: it is none of these."""
+    tokens, at = [], 0
+    text = text.strip()
+    if text[:1] not in ("{", "[", '"', "'"):
+        return text if text and text[0] not in "&*!|>%@`" else None
+    while at < len(text):
+        match = _FLOW.match(text, at)
+        if match is None or match.end() == at:
+            return None
+        tokens.append(match.group(1).strip())
+        at = match.end()
+    value, rest = _flowed(tokens)
+    return None if rest else value
+
+
+def _flowed(tokens: "list[str]") -> "tuple[Json, list[str]]":
+    """The value that some tokens begin with, and the rest; ("no value", more than nothing) where there is none."""
+    if not tokens:
+        return None, ["cut short"]
+    first, rest = tokens[0], tokens[1:]
+    if first in ("{", "["):
+        end, items, named = {"{": "}", "[": "]"}[first], list[Json](), dict[str, Json]()
+        while rest and rest[0] != end:
+            value, rest = _flowed(rest)
+            if first == "{":
+                if rest[:1] != [":"] or not isinstance(value, str) or value in named:
+                    return None, ["no mapping"]
+                named[value], rest = _flowed(rest[1:])
+            items.append(value)
+            if rest[:1] == [","]:
+                rest = rest[1:]
+            elif rest[:1] != [end]:
+                return None, ["not closed"]
+        return (named if first == "{" else items), (rest[1:] if rest else ["not closed"])
+    if first in ("}", "]", ",", ":") or first[0] in "&*!|>%@`" or (first[0] == '"' and "\\" in first):
+        return None, ["no value"]
+    return (first[1:-1].replace("''", "'") if first[0] in "\"'" else first), rest
+
+
+def asked_of(each: Requirement, verdict: Json) -> "bool | None":
+    """Whether a requirement speaks of what a verdict is about; None: that is the operator's catalogue."""
+    start = each.start if "T" in each.start else f"{each.start}T00:00:00Z"
+    if each.start and (instant(start) is None or (instant(verdict["time"]) or 0) < (instant(start) or 0)):
+        return None if instant(start) is None else False
+    sure: bool | None = True
+    for key, patterns in each.model.items():
+        stated_ = (verdict.get("attributes") or {}).get(key)
+        if key == "name":
+            values = [verdict["model"]]
+        elif key in ("stage", "alias"):
+            values = [stated_ or ""]
+        elif stated_ is None:  # what nobody stated counts as meant
+            continue
+        else:
+            values = [] if stated_ == "none" else stated_.split(", ")
+        if not any(fnmatchcase(_plain(value), _plain(pattern)) for value in values or [""] for pattern in patterns):
+            if key in ("name", "stage", "alias"):
+                return False
+            sure = None  # of providers the catalogue knows other names
+    return sure
+
+
 # -- the case against the events ---------------------------------------------------------------------------------------
 
 
@@ -1108,7 +1374,9 @@ class Findings:
                 self._claimed(kind, item)
         for item in case["history"]:
             self._history(item)
+        self._known()
         self._answer()
+        self._undisclosed()
 
     def _acts_told(self) -> None:
         """Whether everything that these entries hold of what people, registries and the gate said is in the case."""
@@ -1122,6 +1390,156 @@ class Findings:
         for position, (kind, act) in self.record.acts.items():
             named = act.get("id") or act.get("model") or act.get("sha256", "")[:12]
             self.claim(f"{kind} {shown(named)} (entry {position}) is in the case", position in told.get(kind, ()))
+
+    def _known(self) -> None:
+        """Whether executions are known as the case says, what it says was seen of them, and what the policy requires.
+
+        Of a "yes" about one origin only the entries on its paths are here; else those of the whole lineage.
+        """
+        case, events = self.case, self.record.events
+        whole = case["answer"]["contains"] != "yes" or not case["question"]["origin"]
+        inside = {
+            p for end in sorted(_subject(self.record, case["subject"]["artifact"])) for p in self.record.behind(end)
+        }
+        here = executions(
+            {p: events[p] for p in inside} if whole else {p: e for p, e in events.items() if p not in self.record.acts}
+        )
+        level = {entry: told.level for told in here for entry in told.entries}
+        for number, trace in enumerate(case["traces"], 1):
+            for step in trace["path"][1:]:
+                if step["run"]:
+                    known = next((level[entry] for entry in step["entries"] if entry in level), "asserted")
+                    text = (
+                        f"path {number}: {shown(step['run'])} is {known}, by what entry {_listed(step['entries'])} says"
+                    )
+                    self.claim(text, step["basis"] == known)
+        views = [view for view in case["runs"] if whole or set(view["entries"]) <= events.keys()]
+        for view in views:
+            self._run_view(view, here)
+        if not whole:
+            if case["coverage"]["executions"]:
+                self.open.append(
+                    "how the executions are known that are not on these paths, what was seen of them, and whether the "
+                    "policy's requirements on that are met: their entries are not here"
+                )
+            return
+        told = {view["entries"][0] for view in views if view["entries"]}
+        missing = [found for found in here if found.entries[0] not in told]
+        self.claim(f"each execution in these entries is in the case{_not_entry(missing)}", not missing)
+        counted: dict[str, int] = {}
+        for found in here:
+            counted[found.level] = counted.get(found.level, 0) + 1
+        said = {name: number for name, number in case["coverage"]["evidence"].items() if number}
+        words = ", ".join(f"{counted[name]} {name}" for name in sorted(counted)) or "none"
+        self.claim(f"the executions in these entries are known so: {words}", said == counted)
+        self._required(counted)
+        for each in case["contradictions"]:
+            self._contradicted(each)
+
+    def _run_view(self, view: Json, here: Sequence[Told]) -> None:
+        """Whether what is said of an execution is what its entries say."""
+        events, entries = self.record.events, tuple(view["entries"])
+        text = f"{shown(view['run'])} (entry {_listed(entries)})"
+        found = next((told for told in here if told.entries == entries), None)
+        self.claim(f"{text} is an execution, {shown(view['level'])} by what its entries say",
+                   found is not None and found.level == view["level"])  # fmt: skip
+        if found is None:
+            return
+        seen = {entry: facet for entry in entries if (facet := _observation(events[entry]))}
+        for item in view["seen"]:
+            facet = seen.get(item["entry"], {})
+            self.claim(f"what was seen of {text} is as entry {shown(item['entry'])} has it", _as_seen(item, facet))
+        ended = {each for facet in seen.values() if facet.get("ended") for each in facet["executions"]}
+        due = {e for e, facet in seen.items() if facet.get("ended") or not ended.issuperset(facet["executions"])}
+        self.claim(f"the case says all that was seen of {text}", due == {item["entry"] for item in view["seen"]})
+
+    def _required(self, counted: Mapping[str, int]) -> None:
+        """Whether the verdict has each requirement of the policy on how executions are known, and no other."""
+        verdict = self.case["verdict"]
+        if verdict["outcome"] == "cannot-decide":
+            return
+        policy = next(
+            (act for kind, act in self.record.acts.values() if kind == "policy" and act["sha256"] == verdict["policy"]),
+            None,
+        )
+        read = [requirements(file["text"]) for file in policy["files"]] if policy else [None]
+        if any(each is None for each in read):
+            why = (
+                "its text is not among these entries"
+                if policy is None
+                else "it is written in a way that this program does not read"
+            )
+            self.open.append(f"what the policy requires of how executions are known: {why}")
+            return
+        every = [requirement for file in read for requirement in file or ()]
+        total, due, unsure = sum(counted.values()), {}, set()
+        for each in every:
+            enough = LEVELS[LEVELS.index(each.level) :]
+            below = sum(number for name, number in counted.items() if name not in enough)
+            if below or not total:
+                applies = asked_of(each, verdict)
+                if applies:
+                    due[each.id] = (each.level, each.effect, below, total)
+                elif applies is None:
+                    unsure.add(each.id)
+        said = {
+            s["rule"]: (s["level"], s["effect"], s.get("below", 0), s.get("executions", 0))
+            for s in verdict.get("shortfalls") or ()
+        }
+        for name in sorted(set(due) | set(said)):
+            if name in unsure:
+                continue
+            wanted = due.get(name)
+            what = (
+                f"is not met: {wanted[2]} of {wanted[3]} executions are known less well"
+                if wanted
+                else "asks nothing of it"
+            )
+            self.claim(
+                f"the policy's requirement {shown(name)} {what}, and so says the verdict", said.get(name) == wanted
+            )
+        known = {name: number for name, number in (verdict.get("evidence") or {}).items() if number}
+        self.claim("the verdict rests on executions as they are known", known == (dict(counted) if every else {}))
+        strict = {effect for _, effect, _, _ in due.values()}
+        holds = verdict["outcome"] == "deny" or ("deny" not in strict and (not strict or verdict["outcome"] == "warn"))
+        self.claim("the verdict is as strict as the requirements that are not met", holds)
+        if unsure:
+            self.open.append(
+                f"whether {', '.join(map(shown, sorted(unsure)))}, which the policy requires, speaks of this model: that is "
+                "the operator's catalogue"
+            )
+
+    def _contradicted(self, item: Json) -> None:
+        """Whether a thing is declared as one thing, and was seen to be another, as it is said."""
+        record, artifact = self.record, item["artifact"]
+        tags = [
+            tag
+            for node in record.nodes(artifact["display"], artifact["content"] or "")
+            for tag in record.on.get(node, ())
+        ]
+        seen = [tag.reason for tag in tags if tag.basis == "observed" and tag.reason and tag.reason in item["sentence"]]
+        kinds = [
+            tag.origin["kind"] for tag in tags if tag.basis == "declared" and tag.origin["kind"] in item["sentence"]
+        ]
+        self.claim(f"{shown(artifact['display'])} is {shown(item['sentence'])}, as tags here say", bool(seen and kinds))
+
+    def _undisclosed(self) -> None:
+        """Whether the case names each thing that reaches the subject, is declared as one thing and was seen to be another."""
+        named = {
+            node
+            for each in self.case["contradictions"]
+            for node in self.record.nodes(each["artifact"]["display"], each["artifact"]["content"] or "")
+        }
+        reach = {label.origin for label in self.arrived.labels if label.basis == "observed"}
+        hidden = []
+        for node in sorted({tag.node for tag in self.arrived.tags} - named):
+            tags = self.record.on.get(node, ())
+            declared = [tag.origin for tag in tags if tag.basis == "declared"]
+            other = [tag for tag in tags if tag.basis == "observed" and tag.reason and _origin(tag.origin) in reach]
+            if declared and any(not any(_same_kind(tag.origin, origin) for origin in declared) for tag in other):
+                hidden.append(shown(self.record.names.get(node, node)))
+        text = "the case names what is declared as one thing and seen to be another in these entries"
+        self.claim(f"{text}{f' (not: {hidden[0]})' if hidden else ''}", not hidden)
 
     def _subject(self) -> None:
         """Whether it is one and the same thing that was asked about, that is named, and that the entries speak of."""
@@ -1584,6 +2002,36 @@ def _origin(origin: Json) -> tuple[tuple[str, str], ...]:
 def _execution(event: Json) -> Json:
     facets = (event.get("run") or {}).get("facets") or {}
     return (facets.get("lineage_execution") or {}).get("execution") or {}
+
+
+def _observation(event: Json) -> Json:
+    facets = (event.get("run") or {}).get("facets") or {}
+    return (facets.get("lineage_observation") or {}).get("observation") or {}
+
+
+def _as_seen(item: Json, facet: Json) -> bool:
+    """Whether a case says of an execution what an entry says was seen of it."""
+    plain = ("started", "ended", "mode", "status")
+    lists = ("hosts", "libraries", "notes", "faults")
+    calls = [{k: v for k, v in call.items() if k not in ("provider", "sentence")} for call in item["calls"]]
+    wanted = [{k: v for k, v in call.items() if k != "provider"} for call in facet.get("calls") or ()]
+    return (
+        all((item[key] or "") == (facet.get(key) or "") for key in plain)
+        and all(list(item[key]) == list(facet.get(key) or ()) for key in lists)
+        and [read["path"] for read in item["reads"]] == list(facet.get("undeclared") or ())
+        and stated(calls) == stated(wanted)
+        and all(f"{call['count']:,} " in call["sentence"] or call["counted"] == "mentions" for call in item["calls"])
+        and all(call["host"] in call["sentence"] for call in item["calls"])
+    )
+
+
+def _same_kind(seen: "dict[str, str]", declared: "dict[str, str]") -> bool:
+    """Whether somebody declared what was seen; the provider may be left out of a declaration, but not be another."""
+    return seen["kind"] == declared["kind"] and declared.get("provider", "") in ("", seen.get("provider", ""))
+
+
+def _not_entry(missing: Sequence[Told]) -> str:
+    return f" (not: entry {missing[0].entries[0]})" if missing else ""
 
 
 def _told_by_act(kind: str, act: Json) -> Iterable[tuple[str, str, str]]:
