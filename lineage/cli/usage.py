@@ -16,9 +16,10 @@ DONE, OPEN, UNREAD = 0, 1, 3
 def import_(settings: Settings, files: tuple[str, ...]) -> None:
     """Record what a provider's logs and exports say of calls to its models.
 
-    Read are request logs of Azure OpenAI and of Azure API Management (resource logs, or tables of Log Analytics) and
-    OpenAI's usage (JSON or CSV). Kept are counts by time, and fingerprints of the answers; no text. Which entries could
-    not be read is said. A log that is known already adds nothing.
+    Read are request logs of Azure OpenAI and of Azure API Management (resource logs, or tables of Log Analytics),
+    OpenAI's usage (JSON or CSV), and spans that programs exported (OTLP's JSON lines). Kept are counts by time, and
+    fingerprints of the answers; no text. Which entries could not be read is said. A log that is known already adds
+    nothing.
 
     \b
     lineagegate usage import logs/PT1H.json exports/completions_usage.csv

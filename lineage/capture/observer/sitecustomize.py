@@ -273,9 +273,11 @@ def _files(given: Any) -> Iterator[str]:
     if isinstance(given, (list, tuple)):
         for each in given:
             yield from _files(each)
-    if not isinstance(given, (str, bytes, os.PathLike)):
-        return
+    if not isinstance(given, (str, bytes, os.PathLike)) or (isinstance(given, bytes) and len(given) > 4096):
+        return  # so long, it is the content of a file
     path = os.fsdecode(given)
+    if "\0" in path:
+        return
     if os.path.isdir(path):
         for folder, _, names in os.walk(path):
             yield from (os.path.join(folder, name) for name in names)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 
 from lineage.capture import hook, spool
+from lineage.capture.observer import lineage_record as record
 from lineage.capture.spool import Seen
 from tests.unit.capture.providers import providers
 
@@ -99,6 +101,15 @@ def test_each_convention(tmp_path: Path) -> None:
     said = [text for _, text in CONVENTIONS.values()]
     assert seen.things["span"] == Counter([*said, said[0]])
     assert "SECRET" not in written
+
+
+def test_the_table_in_the_docs_names_them() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "explanation" / "observation.md").read_text()
+    for name in "OpenTelemetry", "OpenTelemetry before 1.37", "OpenInference", "OpenLLMetry", "MLflow":
+        (row,) = [line for line in page.splitlines() if line.startswith(f"| {name} | ")]
+        known = {*record._KINDS, *record._PROVIDERS, *record._MODELS, *record._ADDRESSES, "mlflow.message.format"}
+        assert set(re.findall(r"`(.+?)`", row)) <= known
+        assert name in CONVENTIONS
 
 
 def test_spans_around_a_call_are_of_the_same_call(tmp_path: Path) -> None:
