@@ -11,7 +11,6 @@ from collections.abc import Mapping
 
 from fastapi import Depends, Request
 from fastapi.routing import APIRoute
-from starlette.concurrency import run_in_threadpool
 from starlette.routing import BaseRoute
 
 from lineage.gate.tokens import Unauthenticated
@@ -182,7 +181,7 @@ async def authorise(request: Request) -> None:
     if rule is ANYONE:
         return
     try:
-        identity = await run_in_threadpool(room.vouchers.identify, request.headers)
+        identity = await room.shortly(room.vouchers.identify, request.headers)
     except Unauthenticated as error:
         room.metrics.refused.labels(error.code).inc()
         room.rates.strangers(request.client.host if request.client else "")

@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Request, Response
-from starlette.concurrency import run_in_threadpool
 
 from lineage.errors import UsageError
 from lineage.events.foreign import receive
@@ -235,7 +234,7 @@ async def decide(request: Request) -> Response:
     """What a registry asks before it lets a version exist. 200 whatever the outcome: ``blocks`` says it."""
     asked, identity, room = await body_as(request, DecideAsked), identity_of(request), room_of(request)
     events = [bytes(event) for event in asked.events]
-    await run_in_threadpool(lambda: [receive(event, by=identity.name) for event in events])  # no acts among them
+    await room.shortly(lambda: [receive(event, by=identity.name) for event in events])  # no acts among them
     if not asked.model.strip():
         raise UsageError("no model is named", code="BODY_INVALID", hint='{"model": "seed-chat", …}')
 

@@ -12,7 +12,6 @@ from concurrent.futures import Future
 
 import msgspec
 from fastapi import APIRouter, Request, Response
-from starlette.concurrency import run_in_threadpool
 
 from lineage.errors import CannotDecide, UsageError
 from lineage.events.event import act_of, read
@@ -122,7 +121,7 @@ async def changes(request: Request) -> Response:
     """What a gated registry did, after a decision let it. In one transaction."""
     asked, identity, room = await body_as(request, ChangesAsked), identity_of(request), room_of(request)
     events = [bytes(event) for event in asked.events]
-    await run_in_threadpool(lambda: [receive(event, by=identity.name) for event in events])
+    await room.shortly(lambda: [receive(event, by=identity.name) for event in events])
     said = [
         msgspec.structs.replace(change, by=f"{change.by}, says {identity.name}" if change.by else identity.name)
         for change in asked.changes

@@ -8,12 +8,12 @@ namespaces of all these names: whoever could say so of anybody's data would end 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 
 import msgspec
 from fastapi import APIRouter, Request, Response
-from starlette.concurrency import run_in_threadpool
 
 from lineage.errors import LineageError, UsageError
 from lineage.events import Event
@@ -37,6 +37,8 @@ EVENTS = {"requestBody": {"required": True, "content": {"application/json": {"sc
 _AT_ONCE = 50_000
 """Bytes of an event that is read in the event loop's thread: in less than it takes to ask another one to. Reading one
 of 10 MB takes seconds, in which nobody else would be answered."""
+
+_BLANKS = frozenset(" \t\r\n")
 
 Submit = Callable[[Room, Identity, bytes], Future[Receipt]]
 
@@ -90,7 +92,7 @@ async def post_event(request: Request) -> Response:
     data = await body_of(request, room.settings.most_body)
     try:
         if len(data) > _AT_ONCE:
-            waiting = await run_in_threadpool(_submit, room, identity, data)
+            waiting = await room.shortly(_submit, room, identity, data)
         else:
             waiting = _submit(room, identity, data)
         receipt = await asyncio.wrap_future(waiting)
@@ -119,8 +121,8 @@ async def take_batch(request: Request, submit: Submit) -> Response:
     """
     room, identity = room_of(request), identity_of(request)
     data = await body_of(request, room.settings.most_body)
-    events = await run_in_threadpool(_split, data, room.settings.most_events)
-    waiting = await run_in_threadpool(_submit_all, room, identity, events, submit)
+    events = await room.shortly(_split, data, room.settings.most_events)
+    waiting = await room.shortly(_submit_all, room, identity, events, submit)
     found = await asyncio.gather(*map(asyncio.wrap_future, waiting), return_exceptions=True)
     failed: list[Failed] = []
     warned: list[Warned] = []
@@ -173,17 +175,50 @@ def _submit_all(room: Room, identity: Identity, events: Sequence[bytes], submit:
 def _split(data: bytes, most: int) -> list[bytes]:
     """The events of a batch, each byte for byte as it was sent."""
     try:
-        events = msgspec.json.decode(data, type=list[msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(
-            "this is not a list of events", code="EVENT_INVALID", cause=str(error), hint="a JSON array of events"
-        ) from None
+        events: Sequence[bytes | msgspec.Raw] = msgspec.json.decode(data, type=list[msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        try:
+            events = list(_pieces(data.decode()))  # what one event holds is no reason to refuse the others
+        except (ValueError, RecursionError) as error:
+            raise UsageError(
+                "this is not a list of events", code="EVENT_INVALID", cause=str(error), hint="a JSON array of events"
+            ) from None
     if len(events) > most:
         raise UsageError(
             "too many events at once", code="BODY_TOO_LARGE", cause=f"{len(events):,}; at most {most:,} are taken",
             hint="send them in several batches",
         )  # fmt: skip
     return [bytes(event) for event in events]
+
+
+def _pieces(text: str) -> Iterator[bytes]:
+    """The members of a JSON array as they stand in it, also where one holds what msgspec does not take.
+
+    Raises:
+        ValueError: it is none.
+    """
+    decoder, at = json.JSONDecoder(), _after(text, 0, "[")
+    if text[at : at + 1] == "]":
+        return
+    while True:
+        end = decoder.raw_decode(text, at)[1]
+        yield text[at:end].encode()
+        at = _after(text, end, "")
+        if text[at : at + 1] == "]" and not text[at + 1 :].strip():
+            return
+        at = _after(text, at, ",")
+
+
+def _after(text: str, at: int, sign: str) -> int:
+    """Where what follows a sign begins, blanks around it left out."""
+    while text[at : at + 1] in _BLANKS:
+        at += 1
+    if not text.startswith(sign, at):
+        raise ValueError(f"{sign} is missing at character {at}")
+    at += len(sign)
+    while text[at : at + 1] in _BLANKS:
+        at += 1
+    return at
 
 
 def permitted(identity: Identity, event: Event) -> None:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 
 from fastapi import APIRouter, Request, Response
-from starlette.concurrency import run_in_threadpool
 
 from lineage.errors import LineageError
 from lineage.server.access import AUTHORISED
@@ -26,7 +25,7 @@ async def health() -> Response:
 async def ready(request: Request) -> Response:
     """Whether requests can be served: the store answers, the writer runs, the policy loads."""
     room = room_of(request)
-    state = {name: "ok" if good else "failed" for name, good in (await run_in_threadpool(_checked, room)).items()}
+    state = {name: "ok" if good else "failed" for name, good in (await room.shortly(_checked, room)).items()}
     status = 200 if set(state.values()) == {"ok"} else 503
     return Response(
         json.dumps({"status": "ok" if status == 200 else "failed", **state}), status, media_type="application/json"
@@ -37,7 +36,7 @@ async def ready(request: Request) -> Response:
 async def metrics(request: Request) -> Response:
     """What Prometheus scrapes."""
     room = room_of(request)
-    gauges = {"intake_waiting": room.intake.waiting, "ledger_entries": await run_in_threadpool(room.entries)}
+    gauges = {"intake_waiting": room.intake.waiting, "ledger_entries": await room.shortly(room.entries)}
     return Response(room.metrics.text(**gauges), media_type=CONTENT_TYPE)
 
 

@@ -11,11 +11,12 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timezone
-from functools import cached_property
-from typing import TypeVar
+from functools import cached_property, partial
+from typing import ParamSpec, TypeVar
 
 import msgspec
 from fastapi import Request
@@ -36,12 +37,15 @@ from lineage.server.telemetry import Metrics
 from lineage.vocabulary import Access
 from lineage.vocabulary.identifier import new_uuid
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 GONE = ("STORE_UNREACHABLE", "STORE_CLOSED", "STORE_FORKED")
 """Failures after which a connection is not used again."""
 WAIT = 10.0
 """Seconds that a question waits for a free reader."""
+SHORT = 8
+"""Threads for what is short: who asks, what an event says, whether the store is there."""
 STOP = 30.0
 """Seconds that what waits to be recorded gets when the server stops."""
 
@@ -86,6 +90,7 @@ class Room:
         self._lock = threading.Lock()
         self._door: Graph | None = None
         self._at_door = threading.Lock()
+        self._short = ThreadPoolExecutor(SHORT, "lineagegate-short")
 
     def start(self) -> None:
         """Begin to take events.
@@ -106,6 +111,7 @@ class Room:
                 self._free.get_nowait().close()
             except queue.Empty:
                 break
+        self._short.shutdown()
         if self._door is not None:
             self._door.close()
 
@@ -113,6 +119,10 @@ class Room:
         gate = Gate.open(self.config)
         _ = gate.seal.origin  # settled now: what names it may be undone
         return gate.graph
+
+    async def shortly(self, work: Callable[P, T], *args: P.args, **more: P.kwargs) -> T:
+        """Do what is short in a thread that no question has: all those of the framework may wait for a reader."""
+        return await asyncio.get_running_loop().run_in_executor(self._short, partial(work, *args, **more))
 
     # asking
 

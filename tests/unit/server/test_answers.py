@@ -225,6 +225,18 @@ def test_each_event_of_a_batch_stands_for_itself(house: House) -> None:
     assert house("POST", "/api/v1/lineage/batch", "producer", json=[]).status_code == 200
 
 
+def test_what_one_event_holds_refuses_no_other(house: House) -> None:
+    """An outbox that sends them together would never get any further."""
+    odd = json.dumps(event(x="@")).replace('"@"', '"\\ud800"')  # taken by itself: nobody reads it
+    nan = json.dumps(event(x="@")).replace('"@"', "NaN")
+    body = f"[ {json.dumps(event())} ,{odd},\n{nan}, {json.dumps(event())}]"
+    answer = house("POST", "/api/v1/lineage/batch", "producer", content=body.encode())
+    assert answer.status_code == 207 and answer.json()["summary"]["successful"] == 3, answer.text
+    assert [(item["index"], item["code"]) for item in answer.json()["failed_events"]] == [(2, "EVENT_INVALID")]
+    for wrong in (f"[{odd}", f"{odd}]", f"[{odd},]", f"[{odd} {nan}]", f"[{nan}] x", "[,]", "", "  "):
+        assert house("POST", "/api/v1/lineage/batch", "producer", content=wrong.encode()).status_code == 400, wrong
+
+
 def test_leafing_through(house: House) -> None:
     run = {"runId": "0192f0c1-7d8e-7000-8000-000000000001"}
     for kind, time in (("COMPLETE", "2024-05-01T10:00:05Z"), ("START", "2024-05-01T10:00:00Z")):  # told backwards
