@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import os
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from lineage.vocabulary import Observation
-from tests.integrations.dvc.test_hook import SIDE, Project, project  # noqa: F401 - a fixture
+from tests.integrations.dvc.test_hook import GENERATE, SIDE, Project, project  # noqa: F401 - a fixture
 
 WAYS = {
     "added to before": "open(F, 'a').close(); open(F).read()",
@@ -102,3 +104,62 @@ def test_a_read_that_a_stage_hides(project: Project, tmp_path: Path, mode: str) 
         sources = {source.name for source in gate.undeclared()}
     for known in (set(seen.undeclared), sources):
         assert {way for way, name in names.items() if name not in known} <= (_ROOT if os.geteuid() else {"a handle"})
+
+
+CALLS = {
+    "an address with a name in a header": (
+        "import http.client; c = http.client.HTTPConnection('127.0.0.1', PORT); c.request('GET', '/', headers={'Host': 'api.x.ai'}); c.getresponse().read()",
+        "1 call to api.x.ai",
+    ),
+    "httpx with a name in a header": (
+        "import httpx; httpx.get(f'http://127.0.0.1:{PORT}/', headers={'Host': 'api.groq.com'})", "1 call to api.groq.com",
+    ),
+    "requests with a name in a header": (
+        "import requests; requests.get(f'http://127.0.0.1:{PORT}/', headers={'host': 'api.cohere.com:443'})", "1 call to api.cohere.com",
+    ),
+    "a gateway that nobody knows": (
+        "import openai; o = openai.OpenAI(api_key='x', base_url=f'http://127.0.0.1:{PORT}/v1', max_retries=0)\n"
+        "for _ in range(3):\n    try: o.chat.completions.create(model='m', messages=[])\n    except openai.OpenAIError: pass",
+        "4 calls to 127.0.0.1",
+    ),
+    "a server of models on this machine": (
+        "import urllib.request as u; u.urlopen(u.Request(f'http://127.0.0.1:{PORT}/api/generate', b'{}')).read()", "4 calls to 127.0.0.1",
+    ),
+    "a name in other letters": (
+        "import socket\ntry: socket.getaddrinfo('ＡＰＩ。ｍｉｓｔｒａｌ．ａｉ', 9)\nexcept OSError: pass", "1 connection to api.mistral.ai",
+    ),
+    "a program without https": (
+        "subprocess.run(['curl', '-s', '-m', '1', '-x', '127.0.0.1:9', 'API.deepseek.com./v1'])", "a program was started with api.deepseek.com",
+    ),
+    "a URL with a user": (
+        "subprocess.run(['curl', '-s', '-m', '1', '-x', '127.0.0.1:9', 'https://x:y@api.perplexity.ai:443/v1'])", "a program was started with api.perplexity.ai",
+    ),
+}  # fmt: skip
+
+
+def test_a_call_that_a_stage_hides(project: Project) -> None:  # noqa: F811
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+        def do_POST(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer) as served:
+        threading.Thread(target=served.serve_forever, daemon=True).start()
+        code = "\n".join(code for code, _ in CALLS.values())
+        project.repo.write(
+            "src/generate.py", f"import subprocess\nPORT = {served.server_address[1]}\n{code}\n" + GENERATE
+        )
+        project.exec("dvc", "repro", "-q", "generate")
+        served.shutdown()
+    why = project.run("lineagegate", "why", "data/made.txt").stdout
+    assert {way for way, (_, said) in CALLS.items() if said not in why} == set(), why
+    with project.gate() as gate:
+        gate.refresh()
+        channels = {label.origin.channel for label in gate.labels(gate.resolve("data/made.txt")).labels}
+    assert {"unlisted", "openai"} <= channels
