@@ -73,6 +73,7 @@ def serve(
     )
     create_store(config.store_url).close()
     with Gate.open(config) as gate:
+        gate.policy()  # without one nothing can be answered: better said here than by every page
         run.check_where(where, len(gate.graph.tokens.all()))
         if token := run.first_token(gate):
             click.echo(f"a token for an administrator, shown this once:\n{token}")

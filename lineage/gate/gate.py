@@ -25,7 +25,7 @@ from lineage.events import naming
 from lineage.events.event import act_event, dataset_event
 from lineage.gate.audit import AuditFinding, audit
 from lineage.gate.inquiry import Inquiry, decided_here, marks, plugins
-from lineage.gate.observed import take_in
+from lineage.gate.observed import take_in, unseen
 from lineage.gate.seal import LedgerSettings, Seal
 from lineage.graph import Act, Graph, Status
 from lineage.pipeline import Notice, Progress, Registry, Running, Target
@@ -107,10 +107,10 @@ class Gate(Inquiry):
             ):
                 if wanted and wanted != said:
                     raise UsageError(
-                        f"{config.file} names another {key}",
+                        f"with {config.file} another {key} holds",
                         code="CONFIG_CONTRADICTS",
-                        cause=f"{said!r} there, {wanted!r} here",
-                        hint=f"change `{key}` in the file; nothing was changed",
+                        cause=f"{said!r} by the file, or because it names none; {wanted!r} is asked for",
+                        hint=f"write {key} = {_quoted(wanted)} into the file; nothing was changed",
                     )
         policy = config.policy_path if config else directory / Config.policy
         if policy.exists():
@@ -231,7 +231,7 @@ class Gate(Inquiry):
 
     def notices(self) -> list[Notice]:
         """What the pipelines want a person to look at."""
-        return [notice for pipeline in self.pipelines for notice in pipeline.notices()]
+        return [*(notice for pipeline in self.pipelines for notice in pipeline.notices()), *unseen(self)]
 
     def running(self, cwd: Path, environment: Mapping[str, str]) -> Running | None:
         """The stage going on around a process, with its data inputs as they are now."""

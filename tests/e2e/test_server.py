@@ -252,3 +252,11 @@ def test_what_is_refused_before_anything_listens(tmp_path: Path, options: list[s
     )
     assert done.returncode == 2
     assert json.loads(done.stdout)["error"]["code"] in ("HOST_REFUSED", "TLS_INCOMPLETE")
+
+
+def test_a_server_that_could_answer_nothing_does_not_start(tmp_path: Path) -> None:
+    (tmp_path / "lineage.toml").write_text('project = "p"\n')  # written by hand, as the how-to says for PostgreSQL
+    command = [*COMMAND, "serve", "--format", "json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and json.loads(done.stdout)["error"]["code"] == "POLICY_MISSING"
+    assert "lineagegate init" in json.loads(done.stdout)["error"]["hint"]
