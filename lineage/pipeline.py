@@ -135,6 +135,10 @@ class Pipeline(Protocol):
         """
         ...
 
+    def executions(self) -> Sequence[tuple[str, str]]:
+        """What its records say was executed, as they are now: (address, run id) of each."""
+        ...
+
     def reads(self, paths: Sequence[str], cwd: Path, known_content: Known) -> tuple[Input, ...]:
         """The data among files that a command read, code left out. Without content where it cannot be read now.
 

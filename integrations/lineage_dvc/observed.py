@@ -52,6 +52,20 @@ def executed(
         return _of_cache(now, address, commands, times)
 
 
+def executions(config: Config, root: Path) -> list[tuple[str, str]]:
+    """See `lineage.pipeline.Pipeline.executions`."""
+    found = []
+    with look(config, root) as now:
+        for address, _ in now.stages():
+            try:
+                held = now.recorded(address)
+            except Unreadable:
+                continue  # a notice of its own
+            if held is not None:
+                found.append((address, _executed(now, address, held, _meaning(now, address), _key(held), ()).run_id))
+    return found
+
+
 def reads(config: Config, root: Path, paths: Sequence[str], cwd: Path, known_content: Known) -> tuple[Input, ...]:
     """See `lineage.pipeline.Pipeline.reads`."""
     there = work_root(cwd, root) if cwd.is_dir() else root
@@ -114,7 +128,7 @@ def _meaning(now: Now, address: str) -> Meaning:
 def _of_lock(now: Now, address: str, held: Record, times: Times) -> Executed:
     meaning = _meaning(now, address)
     notes = [*_changed(now, held, meaning, times), *_not_made(now, address, held, meaning, times)]
-    return _executed(now, address, held, meaning, f"{held.key}/{held.value}", notes)
+    return _executed(now, address, held, meaning, _key(held), notes)
 
 
 def _of_cache(now: Now, address: str, commands: Sequence[str], times: Times) -> Executed | None:
@@ -143,6 +157,10 @@ def _of_cache(now: Now, address: str, commands: Sequence[str], times: Times) -> 
 
 def _written(cached: CachedRun) -> int:
     return cached.path.stat().st_mtime_ns
+
+
+def _key(held: Record) -> str:
+    return f"{held.key}/{held.value}"
 
 
 def _executed(now: Now, address: str, held: Record, meaning: Meaning, key: str, notes: Sequence[str]) -> Executed:

@@ -65,6 +65,12 @@ class DvcPipeline:
         root = Path(environment.get("DVC_ROOT") or self.root)
         return executed(self.config, self.root, stage, cwd, root, commands, times)
 
+    def executions(self) -> Sequence[tuple[str, str]]:
+        """The lock entries of the work tree."""
+        from lineage_dvc.observed import executions
+
+        return executions(self.config, self.root)
+
     def reads(self, paths: Sequence[str], cwd: Path, known_content: Known) -> tuple[Input, ...]:
         """The data among files that were read, with the content they have now."""
         from lineage_dvc.observed import reads

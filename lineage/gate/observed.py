@@ -62,6 +62,8 @@ _BETWEEN = re.compile(r"[\s;|&()<>\"'`$=]+")
 """What stands between the words of a command."""
 UNLISTED = "unlisted"
 """Channel of requests that have the shape in which models are asked, to a host that nobody knows."""
+_BEGAN = "capture/began"
+"""Position of the ledger from which on executions here were seen."""
 _URL_HOST = re.compile(r"://(?:[^/@\s\"']*@)?([\w.-]+)")
 
 
@@ -104,10 +106,37 @@ def take_in(gate: Gate) -> list[Notice]:
             events.append(_fault(gate, faults))
     after = json.dumps([said.size, sorted(said.open & held - {each.folder.name for each in done}), said.digest])
     if events or after != state:
-        gate.graph.record(events, {_KEY: after})
+        began = {} if gate.graph.state(_BEGAN) or not events else {_BEGAN: str(gate.graph.position())}
+        gate.graph.record(events, {_KEY: after, **began})
     for each in done:
         spool.remove(each.folder)
     return notices
+
+
+def unseen(gate: Gate) -> list[Notice]:
+    """Executions that came on record after others had been seen here, and that nobody saw: they may never have run.
+
+    Where nothing was ever seen, nobody looked, and there is nothing to say.
+
+    Args:
+        gate: of the project; its pipelines were read just now.
+    """
+    began = gate.graph.state(_BEGAN)
+    if not began:
+        return []
+    told = [each for pipeline in gate.pipelines for each in pipeline.executions()]
+    runs = [run for _, run in told]
+    found = zip(told, gate.graph.first_entries(runs), gate.graph.watched(runs), strict=True)
+    return [
+        Notice(
+            "NOT_SEEN_RUNNING", address,
+            "its record came after stages here had been seen, and nobody saw it run: it was committed by hand, "
+            "restored from the run cache, or run without the hook",
+            f"lineagegate exec -- dvc repro -f -s {address}",
+        )
+        for (address, _), first, watched in found
+        if first is not None and first >= int(began) and not watched
+    ]  # fmt: skip
 
 
 _GRAVE = ("RECORD_GONE", "JOURNAL_CUT", "NOT_OBSERVED")

@@ -40,6 +40,7 @@ from lineage.graph.rows import EXPLAINED, Act, SourceKind
 from lineage.graph.said import (
     claims,
     executions,
+    first_entry,
     maker,
     removed_from,
     said,
@@ -126,6 +127,12 @@ class Answers(View):
             working = self._view()
             node = working.find_node(node_key(artifact.namespace, artifact.name, artifact.content))
             return node is not None and told(working, node)
+
+    def first_entries(self, run_ids: Sequence[str]) -> list[int | None]:
+        """Of each run the first entry that tells of it; None where none does."""
+        with self._store.read():
+            working = self._view()
+            return [first_entry(working, run_id) for run_id in run_ids]
 
     def watched(self, run_ids: Sequence[str]) -> list[frozenset[str]]:
         """Of each run the executions of which its events say what was seen (`Observation.executions`)."""

@@ -122,6 +122,13 @@ def maker(working: Working, run: Run) -> Maker:
     return Maker(run_id, stages[0] if stages else "", tuple(dict.fromkeys(inputs)), named.time, run.entry)
 
 
+def first_entry(working: Working, run_id: str) -> int | None:
+    """The first entry that tells of a run; None where none does."""
+    return next(
+        (working.run(number).entry for _, number in working.store.lookup(rows.RUN_BY_KEY, [run_key(run_id)])), None
+    )
+
+
 def watched(working: Working, run_id: str) -> frozenset[str]:
     """The executions of which the events of a run say what was seen."""
     found: set[str] = set()

@@ -205,12 +205,24 @@ def test_exit_status_quoting_and_a_stage_that_fails(project: Project) -> None:
     assert "No such file" in project.exec("no-such-program", status=127).stderr
 
 
+def _unseen(project: Project) -> list[str]:
+    with project.gate() as gate:
+        return [notice.where for notice in gate.sync().notices if notice.code == "NOT_SEEN_RUNNING"]
+
+
 def test_an_output_changed_by_hand_and_committed_is_no_observed_run(project: Project) -> None:
-    project.exec("dvc", "repro", "-q")
+    project.run("dvc", "repro", "-q")
+    assert _unseen(project) == []  # nobody looks in this project
+    project.exec("dvc", "repro", "-q", "-f", "generate")
+    assert _unseen(project) == []  # mix ran before anybody looked
+    project.exec("dvc", "repro", "-q", "-f")
     project.repo.write("data/mix.txt", OWN * 2)
     project.run("dvc", "commit", "-q", "-f")
     assert _evidence(project, "data/mix.txt") == ["asserted"]
     assert _evidence(project, "data/made.txt") == ["observed"]
+    assert _unseen(project) == ["dvc.yaml:mix"]
+    said = project.run("lineagegate", "sync").stdout
+    assert "nobody saw it run" in said and "lineagegate exec -- dvc repro -f -s dvc.yaml:mix" in said
 
 
 def test_an_edit_between_the_command_and_the_commit(project: Project) -> None:
