@@ -18,7 +18,12 @@ from lineage.errors import LineageError, UsageError, printable
 from lineage.gate.inquiry import plugins
 from lineage.pipeline import Running
 
-SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc", "/proc", "/sys", "/dev", "/run", "/var/lib")
+SYSTEM = (
+    "/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc", "/proc", "/sys", "/dev", "/run", "/var/lib/dpkg", "/var/lib/sss",
+    "/var/lib/ca-certificates",
+)  # fmt: skip
+_MOUNTED = (Path("/run/media"), Path("/run/user"))
+"""Among them, folders in which people's files lie."""
 _MODELS = (".cache", ".ollama", ".keras")
 _CACHED = ("huggingface", "torch", "modelscope")
 """Hidden folders in the home directory, and in ``.cache``, that hold models and data."""
@@ -35,9 +40,9 @@ def readable(config: Config, stage: Running, command: Sequence[str]) -> Iterator
         stage: what it declares.
         command: what is to run.
     """
-    yield from map(Path, SYSTEM)
-    yield from _programs(config.root, command)
-    yield from _settings(Path.home())
+    kept = (config.root.resolve(), *_MOUNTED)
+    for path in (*map(Path, SYSTEM), *_programs(config.root, command), *_settings(Path.home())):
+        yield from _without(path, kept)
     declared = {Path(path) for path in stage.declared}
     for path in declared:
         yield path
@@ -50,13 +55,27 @@ def readable(config: Config, stage: Running, command: Sequence[str]) -> Iterator
     yield from (config.root / Path(path).expanduser() for path in more)
 
 
+def _without(path: Path, kept: Sequence[Path]) -> Iterator[Path]:
+    """A path, or what lies below it, but for some folders: a project may lie in `/usr/src`, or in a hidden folder."""
+    real = path.resolve()
+    if not any(each.is_relative_to(real) for each in kept):
+        yield path
+    elif real not in kept:
+        try:
+            below = list(real.iterdir())
+        except OSError:
+            return
+        for each in below:
+            yield from _without(each, kept)
+
+
 def _programs(root: Path, command: Sequence[str]) -> Iterator[Path]:
     """The environments of programs: of this Python, of those on PATH, and of those that the command names."""
     words = [word for part in command for word in part.split()]
-    named = [Path(word).parent for word in words if word.startswith("/") and os.access(word, os.X_OK)]
-    folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder] + named
-    for folder in folders:
-        yield folder
+    named = [Path(word) for word in words if word.startswith("/") and _program(Path(word))]
+    on_path = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
+    yield from (*on_path, *named)
+    for folder in (*on_path, *(path.parent for path in named)):
         for python in (folder / "python3", folder / "python"):
             for found in (python, python.resolve()):
                 if found.is_file() and not root.is_relative_to(found.parent.parent):
@@ -64,6 +83,15 @@ def _programs(root: Path, command: Sequence[str]) -> Iterator[Path]:
     for path in (sys.prefix, sys.base_prefix, *sys.path):
         if path and not root.is_relative_to(path):
             yield Path(path)
+
+
+def _program(path: Path) -> bool:
+    """Whether a file can be started, and is made for it: on some file systems every file may be."""
+    try:
+        with path.open("rb") as stream:
+            return os.access(path, os.X_OK) and stream.read(4).startswith((b"#!", b"\x7fELF"))
+    except OSError:
+        return False
 
 
 def _settings(home: Path) -> Iterator[Path]:

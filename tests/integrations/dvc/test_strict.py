@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from lineage.capture import landlock
+from lineage.config import Config
+from lineage.gate import confined
+from lineage.pipeline import Running
 from tests.integrations.dvc.test_hook import SIDE, Project, _evidence, project  # noqa: F401 - a fixture
 
 STRICT = ("lineagegate", "exec", "--strict", "--")
@@ -85,3 +88,24 @@ def test_a_stage_that_nobody_can_confine_does_not_start(project: Project) -> Non
     done = project.run(*STRICT, "sh", "-c", script, status=255)
     assert "it cannot be confined" in done.stderr
     assert not (project.root / "out").exists()
+
+
+def test_a_project_that_lies_in_the_system_or_in_a_hidden_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (".work/project", ".ssh", "data", "usr/src/app", "usr/src/other", "usr/bin"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("data/table.csv", "data/run.sh"):
+        (tmp_path / name).write_text("#!/bin/sh" if name.endswith("sh") else "a,b")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(confined, "SYSTEM", (str(tmp_path / "usr"),))
+    command = ["sh", "-c", f"run {tmp_path}/data {tmp_path}/data/table.csv; {tmp_path}/data/run.sh"]
+
+    def may_read(root: str) -> set[str]:
+        config = Config(root=tmp_path / root, project="p")
+        found = confined.readable(config, Running("s", (), (), ()), command)
+        return {path.relative_to(tmp_path).as_posix() for path in found if path.is_relative_to(tmp_path)}
+
+    assert may_read(".work/project") == {".ssh", "usr", "data/run.sh"}
+    assert may_read("usr/src/app") == {".ssh", ".work", "usr/bin", "usr/src/other", "data/run.sh"}
