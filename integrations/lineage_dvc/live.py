@@ -337,7 +337,8 @@ def running(
         stage = dict(now.stages())[found]
         told = map(json.loads, stage.params)
         params = [file for each in told for file in (each if isinstance(each, dict) else ["params.yaml"])]
-        declared = (str(there / resolve(stage.meaning.wdir, path)) for path in (*stage.deps, *stage.outs, *params))
+        read = (resolve(stage.meaning.wdir, path) for path in (*stage.deps, *params))
+        declared = (str(there / path) for path in (*read, *stage.outs))  # of outputs the path from the root is known
         inputs = now.live_inputs(found, known_content, running=True)
         return Running(found, inputs, tuple(declared), called(stage.meaning))
 

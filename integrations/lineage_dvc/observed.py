@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from lineage.config import Config
 from lineage.errors import CannotDecide
 from lineage.pipeline import Executed, Known, Times
@@ -24,6 +26,11 @@ from lineage_dvc.record import Entry, Record, Unreadable, decoded, parsed, recor
 _OWN = (".git", ".dvc", ".lineage")
 _CACHED = re.compile(r"/\.dvc/cache/(?:files/md5/)?([0-9a-f]{2})/([0-9a-f]{30})(\.dir)?$")
 """What DVC tracks, under the name of its content; wherever else a cache lies, its files have names as any others."""
+_HUB = re.compile(
+    r"/(?P<kind>models|datasets|spaces)--(?P<owner>[^/]+?)--(?P<name>[^/]+)"
+    r"/(?:snapshots/(?P<revision>[^/]+)/(?P<file>.+)|refs/.+|\.no_exist/.+)$"
+)
+"""Files of a repository in the cache of Hugging Face; others in it say which revision a name means."""
 _PROGRAMS = (".py", ".pyc", ".pyi", ".so", ".pth")
 """Of files outside: code."""
 
@@ -76,14 +83,28 @@ def reads(config: Config, root: Path, paths: Sequence[str], cwd: Path, known_con
             if (cached := _CACHED.search(path)) is not None:
                 entries += _of_cache_object(now, cached, path)
                 continue
-            if _of_dvc(local) if local is not None else path.endswith(_PROGRAMS):
+            hub = _HUB.search(path) if local is None else None
+            if _of_dvc(local) if local is not None else path.endswith(_PROGRAMS) or (hub and not hub["file"]):
                 continue
             try:
                 content = now.content(path)
             except CannotDecide:  # it was read then and cannot be now: it stays an input, of unknown content
                 content = None
-            entries.append(Entry(local if local is not None else path, content))
-        return now.inputs_of(tuple(entries), known_content)
+            entries.append(Entry(local if local is not None else _named(hub) if hub else path, content))
+        outside = [entry for entry in entries if now.said.local(entry.path) is None]
+        said = {known.artifact for entry in outside for known in now.said.ruled(entry.path, entry.content)}
+        tags = {(artifact.namespace, artifact.name): artifact.tags for artifact in said}
+        return tuple(
+            replace(one, artifact=replace(one.artifact, tags=(*one.artifact.tags, *tags.get(named, ()))))
+            for one in now.inputs_of(tuple(entries), known_content)
+            for named in [(one.artifact.namespace, one.artifact.name)]
+        )
+
+
+def _named(hub: re.Match[str]) -> str:
+    """The address of a file in the cache of Hugging Face: the repository, its revision, the file in it."""
+    kind = "" if hub["kind"] == "models" else f"{hub['kind']}/"
+    return f"hf://{kind}{hub['owner']}/{hub['name']}@{hub['revision']}/{hub['file']}"
 
 
 def _of_cache_object(now: Now, found: re.Match[str], path: str) -> Iterator[Entry]:
@@ -144,7 +165,7 @@ def _of_cache(now: Now, address: str, commands: Sequence[str], times: Times) -> 
                 held = record(entry)
             except (OSError, Unreadable):
                 continue
-            paths = {out.path for out in held.outs}
+            paths = {resolve(meaning.wdir, out.path) for out in held.outs}
             if _commands(entry) == list(commands) and (stage is None or paths & set(stage.outs) or not stage.outs):
                 found.append((cached, held))
     fresh = [each for each in found if times.ended <= _written(each[0]) <= (times.over or _written(each[0]))]

@@ -163,3 +163,34 @@ def test_a_call_that_a_stage_hides(project: Project) -> None:  # noqa: F811
         gate.refresh()
         channels = {label.origin.channel for label in gate.labels(gate.resolve("data/made.txt")).labels}
     assert {"unlisted", "openai"} <= channels
+
+
+IN_A_FOLDER = f"""\
+stages:
+  generate:
+    wdir: sub
+    cmd: {sys.executable} ../src/generate.py
+    deps: [../src/generate.py, own.txt]
+    params: [seed]
+    outs: [made.txt]
+"""
+
+
+def test_a_stage_that_works_in_a_folder_of_its_own(project: Project) -> None:  # noqa: F811
+    project.repo.write("sub/own.txt", SIDE)
+    project.repo.write("sub/params.yaml", "seed: 1\n")
+    project.repo.write("src/generate.py", GENERATE.replace("data/", ""))
+    project.repo.write("dvc.yaml", IN_A_FOLDER)
+    project.repo.commit("in a folder")
+    with project.gate() as gate:
+        environment = {"DVC_STAGE": "generate", "DVC_ROOT": str(project.root)}
+        (stage,) = [p.running(project.root / "sub", environment, lambda _: set()) for p in gate.pipelines]
+    assert stage is not None
+    names = ("own.txt", "params.yaml", "made.txt")
+    assert set(stage.declared) == {str(project.root / "src/generate.py"), *(str(project.root / "sub" / n) for n in names)}
+    said = project.exec("dvc", "exp", "run", "-q", "--temp", "-n", "far").stderr
+    assert "no record of the pipeline fits it" not in said
+    (name,) = project.repo.git("for-each-ref", "refs/exps", "--format=%(refname)").split()
+    project.repo.git("checkout", "-q", name)
+    project.run("dvc", "checkout", "-q")
+    assert project.kinds("sub/made.txt")["third-party-model-output"] == "observed"
