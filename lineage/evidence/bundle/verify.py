@@ -2499,7 +2499,7 @@ class Check:
         )
         self.open.append(
             "what was computed and is not in any entry: the answer's sentence, the verdict under the policy, shares and sizes, "
-            "the numbers of executions and sources, the wording of the history, the list of what is not known, which aliases "
+            "the numbers of sources, the wording of the history, the list of what is not known, which aliases "
             "and stage the model has now, the run and commit named for it, the times at which entries were recorded"
         )
         self.open.append(
