@@ -47,6 +47,9 @@ _PAIR = ("at", "source", "gone", "use")
 _PIECES = 16
 """Frames that what is known lies in before they are joined to one."""
 _ALL_KEYS = "spark.sql.requireAllClusterKeysForCoPartition"
+_PARTS = "spark.sql.shuffle.partitions"
+_FEWEST, _ROWS = 4, 50_000
+"""Partitions of the smallest graph, and facts for which there is one more, up to what the session says."""
 _DIRECT = 64
 """A run with at most so many pairs of an input and an output needs no place of its own."""
 
@@ -58,13 +61,16 @@ def labels(entries: DataFrame) -> DataFrame:
         entries: the ledger's, whole: a column ``event`` with the exact bytes (`lineage_spark.entries`).
     """
     spark, read = entries.sparkSession, facts(entries)
-    before = spark.conf.get(_ALL_KEYS, "true")
-    # pairs lie where their place's edges lie: a round then moves each new pair once
-    spark.conf.set(_ALL_KEYS, "false")
+    before = {name: spark.conf.get(name, usual) or usual for name, usual in ((_ALL_KEYS, "true"), (_PARTS, "200"))}
     try:
+        # pairs lie where their place's edges lie: a round then moves each new pair once
+        spark.conf.set(_ALL_KEYS, "false")
+        # a round has this many tasks at least, however little it moves
+        spark.conf.set(_PARTS, min(int(before[_PARTS]), _FEWEST + read.whole.count() // _ROWS))
         return _labels(spark, read)
     finally:
-        spark.conf.set(_ALL_KEYS, before or "true")
+        for name, value in before.items():
+            spark.conf.set(name, value)
         read.whole.unpersist()
 
 
@@ -265,7 +271,7 @@ def _edges(read: Facts, directories: DataFrame, made: DataFrame) -> DataFrame:
 
 def _travelled(spark: SparkSession, seeds: DataFrame, edges: DataFrame, narrowing: DataFrame | None) -> DataFrame:
     """Every pair everywhere: what is new goes one step further, until nothing is."""
-    parts = int(spark.conf.get("spark.sql.shuffle.partitions") or 200)
+    parts = int(spark.conf.get(_PARTS) or 200)
     edges = edges.repartition(parts, "at").sortWithinPartitions("at").localCheckpoint()
     fresh, some = _checked(_passed(seeds, narrowing).repartition(parts, "at").distinct())
     known = [fresh]
