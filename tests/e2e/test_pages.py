@@ -13,6 +13,7 @@ import sys
 import time
 import urllib.request
 import uuid
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -92,6 +93,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             gate, "s3://lake/clean.jsonl", GPT, checked="every record against the source", result="0 of 41,200 found",
             evidence="TICKET-112",
         )  # fmt: skip
+        gate.seal.checkpoint()
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
@@ -177,6 +179,28 @@ def test_from_the_search_to_the_paths_and_one_hop_more(browser: Browser, site: S
     page.context.close()
 
 
+def test_a_lawyer_asks_and_takes_the_case_along(browser: Browser, site: Site) -> None:
+    page = come_in(browser, site, "reader")
+    page.goto("/artifact?target=models:/seed-chat/1")
+    page.get_by_label("Origin").fill("openai")
+    page.get_by_role("button", name="Ask").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(
+        "Does models:/seed-chat/1 contain anything of the origin “openai”?"
+    )
+    expect(page.get_by_text("Yes", exact=True)).to_be_visible()
+    expect(page.get_by_role("heading", name="The data by origin")).to_be_visible()
+    assert page.evaluate(CHECK) == []
+    shot(page, "question")
+    with page.expect_download() as taken:
+        page.get_by_role("link", name="without the names").click()
+    with zipfile.ZipFile(taken.value.path()) as both:
+        assert both.namelist() == ["case.zip", "openings.json"]
+    page.goto("/nothing/at/all")
+    expect(page.get_by_role("heading", level=1)).to_have_text("There is nothing at this address")
+    expect(page.get_by_role("searchbox")).to_be_visible()
+    page.context.close()
+
+
 def test_a_removal_is_approved_by_the_second_person(browser: Browser, site: Site) -> None:
     page = come_in(browser, site, "steward")
     page.get_by_role("link", name="1 removal that a second person has to approve").click()
@@ -255,7 +279,7 @@ def test_by_keyboard_alone(browser: Browser, site: Site) -> None:
 
 
 PAGES = (
-    "/", "/search?q=lake", "/artifact?target=models:/seed-chat/1", "/hop?target=models:/seed-chat/1",
+    "/", "/search?q=lake", "/question", "/question?model=models:/seed-chat/1&origin=openai", "/recall", "/nothing", "/artifact?target=models:/seed-chat/1", "/hop?target=models:/seed-chat/1",
     "/source?target=s3://lake/raw/own_dialogues.jsonl", "/decisions", "/grants", "/removals", "/corrections", "/undeclared",
     "/declare?target=s3://lake/raw/own_dialogues.jsonl", "/policy", "/history", "/ledger", "/artifact?target=nothing",
 )  # fmt: skip
@@ -318,6 +342,7 @@ def test_on_paper(browser: Browser, site: Site) -> None:
     page.emulate_media(media="print")
     expect(page.get_by_role("searchbox")).to_be_hidden()
     expect(page.locator("nav.site")).to_be_hidden()
+    expect(page.get_by_label("Origin")).to_be_hidden()  # nobody fills in a form on paper
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     (SHOTS / "artifact.pdf").write_bytes(page.pdf(format="A4"))
     page.context.close()
