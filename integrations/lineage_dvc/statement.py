@@ -448,7 +448,7 @@ class Interpreter:
             yield from self._claimed(address, path, out.content, meaning.claims, author, model=model, exact=several)
             yield from self._claimed(address, path, out.content, own.get(path, ()), author, model=model)
             if root:
-                yield from self._ruled(path, out.content, model=model)
+                yield from self.ruled(path, out.content, model=model)
         said = dict(meaning.inputs)
         for dep in record.deps:
             path = resolve(meaning.wdir, dep.path)
@@ -457,7 +457,7 @@ class Interpreter:
                 continue
             yield from self._claimed(address, path, dep.content, said.get(path, ()), author)
             if local is None or not (local in tree.outputs or tree.enclosing(local)):
-                yield from self._ruled(path, dep.content)
+                yield from self.ruled(path, dep.content)
 
     def dvc_tags(self, path: str, file: DvcFile, author: Writer) -> Iterator[Known]:
         """What a `.dvc` file tracks, as dataset versions with their tags."""
@@ -465,7 +465,7 @@ class Interpreter:
             where = resolve(file.wdir, out.path)
             model = where in file.models or self.model(where)
             tags = list(self._claimed(path, where, out.content, (*file.claims, *claims), author, model=model))
-            tags += self._ruled(where, out.content, model=model)
+            tags += self.ruled(where, out.content, model=model)
             if not any(known.artifact.content == out.content for known in tags):
                 yield Known(self.artifact(where, out.content, model=model))
             yield from tags
@@ -487,9 +487,10 @@ class Interpreter:
                     if (tag := _known(dep.upstream.url)) is not None:
                         yield Known(msgspec.structs.replace(outside, tags=(tag,)))
                 else:
-                    yield from self._ruled(resolve(file.wdir, dep.path), dep.content)
+                    yield from self.ruled(resolve(file.wdir, dep.path), dep.content)
 
-    def _ruled(self, path: str, content: Content | None, *, model: bool = False) -> Iterator[Known]:
+    def ruled(self, path: str, content: Content | None, *, model: bool = False) -> Iterator[Known]:
+        """What settings, and the list of known places, say of a path or URL."""
         names = {path, self.local(path) or path}
         tags = tuple(tag for pattern, tag in self.rules if any(fnmatch.fnmatchcase(name, pattern) for name in names))
         if "://" in path and (tag := _known(self._url(path))) is not None:

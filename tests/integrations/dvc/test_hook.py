@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy
 import pytest
 
 from lineage.config import load
@@ -150,6 +151,33 @@ for number, model, more in ((2, "gpt-4o", {"gen_ai.system": "openai"}), (4, "cla
         assert said in why
     found = {(x.origin.provider, x.origin.channel, x.origin.service) for x in project.labels("data/mix.txt")}
     assert found > {("openai", "openai", "gpt-4o"), ("openai", "openai", ""), ("", "", "claude-4")}
+
+
+def test_a_model_of_a_hub_is_an_input_by_its_address(project: Project, tmp_path: Path) -> None:
+    """Loaded by the real libraries from the hub's own cache, and spoken for by a rule."""
+    from safetensors.numpy import save_file
+
+    revision, home = "a" * 40, tmp_path / "hub"
+    folder = home / "models--seed--Tiny"
+    for name in "blobs", "refs", f"snapshots/{revision}":
+        (folder / name).mkdir(parents=True)
+    save_file({"a": numpy.ones(99)}, folder / "blobs" / "b1")
+    (folder / "snapshots" / revision / "model.safetensors").symlink_to("../../blobs/b1")
+    (folder / "refs" / "main").write_text(revision)
+    load = f"""
+from huggingface_hub import hf_hub_download
+from safetensors.numpy import load_file
+load_file(hf_hub_download("seed/Tiny", "model.safetensors", cache_dir={str(home)!r}, local_files_only=True))
+"""
+    project.repo.write("src/generate.py", load + 'open("data/made.txt", "w").write("made by a model, long enough")')
+    project.exec("dvc", "repro", "-q")
+    address = f"hf://seed/Tiny@{revision}/model.safetensors"
+    assert address in project.run("lineagegate", "why", "data/mix.txt").stdout
+    assert project.kinds("data/mix.txt") == {"human-annotation": "declared", "undeclared": ""}
+    rule = '[[origins]]\nurl = "hf://seed/Tiny@*"\nkind = "open-licence"\nlicence = "MIT"\n'
+    (project.root / "lineage.toml").write_text('project = "demo"\n' + rule)
+    project.exec("dvc", "repro", "-q", "-f", "generate")
+    assert project.kinds("data/made.txt") == {"human-annotation": "declared", "open-licence": "declared"}
 
 
 def test_nothing_in_the_pipeline_changes(project: Project, tmp_path: Path) -> None:
