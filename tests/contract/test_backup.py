@@ -191,6 +191,7 @@ def test_a_backup_of_an_earlier_version_is_brought_up_to_date(project: Path, sto
     made = back_up(store_url, file, quiet)
     connection = sqlite3.connect(file)
     with connection:
+        connection.execute("DROP TABLE run_event")
         connection.execute("UPDATE lineage_schema SET version_num = '0004'")
         connection.execute("UPDATE head SET id = 0")
     connection.close()
