@@ -8,18 +8,25 @@ from __future__ import annotations
 
 import base64
 import bz2
+import contextlib
 import csv
 import gzip
 import io
 import json
 import lzma
 import os
+import pickle
+import sqlite3
+import struct
 import tarfile
+import tempfile
 import urllib.parse
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+import numpy
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
@@ -94,6 +101,27 @@ def dictionary(values: list[bytes]) -> bytes:
     return out.getvalue()
 
 
+def arrow(column: pa.Array, *, stream: bool = False) -> bytes:
+    """A file of Arrow; a stream is what Hugging Face ``datasets`` writes."""
+    out = io.BytesIO()
+    table = pa.table({"n": range(len(column)), "t": column})
+    with (pa.ipc.new_stream if stream else pa.ipc.new_file)(out, table.schema) as writer:
+        writer.write_table(table, max_chunksize=16)
+    return out.getvalue()
+
+
+CHATS = [[{"role": "user", "content": "go on"}, {"role": "assistant", "content": text}] for text in RESTRICTED]
+SHARD = {f"{n:06}.json": json.dumps({"caption": text}).encode() for n, text in enumerate(RESTRICTED)}
+
+
+def notebook() -> bytes:
+    cells = [{"cell_type": "markdown", "metadata": {}, "source": text.splitlines(True)} for text in RESTRICTED[:30]] + [
+        {"cell_type": "code", "source": [], "outputs": [{"output_type": "stream", "text": [text]}]}
+        for text in RESTRICTED[30:]
+    ]
+    return json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}, indent=1).encode()
+
+
 def table_of_json() -> bytes:
     out = io.StringIO(newline="")
     csv.writer(out).writerows((n, json.dumps({"a": {"b": coded("\\u", 4)(text)}})) for n, text in enumerate(RESTRICTED))
@@ -156,6 +184,14 @@ FOUND = {
     "a few words in each row": "".join(
         json.dumps({"text": text[i : i + 28]}) + "\n" for text in RESTRICTED for i in range(0, len(text), 28)
     ).encode(),
+    "messages in Parquet": parquet(CHATS),
+    "datasets of Hugging Face": arrow(pa.array(RESTRICTED), stream=True),
+    "messages in Arrow": arrow(pa.array(CHATS)),
+    "views in Arrow": arrow(pa.array(RESTRICTED, pa.string_view())),
+    "lists as views in Arrow": arrow(pa.array([[text] for text in RESTRICTED], pa.list_view(pa.string()))),
+    "runs in Arrow": arrow(pa.RunEndEncodedArray.from_arrays(pa.array(range(1, 61), pa.int32()), RESTRICTED)),
+    "a shard of WebDataset": packed(**SHARD),
+    "a notebook": notebook(),
     "after zeros": bz2.compress(HARMLESS) + bytes(16) + bz2.compress(PLAIN),
 }
 
@@ -186,6 +222,20 @@ def test_it_is_found(name: str, index: Index, tmp_path: Path) -> None:
     assert unread == []
 
 
+def database() -> bytes:
+    with tempfile.NamedTemporaryFile() as file:
+        with contextlib.closing(sqlite3.connect(file.name)) as connection, connection:
+            connection.execute("CREATE TABLE answers (text)")
+            connection.executemany("INSERT INTO answers VALUES (?)", [(text,) for text in RESTRICTED])
+        return Path(file.name).read_bytes()
+
+
+def saved(write: Callable[..., None]) -> bytes:
+    out = io.BytesIO()
+    write(out, numpy.array(RESTRICTED))
+    return out.getvalue()
+
+
 UNREAD = {
     "after bzip2": bz2.compress(HARMLESS) + PLAIN,
     "after xz": lzma.compress(HARMLESS) + PLAIN,
@@ -200,6 +250,16 @@ UNREAD = {
     "zip that was cut off": zipped(a=PLAIN)[:-30],
     "damage within gzip": (lambda data: data[:2000] + bytes(50) + data[2050:])(gzip.compress(PLAIN)),
     "UTF-16 after a line": b"\n" + PLAIN.decode().encode("utf-16-le"),
+    "SQLite": database(),
+    "pickle": pickle.dumps(RESTRICTED),
+    "numpy": saved(numpy.save),
+    "several of numpy": saved(numpy.savez),
+    "TFRecord": b"".join(struct.pack("<QI", len(text), 0) + text.encode() + bytes(4) for text in RESTRICTED),
+    "MessagePack": msgspec.msgpack.encode([{"text": text, "n": 0} for text in RESTRICTED]),
+    "pictures beside their texts in Parquet": parquet(
+        [{"bytes": b"\xff\xd8\xff", "said": text} for text in RESTRICTED]
+    ),
+    "a shard with pictures": packed(**SHARD, picture=b"\xff\xd8\xff\xe0" + bytes(99)),
     "a picture in an archive": packed(a=b"\x89PNG\r\n\x1a\n\0\0\0", b=HARMLESS),
 }
 
