@@ -164,6 +164,8 @@ class Me(msgspec.Struct, frozen=True):
     ledger: str
     """Name of the log that its checkpoints are of."""
     entries: int
+    last: str = ""
+    """Hash of the last of the entries that were asked about; empty: it holds fewer, or does not say."""
 
 
 class _Problem(msgspec.Struct, frozen=True):
@@ -195,13 +197,16 @@ class Client:
             self._connection.close()
             self._connection = None
 
-    def me(self) -> Me:
+    def me(self, entries: int = 0) -> Me:
         """Whom the server takes this token for.
+
+        Args:
+            entries: how many of its entries are asked about; 0: all that it holds.
 
         Raises:
             Unanswered: it cannot say.
         """
-        return self.ask("GET", "/api/v1/me", None, Me)
+        return self.ask("GET", f"/api/v1/me?entries={entries}" if entries else "/api/v1/me", None, Me)
 
     def ask(self, method: str, path: str, body: Any, kind: type[T]) -> T:
         """Ask, and read the answer.

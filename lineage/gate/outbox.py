@@ -77,6 +77,8 @@ class Standing(msgspec.Struct, frozen=True):
     """Name of its log: when another one answers at the same address, everything is sent anew."""
     entries: int = 0
     """Entries it held when it last acknowledged something: when it holds less, it was restored from a backup."""
+    last: str = ""
+    """Hash of the last of them: when another stands in its place, it was restored and has grown since."""
     events: Mark = Mark()
     acts: Mark = Mark()
     tried: str = ""
@@ -237,7 +239,7 @@ class Outbox:
         for token in self._team.tokens:
             client = Client(self._team, token)
             try:
-                me = client.me()
+                me = client.me(self.standing().entries)
                 if me.ledger == self._seal.origin:
                     self._own()
                     return
@@ -266,15 +268,17 @@ class Outbox:
     def _own(self) -> None:
         """This store is the server's: there is nothing to send anywhere."""
         position = self._graph.position()
-        self._keep(Standing(self._seal.origin, position, Mark(position), Mark(position)))
+        self._keep(Standing(self._seal.origin, position, events=Mark(position), acts=Mark(position)))
 
     def _met(self, me: Me) -> None:
         standing = self.standing()
-        if standing.ledger != me.ledger or me.entries < standing.entries:
+        another = standing.last and standing.last != me.last
+        if standing.ledger != me.ledger or me.entries < standing.entries or another:
             self._keep(Standing(ledger=me.ledger, entries=me.entries))
 
     def _held(self, client: Client) -> None:
-        self._keep(msgspec.structs.replace(self.standing(), entries=client.me().entries))
+        me = client.me()
+        self._keep(msgspec.structs.replace(self.standing(), entries=me.entries, last=me.last))
 
     def _send_all(self, client: Client, channel: Channel, again: bool) -> Iterator[int]:
         mark = self.standing().mark(channel)

@@ -10,10 +10,10 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from lineage.errors import UsageError
 from lineage.events.foreign import receive
@@ -31,6 +31,7 @@ from lineage.gate.removal import (
 )
 from lineage.gate.tokens import make_token, revoke_token
 from lineage.graph import RemovalRecord
+from lineage.ledger import leaf_hash
 from lineage.server.access import AUTHORISED, identity_of
 from lineage.server.identity import Identity
 from lineage.server.limits import body_of, segment
@@ -178,6 +179,8 @@ class MeDocument(document.Document, frozen=True):
     """Name of the log that checkpoints here are of."""
     entries: int
     """Of the ledger."""
+    last: str
+    """Leaf hash (RFC 6962, hexadecimal) of the last of the entries that were asked about; empty: there are fewer."""
 
 
 def described(kind: type[Asked]) -> dict[str, Any]:
@@ -221,12 +224,15 @@ async def _write(request: Request, work: Callable[[Desk], Any], status: int = 20
 
 
 @router.get("/me", summary="Whom this token stands for")
-def me(request: Request) -> Response:
-    """Name, roles and namespaces of whoever asks, and which ledger this is."""
+def me(request: Request, entries: Annotated[int | None, Query(ge=0, le=2**53)] = None) -> Response:
+    """Name, roles and namespaces of whoever asks, and which ledger this is: whoever remembers the last of so many
+    entries sees whether it was set back."""
     found = identity_of(request)
     with room_of(request).reading() as desk:
-        ledger, entries = desk.seal.origin, desk.graph.position()
-    return answered(MeDocument(found.name, tuple(sorted(found.roles)), found.namespaces, ledger, entries))
+        ledger, held = desk.seal.origin, desk.graph.position()
+        asked = held if entries is None else entries
+        last = leaf_hash(desk.graph.seals.entry(asked - 1)[0]).hex() if 0 < asked <= held else ""
+    return answered(MeDocument(found.name, tuple(sorted(found.roles)), found.namespaces, ledger, held, last))
 
 
 @router.post("/decide", openapi_extra=described(DecideAsked), summary="Decide about one model, and record it")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import threading
 import time
@@ -132,6 +133,26 @@ def test_a_server_that_lost_what_it_had_gets_it_again(server: Served, tmp_path: 
         gate.graph.seals.keep(f"forward/{server.url}", json.dumps(standing | {"ledger": "another/1"}))
         assert box.forward().sent == 2
     assert sorted(counted(server.directory, machine.entries())) == [1, 1]
+
+
+def test_a_server_that_was_set_back_and_has_grown_since(server: Served, tmp_path: Path) -> None:
+    """It holds more entries than when it acknowledged ours, and ours are not among them."""
+    token = server.token("producer", "m", "dvc://p")
+    machine, other = (Machine(tmp_path / name, server.url, token) for name in ("ada", "bob"))
+    port, backup = int(server.url.rpartition(":")[2]), tmp_path / "backup.db"
+    command = [*COMMAND, "store", "backup", str(backup)]
+    subprocess.run(command, cwd=server.directory, check=True, capture_output=True, timeout=60)
+    machine.record("a", "b")
+    assert machine.forward().sent == 2
+    server.stop()
+    for file in (server.directory / ".lineage").glob("lineage.db*"):
+        file.unlink()
+    shutil.copy(backup, server.directory / ".lineage" / "lineage.db")
+    with served(server.directory, port=port):
+        other.record("c", "d", "e")
+        assert other.forward().sent == 3
+        assert machine.forward().sent == 2 and machine.forward().sent == 0
+    assert set(counted(server.directory, [*machine.entries(), *other.entries()])) == {1}
 
 
 def test_what_people_said_travels_with_their_own_token(server: Served, tmp_path: Path) -> None:
