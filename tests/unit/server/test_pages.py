@@ -315,7 +315,8 @@ def test_hostile_names_on_every_page(house: House, project: Config) -> None:
             "/", f"/search?q={quote(name)}", f"/artifact?{place}", f"/artifact?{below}", f"/hop?{place}", f"/hop?{below}&made=false", f"/observed?{place}",
             f"/source?{below}", "/source?origin=openai", "/decisions", f"/decisions?model={quote(name)}", f"/decision?id={id_}",
             "/grants", "/removals", "/corrections", "/undeclared", f"/declare?{place}", "/history", f"/history?model={model.content.hash}",  # type: ignore[union-attr]
-            "/policy", f"/artifact?target={quote(name)}", f"/login?next={quote(name)}", f"/grants?done={quote(name)}",
+            "/policy", f"/artifact?target={quote(name)}", "/recall", f"/question?model={model.content.hash}",  # type: ignore[union-attr]
+            f"/question?model={quote(name)}&origin={quote(name)}", f"/login?next={quote(name)}", f"/grants?done={quote(name)}",
         ):  # fmt: skip
             answer = look(house, path, "steward")
             assert answer.status_code in (200, 404), (path, answer.text[-600:])
