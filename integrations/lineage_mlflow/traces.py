@@ -50,6 +50,7 @@ def counted(tables: Tables, store: Any, run: Any) -> Counter[str]:
             elsewhere = elsewhere or kind is None
             if kind in CALLS or (kind == "UNKNOWN" and model):
                 said = called(_attributes(tables.span(trace, kind, model, provider)))
+                # of another convention, that one span is an agent's says nothing of the others
                 found[said or "\t".join((provider, model, ""))] += number
         traces = tables.untold(run) if elsewhere else []
     return found + _whole(store, run, map(store.get_trace_info, traces))
@@ -72,7 +73,7 @@ def _whole(store: Any, run: Any, traces: Iterable[Any]) -> Counter[str]:
     for number, info in enumerate(traces):
         if number == _MOST:
             raise CannotDecide(f"more than {_MOST} traces of run {run.info.run_id} would have to be read whole")
-        if str(info.state) == "IN_PROGRESS" or str(getattr(info.state, "value", "")) == "IN_PROGRESS":
+        if info.state == "IN_PROGRESS":
             continue  # what it tells comes when it ends
         told = Spans()
         for own, above, attributes in _spans(store, info):

@@ -278,7 +278,8 @@ def called(attributes: Mapping[str, Any]) -> str | None:
         for name in names:
             value = attributes.get(name)
             if isinstance(value, str) and value.strip('" ').lower() not in _NAMELESS:
-                return " ".join(value.strip('" ').split())[:_LONGEST]
+                text = " ".join(value.strip('" ').split())[:_LONGEST]
+                return text.encode("utf-8", "backslashreplace").decode()
         return ""
 
     kind, model = first(_KINDS).lower(), first(_MODELS)

@@ -53,8 +53,8 @@ CONVENTIONS = {
          "mlflow.spanInputs": "SECRET"}, "openai\tgpt-4o\t",
     ),
     "a name with everything in it": (
-        {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "a\tb\n\u202e", "gen_ai.request.model": "x" * 2000},
-        "a b \u202e\t" + "x" * 200 + "\t",
+        {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "a\tb\n\u202e\ud800", "gen_ai.request.model": "x" * 2000},
+        "a b \u202e\\ud800\t" + "x" * 200 + "\t",
     ),
 }  # fmt: skip
 
