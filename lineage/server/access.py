@@ -8,6 +8,7 @@ refuses what is not for them. A refusal is recorded, but so that nobody can fill
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from fastapi.routing import APIRoute
@@ -186,6 +187,12 @@ async def authorise(request: Request) -> None:
         room.metrics.refused.labels(error.code).inc()
         room.rates.strangers(request.client.host if request.client else "")
         raise
+    if "authorization" not in request.headers and request.method != "GET" and _from_elsewhere(request.headers):
+        raise Refused(
+            "this was sent by another site", code="CROSS_SITE",
+            cause="a proxy vouches for whoever sits at the browser, also when somebody else's page makes it ask",
+            hint="open this server's own pages, or show a token",
+        )  # fmt: skip
     request.state.identity = identity
     room.rates.spend(identity.key)
     if not identity.roles & rule:
@@ -197,6 +204,14 @@ async def authorise(request: Request) -> None:
             cause=f"{key} is for {', '.join(sorted(role.value for role in rule))}; you are {identity.name}, {roles}",
             hint="ask an administrator for a token with that role",
         )
+
+
+def _from_elsewhere(headers: Mapping[str, str]) -> bool:
+    """Whether a browser says that another site's page asks (Fetch Metadata; of an older browser, RFC 6454)."""
+    if site := headers.get("sec-fetch-site"):
+        return site not in ("same-origin", "none")
+    origin = headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc != headers.get("host", "")
 
 
 def identity_of(request: Request) -> Identity:

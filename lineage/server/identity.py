@@ -135,7 +135,8 @@ def name_of(claims: Mapping[str, Any]) -> str:
     """
     host = urlsplit(str(claims["iss"])).hostname or re.sub(r"[^\w.-]", "-", str(claims["iss"]))
     fixed = f"{re.sub(r'[^a-zA-Z0-9._-]', '-', str(claims['sub']))}@{host}"
-    mail = claims.get("email") if claims.get("email_verified") is not False else None
+    unverified = str(claims.get("email_verified", True)).lower() == "false"  # some providers say it as a text
+    mail = None if unverified else claims.get("email")
     parts = [
         _clean(claims.get("name") or claims.get("preferred_username") or ""),
         f"<{_clean(mail)}>" if isinstance(mail, str) and "@" in mail else "",
@@ -200,14 +201,20 @@ class Issuer:
             raise _not_believed(error) from None
 
     def _key(self, kid: str) -> _Key:
-        with self._lock:
-            age = time.monotonic() - self._fetched
-            if age > KEYS_KEPT or (kid not in self._keys and age > KEYS_AGAIN):
-                self._fetch()
-            key = self._keys.get(kid)
+        if self._due(kid) and self._lock.acquire(blocking=not self._keys):  # while one asks, the others go on
+            try:
+                if self._due(kid):
+                    self._fetch()
+            finally:
+                self._lock.release()
+        key = self._keys.get(kid)
         if key is None:
             raise jwt.InvalidKeyError("it is signed by a key that its issuer does not publish")
         return key
+
+    def _due(self, kid: str) -> bool:
+        age = time.monotonic() - self._fetched
+        return age > KEYS_KEPT or (kid not in self._keys and age > KEYS_AGAIN)
 
     def _fetch(self) -> None:
         self._fetched = time.monotonic()  # also when it fails: nobody can make us ask at every request

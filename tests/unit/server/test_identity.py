@@ -153,6 +153,33 @@ def test_a_proxy_is_believed_when_it_signs(house: House) -> None:
         {"Remote-User": "jane"}, {"X-Identity": ""},
     ):  # fmt: skip
         assert house("GET", "/api/v1/me", None, headers=headers).status_code == 401, headers
+    # the proxy vouches also for what another site's page makes a browser send
+    grant = json.dumps({"scope": {"provider": "openai"}, "reference": "MS-1"})
+    for site in (
+        {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+    ):  # fmt: skip
+        sent = house("POST", "/api/v1/grants", None, headers=said(groups="stewards") | site, content=grant)
+        assert (sent.status_code, sent.json()["code"]) == (403, "CROSS_SITE")
+        assert house("POST", "/api/v1/grants", "steward", headers=site, content=grant).status_code == 201
+    for own in ({}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}, {"Origin": "http://testserver"}):
+        sent = house("POST", "/api/v1/grants", None, headers=said(groups="stewards") | own, content=grant)
+        assert sent.status_code == 201
+
+
+def test_an_issuer_that_hangs_holds_up_who_is_known(house: House, issuer: Issuer) -> None:
+    """Whoever shows keys that nobody published makes one request wait for the issuer, and no other."""
+    vouchers = house.client.app.state.room.vouchers._issuer  # type: ignore[attr-defined]
+    assert house("GET", "/api/v1/me", issuer.token(groups=["readers"])).status_code == 200
+    with vouchers._lock:  # somebody else's request asks it just now
+        vouchers._fetched = float("-inf")
+        assert house("GET", "/api/v1/me", issuer.token(groups=["readers"])).status_code == 200
+
+
+def test_a_mail_address_that_nobody_verified_is_left_out() -> None:
+    for said in (False, "false", "False"):
+        claims = {"iss": "https://sso.example", "sub": "7", "email": "jane@example.com", "email_verified": said}
+        assert "jane" not in name_of(claims)
 
 
 def test_a_new_display_name_makes_no_second_person() -> None:
