@@ -33,7 +33,7 @@ def execution(environment: Mapping[str, str]) -> str:
         environment: of the process.
 
     Returns:
-        Empty where nobody looks at what the process does.
+        Empty where nobody looks.
     """
     folder = _folder(environment)
     if folder is None:
@@ -60,7 +60,7 @@ def begun(environment: Mapping[str, str], run_id: str) -> None:
 
 def _folder(environment: Mapping[str, str]) -> Path | None:
     named = environment.get("LINEAGE_EXECUTION")
-    return Path(named) if named and environment.get("LINEAGE_OBSERVER") else None
+    return Path(named) if named else None
 
 
 def said_of_runs(
