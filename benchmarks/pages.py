@@ -94,6 +94,14 @@ def main() -> None:
                 ("search: nothing", [address("/search", q=f"no such thing {n}") for n in numbers]),
                 ("artifact: a model", [address("/artifact", target=model) for model in models]),
                 ("artifact: a source", [address("/artifact", target=key) for key in keys]),
+                (
+                    "ask: a model, an origin",
+                    [
+                        address("/question", model=m, origin=f"provider-{n}")
+                        for m, n in zip(models, numbers, strict=True)
+                    ],
+                ),
+                ("recall", ["/recall"] * options.requests),
                 ("one hop", [address("/hop", target=key, made="false") for key in keys]),
                 ("source: everything downstream", [address("/source", target=key) for key in keys]),
                 ("source: a provider", [address("/source", origin=f"provider-{n}") for n in numbers]),

@@ -35,12 +35,13 @@ _STRICT = {Outcome.ALLOW: 0, Outcome.WARN: 1, Outcome.CANNOT_DECIDE: 2, Outcome.
 _NO_LABELS = ("NO_SOURCE", "ARTIFACT_UNKNOWN")
 
 
-def rejudge(inquiry: Inquiry, since: str = "") -> tuple[RecallDocument, dict[str, Artifact]]:
+def rejudge(inquiry: Inquiry, since: str = "", *, paths: bool = True) -> tuple[RecallDocument, dict[str, Artifact]]:
     """Judge every registered version that is still there. Nothing is recorded.
 
     Args:
         inquiry: the record and the policy.
         since: only versions made from this day or time on.
+        paths: whether to look up a path for each finding of what is to be recalled, which takes longest.
 
     Returns:
         What is to be recalled and what else changed, and the artifact of each by the id of its decision.
@@ -67,9 +68,9 @@ def rejudge(inquiry: Inquiry, since: str = "") -> tuple[RecallDocument, dict[str
         if now.blocks and version.recalled:
             recalled.append(version)
         if recall or (was is not None and was is not now.outcome and not version.recalled):
-            if recall and now.findings:
-                paths = graph.paths(artifact, {f.label for f in now.findings if not f.grant})
-                now = replace(now, findings=tuple(replace(f, path=paths.get(f.label, ())) for f in now.findings))
+            if recall and paths and now.findings:
+                ways = graph.paths(artifact, {f.label for f in now.findings if not f.grant})
+                now = replace(now, findings=tuple(replace(f, path=ways.get(f.label, ())) for f in now.findings))
             found.append(Rejudged(version_ref(version), was, now, recall))
             artifacts[now.id] = artifact
     found.sort(key=lambda item: (not item.recall, not (item.version.aliases or item.version.stage)))

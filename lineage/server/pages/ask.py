@@ -54,7 +54,7 @@ def recall(request: Request, number: Number = 1) -> Response:
     """Which registered versions the policy in force would not let be used any more. Nothing is recorded."""
     rows = part(number)
     with room_of(request).reading(identity_of(request)) as desk:
-        said, _ = rejudge(desk)
+        said, _ = rejudge(desk, paths=for_programs(request))  # each version has a page that shows them
     return show(
         request, "recall.html", said,
         lambda: {
