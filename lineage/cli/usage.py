@@ -38,8 +38,9 @@ def import_(settings: Settings, files: tuple[str, ...]) -> None:
 def reconcile(settings: Settings, tag: bool) -> int:
     """Compare the imported logs with what was declared and observed.
 
-    By time: calls that were made while no observed stage called that provider. By channel and model: a provider, a
-    way or a model that nobody declared. By content: answers found in sources that are undeclared or declared clean.
+    By time: calls that no observed execution can have made: none called that provider then, or not so often. By channel
+    and model: a provider, a way or a model that nobody declared. By content: answers found in sources that are
+    undeclared or declared clean.
     Exit status 1 when something is left open, 3 when a source could not be searched.
     """
     from lineage.evidence.usage import reconcile_text

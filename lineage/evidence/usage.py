@@ -130,7 +130,7 @@ class UsageReconcileDocument(Document, frozen=True):
 
 
 _WORDS = {
-    "NOT_OBSERVED": "made while no observed stage called it",
+    "NOT_OBSERVED": "by no observed execution: none called it then, or not so often",
     "PROVIDER_NOT_DECLARED": "nothing of this provider is declared",
     "CHANNEL_NOT_DECLARED": "its sources are declared to have come another way",
     "MODEL_NOT_DECLARED": "no source of this model is declared",
@@ -161,11 +161,11 @@ def reconcile_text(document: UsageReconcileDocument) -> str:
         return page(["No log was imported: lineagegate usage import FILE"])
     within = f"in {count(len(document.logs), 'imported log')}"
     if not document.open:
-        first = f"Everything {within} is accounted for: {count(document.requests, 'call')}."
+        first = f"Nothing {within} is left open: observed executions may have made {count(document.requests, 'call')}."
     else:
         first = (
-            f"{document.unseen:,} of {count(document.requests, 'call')} {within} were made while no observed stage "
-            "called that provider."
+            f"{document.unseen:,} of {count(document.requests, 'call')} {within} cannot be those of an observed "
+            "execution."
         )
     lines = [first]
     open_ = [row for row in document.calls if row.findings]

@@ -377,14 +377,9 @@ def _rows(
         by_provider[way.provider if way else ""].append(window)
     out = []
     for log in logs:
-        for calls in log.calls:
-            seen = by_channel.get(calls.channel, []) if calls.channel else by_provider.get(calls.provider, [])
-            longest = max((window.end - window.start for window in seen), default=0)
-            unseen = [
-                (at, left)
-                for at, number in calls.times
-                if (left := number - _explained(at, number, calls.seconds, seen, longest))
-            ]
+        around = [by_channel.get(c.channel, []) if c.channel else by_provider.get(c.provider, []) for c in log.calls]
+        open_ = _open(log.calls, around)
+        for calls, unseen in zip(log.calls, open_, strict=True):
             mine = [each for each in declared if calls.provider and calls.provider in each[0]]
             channels = sorted({channel for _, channel, _ in mine if channel})
             services = {service for _, _, service in mine}
@@ -417,14 +412,33 @@ def _rows(
     return sorted(out, key=lambda row: (-row.unseen, -row.requests, row.channel, row.service))
 
 
-def _explained(at: int, number: int, seconds: int, windows: Sequence[Window], longest: int) -> int:
-    """How many of the requests of one time observed executions may have made."""
-    first = bisect_left(windows, (at - SKEW - longest,))
-    last = bisect_left(windows, (at + seconds + SKEW,))
-    over = [window for window in windows[first:last] if window.end >= at - SKEW]
-    if not over or (seconds > _STEPS[0] and all(window.exact for window in over)):
-        return min(number, sum(window.calls for window in over))
-    return number  # to the minute, or where connections were counted: one carries many requests
+def _open(logged: Sequence[LoggedCalls], around: Sequence[Sequence[Window]]) -> list[list[tuple[int, int]]]:
+    """Of each group of calls of one log, the times and numbers that no observed execution can have made.
+
+    An execution accounts for as many requests as were counted of it, for whichever group; those that end first first.
+
+    Args:
+        logged: the groups.
+        around: for each, the executions that called the same channel, in order.
+    """
+    left: dict[int, int] = {}
+    found: list[list[tuple[int, int]]] = [[] for _ in logged]
+    longest = [max((window.end - window.start for window in windows), default=0) for windows in around]
+    for at, group, number in sorted((at, g, number) for g, calls in enumerate(logged) for at, number in calls.times):
+        windows = around[group]
+        first = bisect_left(windows, (at - SKEW - longest[group],))
+        last = bisect_left(windows, (at + logged[group].seconds + SKEW,))
+        over = [window for window in windows[first:last] if window.end >= at - SKEW]
+        if any(not window.exact for window in over):
+            continue  # of a connection nobody knows how many requests it carried
+        rest = number
+        for window in sorted(over, key=lambda window: window.end):
+            taken = min(rest, left.setdefault(id(window), window.calls))
+            left[id(window)] -= taken
+            rest -= taken
+        if rest:
+            found[group].append((at, rest))
+    return found
 
 
 def _not_logged(logs: Iterable[UsageLog], windows: Sequence[Window]) -> Iterator[e.NotLogged]:
