@@ -116,6 +116,13 @@ def _so_far(
         raise CannotDecide(
             f"the record of what runs now is not whole: {faults[0]}", code="EXECUTION_NOT_WHOLE", hint=_HINT
         )
+    stages = {seen.stage for seen in group if seen.stage}
+    if stages and environment.get("DVC_STAGE") not in stages:
+        raise CannotDecide(
+            "DVC_STAGE of this process is not the stage that runs", code="EXECUTION_NOT_WHOLE",
+            cause=f"{environment.get('DVC_STAGE') or 'it is not set'}, in {', '.join(sorted(stages))}",
+            hint="leave the environment of the stage as DVC makes it",
+        )  # fmt: skip
     watched = Watched(gate, group, journal)
     calls = watched.calls(stage.uses if stage else ())
     undeclared = watched.undeclared(stage.declared if stage else ())
@@ -143,6 +150,13 @@ def _around(root: Path, environment: Mapping[str, str]) -> tuple[list[Seen], Jou
             cause=f"{named}: it was taken away, or the command has ended", hint=_HINT,
         )  # fmt: skip
     above = set(_ancestors())
+    if where.resolve() != spool_of(root).resolve():
+        here = spool.executions(spool_of(root), spool.journal(spool_of(root)))
+        if any(seen.ended is None and seen.pid in above for seen in here):
+            raise CannotDecide(
+                "LINEAGE_EXECUTION names another record than that of the command that runs now",
+                code="EXECUTION_UNREADABLE", cause=named, hint=_HINT,
+            )  # fmt: skip
     own = [seen for seen in every if seen.folder.name == Path(named).name or (seen.ended is None and seen.pid in above)]
     chosen: dict[str, Seen] = {}
     together = list(groups(every))

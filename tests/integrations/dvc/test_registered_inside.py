@@ -24,12 +24,13 @@ if not client.search_registered_models():
 text = open("data/own.txt").read()
 number = 0
 
-def register(step):
+def register(step, data=()):
     global number
     number += 1
     with mlflow.start_run() as run, tempfile.TemporaryDirectory() as folder:
         open(folder + "/weights.bin", "w").write(f"weights {number} of a model, " + text)
         mlflow.log_artifacts(folder, "model")
+        client.log_inputs(run.info.run_id, list(data))
         open("model.txt", "w").write(run.info.run_id)
     try:
         client.create_model_version("seed", run.info.artifact_uri + "/model", run.info.run_id)
@@ -52,6 +53,9 @@ stages:
     cmd: {sys.executable} src/train.py
     deps: [src/train.py, data/own.txt]
     outs: [model.txt]
+  other:
+    cmd: echo other > other.txt
+    outs: [other.txt]
 """
 
 POLICY = """\
@@ -121,6 +125,20 @@ kept = {{name: os.environ.pop(name) for name in list(os.environ) if name.startsw
 register("unset")
 os.environ.update(kept)
 folder = os.environ["LINEAGE_EXECUTION"]
+with tempfile.TemporaryDirectory() as false:
+    os.mkdir(false + "/1-2")
+    shutil.copy(folder + "/start", false + "/1-2")
+    open(false + "/journal", "w").write("start 1-2\\n")
+    os.environ["LINEAGE_EXECUTION"] = false + "/1-2"
+    register("elsewhere")
+os.environ["LINEAGE_EXECUTION"] = folder
+os.environ["DVC_STAGE"] = "other"
+register("another-stage")
+del os.environ["DVC_STAGE"]
+from mlflow.entities import Dataset, DatasetInput
+own = Dataset("own", "1", "local", '{{"uri": "data/own.txt"}}')
+register("no-stage", [DatasetInput(own)])
+os.environ["DVC_STAGE"] = "train"
 name, = [name for name in os.listdir(folder) if name.startswith(str(os.getpid()))]
 lines = open(folder + "/" + name).read().splitlines(True)
 open(folder + "/" + name, "w").writelines(line for line in lines if "openai" not in line)
@@ -136,6 +154,9 @@ register("gone")
     assert "observed: 1 call to api.openai.com while it was made" in said["child"]
     assert "observed: 6 calls to api.openai.com while it was made" in said["calls"]
     assert "no-gpt" in said["unset"]
+    assert "cannot be decided" in said["elsewhere"] and "another record" in said["elsewhere"]
+    assert "cannot be decided" in said["another-stage"]
+    assert "cannot be decided" in said["no-stage"] and "not the stage that runs" in said["no-stage"]
     assert "cannot be decided" in said["forged"] and "does not follow from those before" in said["forged"]
     assert "cannot be decided" in said["gone"] and "is gone" in said["gone"]
 
