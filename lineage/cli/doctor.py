@@ -131,7 +131,9 @@ def _plugins() -> Found:
 def _tools(config: Config) -> Found:
     if shutil.which("git") is None:
         yield "GIT_MISSING", "git", "git is not on PATH; history cannot be read", "install git"
-    elif not any((directory / ".git").exists() for directory in (config.root, *config.root.parents)):
+    elif (config.root / ".dvc").is_dir() and not any(
+        (directory / ".git").exists() for directory in (config.root, *config.root.parents)
+    ):  # where there is no pipeline either, as on a server, there is no history to read
         yield "NO_REPOSITORY", str(config.root), "this is no git repository; history cannot be read", "git init"
     if (config.root / ".dvc").is_dir() and shutil.which("dvc") is None:
         yield (

@@ -78,9 +78,10 @@ def test_an_extra_that_is_not_installed_is_no_fault(
 
 def test_tools_that_are_missing(healthy: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     (healthy / ".git").rmdir()
+    assert _codes(cli) == set()  # a server's directory
+    (healthy / ".dvc").mkdir()
     assert _codes(cli) == {"NO_REPOSITORY"}
     monkeypatch.setenv("PATH", str(healthy))
-    (healthy / ".dvc").mkdir()
     assert {"GIT_MISSING", "DVC_MISSING"} <= _codes(cli)
 
 
