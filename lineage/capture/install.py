@@ -116,8 +116,9 @@ def _packages() -> Path:
             [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
             capture_output=True, text=True, check=False, timeout=60,
         )  # fmt: skip
-        if done.returncode == 0 and Path(done.stdout.strip()).is_dir():
-            return Path(done.stdout.strip())
+        said = done.stdout.splitlines()[-1:]  # a `sitecustomize` may talk before
+        if done.returncode == 0 and said and Path(said[0]).is_dir():
+            return Path(said[0])
     if program is None and find_spec("dvc") is not None:
         return Path(sysconfig.get_path("purelib"))
     raise UsageError(

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lineage.capture import hook, spool
+from lineage.capture import hook, install, spool
 
 BASH = shutil.which("bash") or "/bin/bash"
 SHELLS = [path for name in ("bash", "dash", "zsh", "fish", "ksh") if (path := shutil.which(name))]
@@ -186,3 +187,10 @@ def test_a_shell_with_a_strange_name(tmp_path: Path) -> None:
     place.root.mkdir()
     assert place.run("-c", "echo $SHELL", real=str(real)).stdout == f"{real}\n"
     assert place.seen()[0].status == 0
+
+
+def test_an_environment_that_talks_when_its_python_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sitecustomize.py").write_text("print('hello')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PATH", sysconfig.get_path("scripts"))
+    assert install._packages() == Path(sysconfig.get_path("purelib"))
