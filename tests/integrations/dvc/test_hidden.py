@@ -5,13 +5,14 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import re
 import sys
 import threading
 from pathlib import Path
 
 import pytest
 
-from lineage.vocabulary import Observation
+from lineage.vocabulary import Kind, Observation, Origin
 from tests.integrations.dvc.test_hook import GENERATE, SIDE, Project, project  # noqa: F401 - a fixture
 
 WAYS = {
@@ -187,10 +188,34 @@ def test_a_stage_that_works_in_a_folder_of_its_own(project: Project) -> None:  #
         (stage,) = [p.running(project.root / "sub", environment, lambda _: set()) for p in gate.pipelines]
     assert stage is not None
     names = ("own.txt", "params.yaml", "made.txt")
-    assert set(stage.declared) == {str(project.root / "src/generate.py"), *(str(project.root / "sub" / n) for n in names)}
+    assert set(stage.declared) == {
+        str(project.root / "src/generate.py"),
+        *(str(project.root / "sub" / n) for n in names),
+    }
     said = project.exec("dvc", "exp", "run", "-q", "--temp", "-n", "far").stderr
     assert "no record of the pipeline fits it" not in said
     (name,) = project.repo.git("for-each-ref", "refs/exps", "--format=%(refname)").split()
     project.repo.git("checkout", "-q", name)
     project.run("dvc", "checkout", "-q")
     assert project.kinds("sub/made.txt")["third-party-model-output"] == "observed"
+
+
+def test_content_of_the_cache_is_what_it_is_of(project: Project) -> None:  # noqa: F811
+    """Read without its name, as `dvc.api` does too; MLflow's own notes are nobody's data."""
+    project.repo.add("data/asked.txt", "What a model of somebody else answered, long enough to mean something.\n" * 3)
+    with project.gate() as gate:
+        gate.declare("data/asked.txt.dvc", Origin(Kind.THIRD_PARTY_MODEL_OUTPUT, "anthropic"))
+    key = re.search(r"md5: (\w+)", project.repo.read_text("data/asked.txt.dvc"))
+    assert key
+    code = (
+        f"open('.dvc/cache/files/md5/{key[1][:2]}/{key[1][2:]}').read()\n"
+        "import sqlite3; sqlite3.connect('mlflow.db').execute('create table t (a)').connection.close()\n"
+        "sqlite3.connect('mlflow.db').execute('select * from t').fetchall()\n"
+    )
+    made = "open('data/made.txt', 'w').write('Made of it, long enough to mean something. ' * 3)\n"
+    project.repo.write("src/generate.py", code + made)
+    project.exec("dvc", "repro", "-q", "generate")
+    labels = {(label.origin.kind.value, label.origin.provider) for label in project.labels("data/made.txt")}
+    assert labels == {("human-annotation", ""), ("third-party-model-output", "anthropic")}
+    (seen,) = [each for each in _observations(project) if each.undeclared]
+    assert [Path(path).parts[:2] for path in seen.undeclared] == [(".dvc", "cache")]
