@@ -100,7 +100,8 @@ class Version(NamedTuple):
     artifact: Artifact
     position: int
     """The entry that named it first."""
-    newest: bool
+    current: bool
+    """Whether it is the one recorded last, again or for the first time."""
 
     @property
     def id(self) -> str:
@@ -115,14 +116,15 @@ def versions(desk: Desk, jobs: Jobs, namespace: str, name: str) -> list[Version]
         UsageError: ``NOT_FOUND``.
     """
     known = found(desk.graph.versions(namespace, name) or None, "such dataset")
+    current = found(desk.graph.find(namespace, name), "such dataset")
     pairs = list(zip(known, jobs.dataset_entries(namespace, name), strict=False))[::-1]
-    return [Version(artifact, position, not index) for index, (artifact, position) in enumerate(pairs)]
+    return [Version(one, position, version_of(one) == version_of(current)) for one, position in pairs]
 
 
 def version(desk: Desk, jobs: Jobs, told: Version) -> Shape:
     """One of them, with the run that made it last."""
     namespace, name = told.artifact.namespace, told.artifact.name
-    positions = jobs.lately(namespace, name) if told.newest else [told.position]
+    positions = jobs.lately(namespace, name) if told.current else [told.position]
     facets, _ = facets_of(jobs, namespace, name, positions)
     made = [events for maker in desk.graph.makers(told.artifact)[-1:] if (events := jobs.run(maker.run))]
     return {
