@@ -57,12 +57,21 @@ def counted(tables: Tables, store: Any, run: Any) -> Counter[str]:
 
 
 def read(store: Any, run: Any) -> Counter[str]:
-    """The same from a store that is no database. Arguments and errors as for `counted`."""
+    """The same from a store that is no database; one that knows no traces has none. Otherwise as `counted`."""
+    from mlflow.exceptions import MlflowException
+
     text = f"metadata.`{SOURCE}` = '{run.info.run_id}'"
     found: list[Any] = []
     token = None
     while True:
-        page, token = store.search_traces([run.info.experiment_id], text, 100, None, token)
+        try:
+            page, token = store.search_traces([run.info.experiment_id], text, 100, None, token)
+        except NotImplementedError:
+            return Counter()
+        except MlflowException as error:
+            if error.error_code in ("NOT_IMPLEMENTED", "ENDPOINT_NOT_FOUND"):  # an earlier server
+                return Counter()
+            raise CannotDecide(f"the traces of run {run.info.run_id} cannot be read", cause=str(error)) from error
         found += page
         if not token or len(found) > _MOST:
             return _whole(store, run, found)

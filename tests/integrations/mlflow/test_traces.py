@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import http.server
+import json
 import sqlite3
+import threading
 from pathlib import Path
 
 import mlflow
 import pytest
+from mlflow.store.tracking.rest_store import RestStore
 from mlflow.tracing.client import TracingClient
+from mlflow.utils.rest_utils import MlflowHostCreds
 
+from lineage.errors import CannotDecide
+from lineage_mlflow.reading import Reading
 from tests.integrations.mlflow.example_project import Project, refused
 from tests.integrations.mlflow.test_ancestry import labels
 
@@ -100,6 +107,38 @@ def test_traces_whose_spans_lie_with_the_artifacts(project: Project) -> None:
     (place,) = Path(project.root).rglob("traces.json")
     place.unlink()
     assert f"trace {named} of the run cannot be read" in refused(lambda: project.register("chat", f"models:/{model}"))
+
+
+@pytest.mark.parametrize(("status", "code"), [(404, "ENDPOINT_NOT_FOUND"), (403, "PERMISSION_DENIED")])
+def test_a_server_without_traces_and_one_that_does_not_show_them(project: Project, status: int, code: str) -> None:
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps({"error_code": code, "message": "no"}).encode()
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_POST(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    run = project.client.get_run(project.run())
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        remote = RestStore(lambda: MlflowHostCreds(f"http://127.0.0.1:{server.server_address[1]}"))
+        try:
+            if status == 404:
+                assert not Reading(remote).calls(run)
+            else:
+                with pytest.raises(CannotDecide, match="the traces of run"):
+                    Reading(remote).calls(run)
+        finally:
+            server.shutdown()
 
 
 def test_a_store_that_is_no_database(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
