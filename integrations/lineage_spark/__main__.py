@@ -29,7 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         return UNKNOWN
     except Exception as error:  # Spark and Java have many; none of them may read as "nothing found"
-        cause = next((line for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
+        # the last line that is no detail of another: of a traceback, of Python or Java, what was raised
+        said = [line for line in str(error).splitlines() if line[:1].strip()]
+        cause = said[-1] if said else type(error).__name__
         failed = CannotDecide("the job failed, so nothing is said", code="SPARK_FAILED", cause=cause)
         sys.stderr.write(f"{failed}\n")
         return UNKNOWN
@@ -53,16 +55,23 @@ def _parser() -> argparse.ArgumentParser:
 
     labels = jobs.add_parser("labels", help="recompute the labels of every artifact from the ledger's entries")
     given = labels.add_mutually_exclusive_group(required=True)
-    given.add_argument("--store", help="path or postgresql://… as the workers reach it")
+    given.add_argument("--store", type=_store, help="path or postgresql://… as the workers reach it")
     given.add_argument("--export", help="Parquet that `export` wrote, or lines of JSON")
     labels.add_argument("--out", help="write the labels there, as Parquet")
-    labels.add_argument("--check", metavar="STORE", help="hold them against the labels that this store keeps")
+    labels.add_argument(
+        "--check", type=_store, metavar="STORE", help="hold them against the labels that this store keeps"
+    )
     labels.set_defaults(job=_labels)
     export = jobs.add_parser("export", help="write the ledger's entries as Parquet")
-    export.add_argument("--store", required=True, help="path or postgresql://… as the workers reach it")
+    export.add_argument("--store", type=_store, required=True, help="path or postgresql://… as the workers reach it")
     export.add_argument("--out", required=True)
     export.set_defaults(job=_export)
     return parser
+
+
+def _store(text: str) -> str:
+    """A store as workers find it, whatever directory they run in."""
+    return text if "://" in text else str(Path(text).resolve())
 
 
 def _index(options: argparse.Namespace) -> int:
