@@ -10,10 +10,13 @@ from __future__ import annotations
 import contextlib
 import gzip
 import http.client
+import math
 import os
 import re
+import socket
 import ssl
 import stat
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -37,6 +40,8 @@ PATIENCE = 30.0
 """Seconds for a connection, and for each piece of an answer."""
 MOST_ANSWER = 50_000_000
 """Bytes of an answer."""
+_LONGEST = 10
+"""Times the patience that a whole answer may take: a letter at a time would hold a registration for days."""
 _IDLE = 5.0
 """Seconds after which a connection is not used again."""
 _PACKED = 2_000
@@ -183,11 +188,13 @@ class Client:
     Args:
         team: where it is.
         token: who asks.
+        until: when whoever asks goes on without an answer, by the clock of `time.monotonic`.
     """
 
-    def __init__(self, team: Team, token: str) -> None:
+    def __init__(self, team: Team, token: str, until: float = math.inf) -> None:
         self.team = team
         self._token = token
+        self._until = until
         self._connection: http.client.HTTPConnection | None = None
         self._used = 0.0
 
@@ -264,13 +271,26 @@ class Client:
         """
         if time.monotonic() - self._used > _IDLE:  # a server closes connections that are idle, perhaps just now
             self.close()
+        left = min(self.team.patience * _LONGEST, self._until - time.monotonic())
+        watch = threading.Timer(max(left, 0.0), self._cut)
+        watch.daemon = True
+        watch.start()
         try:
             reply = self._send(method, path, body)
         except (OSError, http.client.HTTPException) as error:
             self.close()
             raise self._away(error) from None
+        finally:
+            watch.cancel()
         self._used = time.monotonic()
         return reply
+
+    def _cut(self) -> None:
+        """End what is being waited for, in whatever part of it; from another thread."""
+        connection = self._connection
+        if connection is not None and connection.sock is not None:
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)  # below TLS, which the other thread is in
 
     def _away(self, error: Exception) -> Unanswered:
         return Unanswered(

@@ -12,6 +12,7 @@ they say what this ledger held, and are sealed in it.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
@@ -197,7 +198,7 @@ class Outbox:
         while True:
             failure: LineageError | None = None
             try:
-                for count in self._round(again):
+                for count in self._round(again, math.inf if until is None else until):
                     sent += count
                     if progress:
                         progress("forwarding", sent, 0)
@@ -232,12 +233,12 @@ class Outbox:
                 cause=refused or waiting.error, hint=waiting.hint or "lineagegate status",
             )  # fmt: skip
 
-    def _round(self, again: bool) -> Iterator[int]:
+    def _round(self, again: bool, until: float) -> Iterator[int]:
         """Send everything once, with each token what its role is for; yields how many entries were acknowledged."""
         unserved = set(CHANNELS)
         failure: Unanswered | None = None
         for token in self._team.tokens:
-            client = Client(self._team, token)
+            client = Client(self._team, token, until)
             try:
                 me = client.me(self.standing().entries)
                 if me.ledger == self._seal.origin:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -20,7 +22,7 @@ import pytest
 from lineage.config import load
 from lineage.events.event import dataset_event, run_event
 from lineage.gate import Gate
-from lineage.gate.client import Team
+from lineage.gate.client import Client, Team, Unanswered
 from lineage.gate.outbox import Outbox, channel_of
 from lineage.vocabulary import Artifact, Content, Input, Kind, Origin, Scope, Tag
 from tests.e2e.test_server import COMMAND, Served, recorded, served
@@ -66,6 +68,12 @@ class Machine:
 
     def entries(self) -> list[bytes]:
         return recorded(self.root)
+
+
+def team_of(machine: Machine) -> Team:
+    team = Team.of(load(machine.root))
+    assert team
+    return team
 
 
 def outbox(gate: Gate) -> Outbox:
@@ -261,6 +269,7 @@ class Broken(BaseHTTPRequestHandler):
 def broken(tmp_path: Path) -> Iterator[tuple[type[Broken], Machine]]:
     kind = type("Kind", (Broken,), {"received": []})
     with ThreadingHTTPServer(("127.0.0.1", 0), kind) as http:
+        http.handle_error = lambda *_: None  # type: ignore[method-assign] - whoever asked went away
         thread = threading.Thread(target=http.serve_forever)
         thread.start()
         try:
@@ -322,6 +331,30 @@ def test_full_and_slow(broken: tuple[type[Broken], Machine]) -> None:
     machine.record("d")
     slow = machine.forward()
     assert (slow.sent, slow.waiting.events) == (0, 1) and "timed out" in slow.waiting.error
+
+
+def test_an_answer_letter_by_letter(broken: tuple[type[Broken], Machine]) -> None:
+    """No pause is longer than the patience, and it would still take days."""
+    kind, machine = broken
+
+    def drip(self: Broken, _: int) -> tuple[int, dict[str, str], bytes]:
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            for _ in range(1000):
+                self.wfile.write(b" ")
+                time.sleep(0.1)
+        raise ConnectionError
+
+    kind.answers = drip
+    machine.record("a")
+    began = time.monotonic()
+    assert machine.forward(2).waiting.events == 1  # as long as was said, whatever the patience
+    client = Client(dataclasses.replace(team_of(machine), patience=0.2), "lgt_x_y")
+    with pytest.raises(Unanswered) as away:
+        client.send("POST", "/api/v1/lineage/batch", b"[]")
+    assert away.value.again and time.monotonic() - began < 30
 
 
 def test_too_large_is_sent_in_parts(broken: tuple[type[Broken], Machine]) -> None:
