@@ -39,6 +39,8 @@ POLICY = (
 )
 """Nothing that stands in a page runs, and nothing is loaded from elsewhere."""
 HTML = "text/html; charset=utf-8"
+MOST_SEARCHED = 200
+"""Characters of what was not found that a search is offered for."""
 
 
 def for_programs(request: Request) -> bool:
@@ -84,7 +86,9 @@ def fault(request: Request, error: LineageError) -> Response:
         where = str(request.url.path) + (f"?{request.url.query}" if request.url.query else "")
         shown = None if error.code == "TOKEN_MISSING" else error
         return page(request, "login.html", {"fault": shown, "next": where if request.method == "GET" else "/"}, 401)
-    return page(request, "fault.html", {"fault": error, "status": status}, status)
+    asked = request.query_params.get("model") or request.query_params.get("target") or ""
+    searched = asked[:MOST_SEARCHED] if error.code in ("ARTIFACT_UNKNOWN", "MODEL_AMBIGUOUS") else ""
+    return page(request, "fault.html", {"fault": error, "status": status, "searched": searched}, status)
 
 
 async def missing(request: Request, error: LineageError) -> Response | None:

@@ -217,6 +217,8 @@ def test_a_question_is_answered_in_the_words_of_the_dossier(house: House) -> Non
     assert house("GET", "/question.json").json() == {"contains": None, "share": None}
     assert look(house, "/question?model=models:/seed-chat/1&origin=openia").status_code == 400
     assert look(house, "/question?model=nothing").status_code == 404
+    unknown = look(house, "/question?model=seed-chat&origin=openai").text  # as people call it
+    assert '<a href="/search?q=seed-chat">Search for' in unknown
 
 
 def test_what_would_be_recalled(house: House, project: Config) -> None:
