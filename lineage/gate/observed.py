@@ -182,6 +182,7 @@ class Watched:
         self.journal = journal
         self.group = group
         self.first, self.last = group[0], group[-1]
+        self.ignored = 0
         self.things: dict[str, dict[str, int]] = {}
         for seen in group:
             for kind, values in seen.things.items():
@@ -298,6 +299,9 @@ class Watched:
         hosts = {_bare(host) for kind, _ in _COUNTED for host in self.things.get(kind, ())} - named
         root = self.gate.config.root
         more = [f"{len(undeclared):,} files were read that are no dependency"] if len(undeclared) > MOST_READS else []
+        if self.ignored:
+            verb = "was" if self.ignored == 1 else "were"
+            more.append(f"{count(self.ignored, 'file')} {verb} read that `ignore` in the settings leaves out")
         return Observation(
             tuple(seen.id for seen in self.group),
             _iso(self.first.started),
@@ -382,15 +386,14 @@ class Watched:
         inside = tuple(os.path.join(os.path.normpath(path), "") for path in declared)  # noqa: PTH118 - ends in a slash
         exact = {os.path.normpath(path) for path in declared}
         ignored = _settings(self.gate).get("ignore", [])
-        return [
+        found = [
             path
             for path in self._paths("read")
-            if path not in own
-            and path not in exact
-            and not path.startswith(inside)
-            and not _setting(path)
-            and not any(fnmatch.fnmatchcase(path, pattern) for pattern in ignored)
+            if path not in own and path not in exact and not path.startswith(inside) and not _setting(path)
         ]
+        read = [path for path in found if not any(fnmatch.fnmatchcase(path, pattern) for pattern in ignored)]
+        self.ignored = len(found) - len(read)
+        return read
 
     def inputs(self, paths: Sequence[str]) -> list[Input]:
         """The data among files that were read; of very many, the folders they lie in."""

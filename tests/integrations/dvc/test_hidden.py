@@ -201,13 +201,16 @@ def test_a_stage_that_works_in_a_folder_of_its_own(project: Project) -> None:  #
 
 
 def test_content_of_the_cache_is_what_it_is_of(project: Project) -> None:  # noqa: F811
-    """Read without its name, as `dvc.api` does too; MLflow's own notes are nobody's data."""
+    """Read without its name, as `dvc.api` does too; MLflow's own notes are nobody's data; what is ignored is counted."""
+    project.repo.write("ignored.csv", SIDE)
+    project.repo.write("lineage.toml", 'project = "demo"\n[capture]\nignore = ["*/ignored.csv"]\n')
     project.repo.add("data/asked.txt", "What a model of somebody else answered, long enough to mean something.\n" * 3)
     with project.gate() as gate:
         gate.declare("data/asked.txt.dvc", Origin(Kind.THIRD_PARTY_MODEL_OUTPUT, "anthropic"))
     key = re.search(r"md5: (\w+)", project.repo.read_text("data/asked.txt.dvc"))
     assert key
     code = (
+        "open('ignored.csv').read()\n"
         f"open('.dvc/cache/files/md5/{key[1][:2]}/{key[1][2:]}').read()\n"
         "import sqlite3; sqlite3.connect('mlflow.db').execute('create table t (a)').connection.close()\n"
         "sqlite3.connect('mlflow.db').execute('select * from t').fetchall()\n"
@@ -219,3 +222,4 @@ def test_content_of_the_cache_is_what_it_is_of(project: Project) -> None:  # noq
     assert labels == {("human-annotation", ""), ("third-party-model-output", "anthropic")}
     (seen,) = [each for each in _observations(project) if each.undeclared]
     assert [Path(path).parts[:2] for path in seen.undeclared] == [(".dvc", "cache")]
+    assert seen.notes == ("1 file was read that `ignore` in the settings leaves out",)
