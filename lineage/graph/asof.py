@@ -21,6 +21,7 @@ from lineage.graph.working import Working
 from lineage.graph.write import flush, head_of, put_chunk
 from lineage.ledger import CHUNK, happened, unpack
 from lineage.store import Store, scratch_store
+from lineage.store.store import damaged
 from lineage.vocabulary import Artifact
 
 BATCH = 1000
@@ -81,13 +82,23 @@ def not_covered(what: str) -> UsageError:
 
 
 def whole(store: Store, upto: int, until: int | None) -> Iterator[Read]:
-    """Every entry before a position that had happened by then."""
+    """Every entry before a position that had happened by then.
+
+    Raises:
+        CannotDecide: ``GRAPH_DAMAGED``: one of them is missing (law 10).
+    """
+    wanted = 0
     for start, _, recorded, body in store.entries(0, upto):
+        if start != wanted:
+            break
         for position, data in enumerate(unpack(bytes(body)), start):
+            wanted = position + 1
             if position < upto:
                 event = read(data)
                 if until is None or happened(event.time).microseconds <= until:
                     yield position, data, event, recorded
+    if wanted < upto:
+        raise damaged(f"entry {wanted} of the ledger is missing")
 
 
 def partial(

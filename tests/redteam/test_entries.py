@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
+from lineage.errors import CannotDecide
 from lineage.gate.verification import VerifyReport
 from lineage.graph.verify import Deviation
 from lineage.ledger.key import make_key
@@ -159,6 +161,10 @@ def test_a_row_taken_out_leaves_a_gap(case: Case) -> None:
     found = only(case.verify(), "ENTRY_MISSING")
     assert found.first == start
     assert f"entries {start} to {start + count - 1} are missing" in found.message
+    # nor is anything said of the past, in which the tags of these entries would be gone
+    with case.gate() as gate, pytest.raises(CannotDecide, match="damaged") as refused:
+        gate.graph.as_of(happened=datetime.now(timezone.utc))
+    assert refused.value.cause == f"entry {start} of the ledger is missing"
 
 
 def test_a_row_that_cannot_be_read(case: Case) -> None:
