@@ -47,6 +47,7 @@ _OURS = frozenset(f.FACETS)
 _ACT_FACETS = frozenset(key for key, facet in f.FACETS.items() if facet.__name__.endswith("RunFacet")) - {
     "lineage_execution",
     "lineage_observation",
+    "lineage_usage",
 }
 _READ = {
     kind: frozenset(field.encode_name for field in msgspec.structs.fields(kind))

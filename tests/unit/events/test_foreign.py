@@ -12,7 +12,7 @@ from lineage.events import facets as f
 from lineage.events.event import BEFORE_EVERYTHING, act_event, dataset_event, run_event
 from lineage.events.foreign import MOST_WARNINGS, receive
 from lineage.events.naming import canonical
-from lineage.vocabulary import Artifact, Grant, Kind, Origin, Scope, Tag
+from lineage.vocabulary import Artifact, Grant, Kind, Origin, Scope, Tag, UsageLog
 
 ID = "019a0000-0000-7000-8000-000000000001"
 
@@ -158,6 +158,10 @@ def test_our_own_events_are_taken_without_a_word() -> None:
     tagged = Artifact("dvc://p", "a", tags=(Tag(Origin(Kind.LICENSED), by="Ann <ann@example.com>"),))
     assert receive(dataset_event(tagged, time="2026-03-01T10:00:00Z")).warnings == ()
     assert receive(run_event(run_id=ID, job=("dvc://p", "s"), time="2026-03-01T10:00:00Z")).warnings == ()
+    log = UsageLog("usage.csv", "sha256:" + "0" * 64, 0, (), ())  # `usage import` on another machine, forwarded
+    assert (
+        receive(run_event(run_id=ID, job=("https://h", "import"), time="2026-03-01T10:00:00Z", log=log)).warnings == ()
+    )
     (warning,) = receive(dataset_event(tagged, time="2026-03-01T10:00:00Z"), by="Bob <bob@example.com>").warnings
     assert "a tag said by 'Ann <ann@example.com>', handed in by 'Bob <bob@example.com>'" in warning
 
