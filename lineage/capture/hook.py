@@ -123,6 +123,16 @@ def strace() -> str:
     return found
 
 
+def is_dvc(command: Sequence[str]) -> bool:
+    """Whether a command is DVC itself.
+
+    Args:
+        command: program and arguments.
+    """
+    tool = Path(command[0]).name
+    return tool == "dvc" or (tool.startswith("python") and list(command[1:3]) == ["-m", "dvc"])
+
+
 def traced(command: Sequence[str], environment: Mapping[str, str]) -> list[str]:
     """A command of its own with strace around it. DVC is left alone: its stages are traced, each by itself.
 
@@ -131,9 +141,7 @@ def traced(command: Sequence[str], environment: Mapping[str, str]) -> list[str]:
         environment: from `environment`.
     """
     program = shutil.which(command[0], path=environment.get("PATH"))
-    tool = Path(command[0]).name
-    stages = tool == "dvc" or (tool.startswith("python") and list(command[1:3]) == ["-m", "dvc"])
-    if not environment.get("LINEAGE_STRACE") or program is None or stages:
+    if not environment.get("LINEAGE_STRACE") or program is None or is_dvc(command):
         return list(command)
     return [environment["LINEAGE_STRACE"], *OPTIONS, "-o", _READER, *command]
 

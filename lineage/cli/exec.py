@@ -51,7 +51,8 @@ def exec(settings: Settings, command: tuple[str, ...], observe: str, strict: boo
     try:
         found = hook.prepare(config.root, environment)
         inside = environment.get("LINEAGE_EXECUTION", "")
-        folder = spool.begin(found.spool, command, mode=observe, parent=inside)
+        mode = "python" if observe == "strace" and hook.is_dvc(command) else observe  # its stages are traced
+        folder = spool.begin(found.spool, command, mode=mode, parent=inside)
         began = (folder / "start").read_bytes()
         environment = hook.environment(found, environment, mode=observe, execution=folder, strict=strict)
         if strict and found.shell is None:

@@ -18,7 +18,7 @@ def test_what_other_programs_read_and_call(project: Project, tmp_path: Path) -> 
     project.repo.write("src/mix.sh", script)
     yaml = "stages:\n  mix:\n    cmd: sh src/mix.sh anthropic > data/mix.txt\n    deps: [src/mix.sh, data/own.txt]\n    outs: [data/mix.txt]\n"
     project.repo.write("dvc.yaml", yaml)
-    project.run(*STRACE, "dvc", "repro", "-q")
+    assert project.run(*STRACE, "dvc", "repro", "-q").stderr == ""
     found = project.kinds("data/mix.txt")
     assert found == {"human-annotation": "declared", "third-party-model-output": "observed", "undeclared": ""}
     with project.gate() as gate:
