@@ -977,9 +977,9 @@ def speaks_of(origin: Json, asked: str) -> bool:
 
 
 _MAKERS = {
-    "chatgpt openai openai-inc": ("gpt-3* gpt-4* gpt-5* gpt-oss* chatgpt* o1 o1-* o3 o3-* o4-* text-davinci-* dall-e*", "aoai azure-open-ai azure-openai azure-openai-service chatgpt openai openai-api"),
+    "chatgpt openai openai-inc": ("gpt-3* gpt-4* gpt-5* gpt-oss* chatgpt* o1 o1-* o3 o3-* o4-* text-davinci-* dall-e*", "aoai az.ai.openai azure-open-ai azure-openai azure-openai-service azure.ai.openai chatgpt openai openai-api"),
     "anthropic anthropic-pbc claude": ("claude*", "anthropic anthropic-api claude claude-ai"),
-    "alphabet deepmind gemini google google-deepmind": ("gemini* gemma* palm-* text-bison* chat-bison* imagen*", "gemini gemini-api gemini-app google google-ai google-ai-studio"),
+    "alphabet deepmind gcp.gemini gcp.gen-ai gemini google google-deepmind google-genai": ("gemini* gemma* palm-* text-bison* chat-bison* imagen*", "gemini gemini-api gemini-app google google-ai google-ai-studio"),
     "facebook llama meta meta-ai meta-llama": ("llama* meta-llama* codellama* code-llama*", "llama-api meta meta-model-api"),
     "mistral mistral-ai mistralai": ("mistral* mixtral* codestral* ministral* pixtral* magistral* devstral*", "la-plateforme mistral mistral-ai mistral-ai-api"),
     "c4ai cohere cohere-inc cohereforai": ("command-r* command-a* c4ai-* aya-*", "cohere cohere-api"),
@@ -994,6 +994,9 @@ _MAKERS = {
     "bigmodel zai zhipu zhipu-ai": ("glm-* chatglm*", "zai zhipu zhipu-api"),
     "baidu ernie wenxin": ("ernie*", ""),
     "bytedance doubao volcengine": ("doubao*", ""),
+    "minimax": ("minimax-* abab*", "minimax minimax-api"),
+    "hunyuan tencent": ("hunyuan-*", "hunyuan tencent-hunyuan"),
+    "stepfun": ("step-1* step-2* step-3*", "stepfun stepfun-api"),
     "nvidia": ("nemotron*", ""),
     "ibm": ("granite-*", ""),
     "stability stability-ai": ("stable-diffusion* sdxl*", "stability stability-ai-api"),
