@@ -136,7 +136,8 @@ class Citation(NamedTuple):
 
     def __str__(self) -> str:
         said = f"{self.name or self.id} {self.clause}".rstrip()
-        read = f"read {self.copied}".rstrip() if self.read else "not read" if self.name else ""
+        copy = f" in a copy of {self.copied}" if self.copied else ""
+        read = f"read{copy}" if self.read else "not read" if self.name else ""
         notes = ", ".join(part for part in (self.dated, read) if part)
         return f"{said} ({notes})" if notes else said
 

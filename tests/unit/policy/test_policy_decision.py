@@ -130,7 +130,7 @@ def test_a_finding_cites_the_terms() -> None:
     finding = judge(text, output()).findings[0]
     assert finding.reason == "No"
     assert finding.terms == (
-        "OpenAI Services Agreement 3.3(e) (2026-01-01, read 2026-08-22); contract-7 12; "
+        "OpenAI Services Agreement 3.3(e) (2026-01-01, read in a copy of 2026-08-22); contract-7 12; "
         "Cohere Software as a Service Agreement (not read)"
     )
 
