@@ -36,15 +36,6 @@ def test_experiments_in_the_workspace(project: Project) -> None:
     assert project.repo.git("for-each-ref", "refs/exps/*/*/here")
 
 
-def test_experiments_that_were_queued(project: Project) -> None:
-    project.exec("dvc", "exp", "run", "-q", "--queue", "-n", "queued")
-    project.exec("dvc", "exp", "run", "-q", "--run-all")
-    project.repo.git("checkout", "-q", "refs/exps/" + _experiment(project))
-    project.run("dvc", "checkout", "-q")
-    assert project.kinds("data/mix.txt") == SEEN
-    assert _evidence(project, "data/mix.txt") == ["observed"]
-
-
 def test_exec_inside_exec(project: Project) -> None:
     """Around DVC, and in a stage around its own command: what is called counts once, and where it belongs."""
     inside = PIPELINE.replace(f"cmd: {sys.executable} src", f"cmd: lineagegate exec -- {sys.executable} src")

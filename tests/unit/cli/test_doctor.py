@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,6 +82,7 @@ def test_tools_that_are_missing(healthy: Path, cli: Cli, monkeypatch: pytest.Mon
     (healthy / ".git").rmdir()
     assert _codes(cli) == set()  # a server's directory
     (healthy / ".dvc").mkdir()
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")  # where DVC is
     assert _codes(cli) == {"NO_REPOSITORY"}
     monkeypatch.setenv("PATH", str(healthy))
     assert {"GIT_MISSING", "DVC_MISSING"} <= _codes(cli)
