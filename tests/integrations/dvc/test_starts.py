@@ -1,4 +1,4 @@
-"""The ways in which people start a pipeline: make, experiments, the queue, `exec` in `exec`, DVC in another environment."""
+"""The ways in which people start a pipeline: make, experiments, `exec` in `exec`, DVC in another environment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integrations.dvc.test_hook import BIN, PIPELINE, Project, _evidence, _experiment, project
+from tests.integrations.dvc.test_hook import BIN, PIPELINE, Project, _evidence, project
 
 __all__ = ["project"]
 
