@@ -45,6 +45,8 @@ class _Contexts(threading.local):
 
     @cached_property
     def compressor(self) -> zstandard.ZstdCompressor:
+        with _once:  # prepared a second time, it would change under who uses it
+            _precomputed()
         return zstandard.ZstdCompressor(dict_data=_precomputed(), compression_params=_parameters())
 
     @cached_property
@@ -52,6 +54,7 @@ class _Contexts(threading.local):
         return zstandard.ZstdDecompressor(dict_data=_dictionary(), format=_MAGICLESS)
 
 
+_once = threading.Lock()
 _contexts = _Contexts()
 
 
