@@ -82,7 +82,8 @@ def run(root: Path, code: str, **more: str) -> tuple[Seen, str]:
     where = root / ".lineage" / "spool"
     where.mkdir(parents=True)
     folder = spool.begin(where, ["test"], mode="python")
-    plain = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | more
+    # MLflow leaves the experiment of other tests in the variables
+    plain = {k: v for k, v in os.environ.items() if k != "PYTHONPATH" and not k.startswith("MLFLOW_")} | more
     environment = hook.environment(hook.Hook(where, None, "/bin/sh"), plain, mode="python", execution=folder)
     done = subprocess.run([sys.executable, "-c", code], cwd=root, env=environment, capture_output=True, text=True, timeout=180)  # fmt: skip
     assert done.returncode == 0, done.stderr
