@@ -75,9 +75,9 @@ lint: $(VENV)/.ready
 types: $(VENV)/.ready
 	@$(BIN)/mypy
 
-# One process more than processors: many tests wait for servers. Long files come first as they are in the first folders.
+# Two processes a processor: many tests wait for servers. Long files come first as they are in the first folders.
 tests: $(VENV)/.ready
-	@$(BIN)/python -m pytest -n "$$($(BIN)/python -c 'import os; print(min(8, (os.cpu_count() or 1) + 1))')" \
+	@$(BIN)/python -m pytest -n "$$($(BIN)/python -c 'import os; print(min(8, 2 * (os.cpu_count() or 1)))')" \
 	  --dist loadfile --no-loadscope-reorder -q
 
 demo: $(VENV)/.ready
